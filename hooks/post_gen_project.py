@@ -1,0 +1,30 @@
+"""Confirms the workspace settings of the new repository, and says how to go on."""
+
+import json
+import sys
+from pathlib import Path
+
+NEXT = """
+Next, in {folder}:
+  python -m venv .venv
+  {activate}
+  pip install -e .
+  aml submit -c train-local
+  aml register-model -n {model}"""
+
+
+def main(folder, model):
+    """Print the confirmation that `aml workspace` gives at any later time, and the next commands."""
+    sys.dont_write_bytecode = True  # leave no __pycache__ behind
+    sys.path.insert(0, str(folder))
+    from aml import workspace
+
+    lines, _ = workspace.report(folder)
+    activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
+    print("\n".join(lines) + "\n" + NEXT.format(folder=folder, activate=activate, model=model))
+
+
+if __name__ == "__main__":
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a legacy Windows console lacks some letters
+    main(Path.cwd(), json.loads(r""" {{ cookiecutter.__model | jsonify }} """))

@@ -1,0 +1,98 @@
+"""Refuses answers that Azure Machine Learning or a file system would refuse later, all of them in one message."""
+
+import json
+import re
+import sys
+import unicodedata
+
+# What Windows keeps for devices, in every folder and with every ending:
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions
+DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("com", "lpt") for number in range(10)}
+
+# The slug names the distribution; one of these names would hide a package that the repository installs.
+PACKAGES = {
+    "aml", "azure-ai-ml", "azure-core", "azure-identity", "azureml-core", "azureml-mlflow", "cloudpickle", "filelock",
+    "joblib", "matplotlib", "mlflow", "mlflow-skinny", "numpy", "packaging", "pandas", "pathspec", "pillow", "pip",
+    "psutil", "pytest", "pyyaml", "requests", "scikit-learn", "scipy", "setuptools", "sklearn", "threadpoolctl", "train",
+    "uv", "wheel",
+}  # fmt: skip
+
+# answer: pattern, rule, a corrected example. The generated aml/names.py has the same patterns, with their sources;
+# a hook cannot import it, for nothing is generated yet.
+RULES = {
+    "project_slug": (
+        r"[a-z][a-z0-9-]{1,30}[a-z0-9]",
+        "3-32 lower-case letters, digits and dashes, beginning with a letter, ending with a letter or digit",
+        "demo-model",
+    ),
+    "subscription_id": (
+        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        "a UUID, as `az account show --query id` prints it",
+        "00000000-0000-0000-0000-000000000000",
+    ),
+    "resource_group": (
+        r"[-\w._()]{0,89}[-\w_()]",
+        "1-90 letters, digits and - _ . ( ), not ending with a dot",
+        "aml-demo",
+    ),
+    "workspace_name": (
+        r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        "3-33 letters, digits, - and _, beginning with a letter or digit",
+        "aml-demo",
+    ),
+    "compute_name": (
+        r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}",
+        "3-24 letters, digits and dashes, beginning with a letter, not ending with a dash and a number",
+        "cpu-cluster",
+    ),
+    # https://learn.microsoft.com/azure/virtual-machines/vm-naming-conventions; Azure does not mind the case
+    "compute_size": (
+        r"(?i:standard)_[a-zA-Z][a-zA-Z0-9]*(-[a-zA-Z0-9]+)*(_[a-zA-Z0-9]+)*",
+        "the name of an Azure VM size",
+        "Standard_DS3_v2",
+    ),
+}
+
+
+def problems(answers):
+    """Describe each bad answer: the answer, its value, the rule and a corrected example."""
+    found = []
+    for name, (pattern, rule, example) in RULES.items():
+        if not re.fullmatch(pattern, answers[name]):
+            found.append(describe(name, answers[name], "should be " + rule, corrected(answers[name], pattern, example)))
+    slug = answers["project_slug"]
+    if slug in DEVICES:
+        found.append(describe("project_slug", slug, "is a name that Windows keeps for a device", slug + "-model"))
+    if slug in PACKAGES:
+        found.append(describe("project_slug", slug, "is the name of a package that training needs", slug + "-model"))
+    for name, example in (("project_name", "Demo Model"), ("description", "Predicts the species of a penguin.")):
+        text = answers[name]
+        if not text.strip() or not all(map(writable, text)):
+            found.append(describe(name, text, "should be one line of text", example))
+    return found
+
+
+def corrected(value, pattern, example):
+    """The value with its faults taken out where that is enough to fit the pattern, else the example."""
+    clean = re.sub(r"[^a-zA-Z0-9-]+", "-", value.strip()).strip("-")
+    attempts = (clean, clean.lower(), re.sub(r"-(\d+)$", r"\1", clean))
+    return next((attempt for attempt in attempts if re.fullmatch(pattern, attempt)), example)
+
+
+def writable(letter):
+    """Whether TOML, YAML and JSON can all hold the letter as it is: no control, separator, surrogate or noncharacter."""
+    return unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and ord(letter) & 0xFFFE != 0xFFFE
+
+
+def describe(name, value, fault, example):
+    return f"  {name} {ascii(value)} {fault}, such as {example}"
+
+
+def refusal(answers):
+    """The message that ends the generation, or None, for sys.exit."""
+    found = problems(answers)
+    return "\n".join(["Nothing was generated. Please correct:", *found]) if found else None
+
+
+if __name__ == "__main__":
+    sys.exit(refusal(json.loads(r"""{{ cookiecutter | jsonify }}""")))

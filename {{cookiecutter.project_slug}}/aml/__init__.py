@@ -1,0 +1,19 @@
+"""The command line of this model repository: one verb a module; `aml --help` lists them."""
+
+from pathlib import Path
+
+
+class Refusal(Exception):
+    """Something the user can mend: what, where, why and the command that mends it. Shown without a traceback."""
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The model repository around `start` (default: the working folder): the nearest folder that holds aml_config/.
+
+    Raises Refusal outside of one.
+    """
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "aml_config").is_dir():
+            return folder
+    raise Refusal(f"{start} is not in a model repository (no aml_config/ here or above): cd into one")

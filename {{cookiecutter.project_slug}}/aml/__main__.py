@@ -1,0 +1,54 @@
+"""`aml VERB …`, or `python -m aml VERB …`: finds the verb's module and runs it."""
+
+import argparse
+import importlib
+import signal
+import sys
+
+from aml import Refusal
+
+VERBS = {
+    "check": "validate the configuration, offline",
+    "submit": "run a training job",
+    "runs": "list runs, or show one",
+    "register-model": "register the model of a run",
+    "models": "list registered models and versions",
+    "ui": "open the MLflow UI on the runs of this repository",
+    "workspace": "show, confirm or change the workspace settings",
+}
+
+
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The parser of all verbs; only the module of the verb in `argv` is imported, so that --help stays instant."""
+    parser = argparse.ArgumentParser(prog="aml", description="Train, track and register the model of this repository.")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    asked_for = next((word for word in argv if word in VERBS), None)
+    for verb, summary in VERBS.items():
+        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
+        if verb == asked_for:
+            module = importlib.import_module("aml." + verb.replace("-", "_"))
+            module.add_arguments(verb_parser)
+            verb_parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb and return its exit status: 0 done, 1 found something, 2 refused, 130 cancelled, or the job's own."""
+    argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # a CI that cancels, like Ctrl-C
+    args = build_parser(argv).parse_args(argv)
+    try:
+        status: int = args.run(args)
+    except Refusal as refusal:
+        print(f"aml: {refusal}", file=sys.stderr)
+        status = 2
+    except KeyboardInterrupt:
+        print("aml: cancelled", file=sys.stderr)
+        status = 130
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

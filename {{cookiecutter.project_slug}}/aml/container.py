@@ -1,0 +1,109 @@
+"""--docker: a job in its own image, with docker or podman."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path, PurePath, PurePosixPath
+
+from aml import Refusal
+from aml.environment import conda_file
+from aml.job import Job
+
+# Source: Azure/azureml-assets, the names that curated environments have on the Microsoft container registry.
+CURATED = "mcr.microsoft.com/azureml/curated/{}:latest"
+
+
+def engine() -> str:
+    """docker or podman, whichever answers. Raises Refusal when neither does."""
+    for name in ("docker", "podman"):
+        if shutil.which(name) and subprocess.run([name, "info"], capture_output=True).returncode == 0:
+            return name
+    raise Refusal("--docker: neither docker nor podman answers: start one, or leave --docker away")
+
+
+def seen(path: Path) -> PurePath:
+    """Where a mounted path of this machine stands in the container: in the same place, but for Windows' drives."""
+    if os.name != "nt":
+        return path
+    return PurePosixPath("/", path.drive[0].lower(), *path.parts[1:])
+
+
+def image(engine: str, job: Job) -> str:
+    """The image of the job's environment; one with a conda file or a Dockerfile is built once for each content."""
+    environment = job.data.get("environment")
+    if isinstance(environment, str):
+        # azureml://registries/azureml/environments/NAME/labels/latest, azureml:AzureML-NAME@latest
+        name = environment.split("/environments/")[-1].removeprefix("azureml:").removeprefix("AzureML-")
+        if name == environment.removeprefix("azureml:"):
+            raise Refusal(f"{job.where('environment')}: {environment} is known to a workspace only: name an image")
+        return CURATED.format(name.split("/")[0].split("@")[0].split(":")[0])
+    environment = environment or {}
+    if "build" in environment:
+        context = job.local_path("environment", "build", "path")
+        dockerfile = environment["build"].get("dockerfile_path", "Dockerfile")
+        return _build(engine, context, str(context / dockerfile))
+    if "image" not in environment:
+        raise Refusal(f"{job.where('environment')}: --docker needs an image in the environment")
+    base = str(environment["image"])
+    if "conda_file" not in environment:
+        return base
+    conda, _ = conda_file(job)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "conda.yml").write_text(json.dumps(conda), encoding="utf-8")  # JSON is YAML
+        (Path(folder) / "Dockerfile").write_text(
+            f"FROM {base}\nCOPY conda.yml /aml/conda.yml\n"
+            "RUN conda env create --quiet -p /aml/environment -f /aml/conda.yml\n"
+            "ENV PATH=/aml/environment/bin:$PATH CONDA_DEFAULT_ENV=/aml/environment\n",
+            encoding="utf-8",
+        )
+        return _build(engine, Path(folder), str(Path(folder) / "Dockerfile"))
+
+
+def _build(engine: str, context: Path, dockerfile: str) -> str:
+    """Build with the engine's own cache, which makes an unchanged context instant, and return the image's id."""
+    print("building the image of the environment", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        result = Path(folder) / "id"
+        command = [engine, "build", "--iidfile", str(result), "-f", dockerfile, str(context)]
+        if subprocess.run(command, stdout=sys.stderr).returncode:
+            raise Refusal(f"{engine} cannot build the image of the environment (its reason is above)")
+        return result.read_text(encoding="utf-8").strip()
+
+
+def command(
+    engine: str,
+    image: str,
+    name: str,
+    job: Job,
+    text: str,
+    folder: Path,
+    writable: list[Path],
+    readable: list[Path],
+    variables: Mapping[str, str],
+) -> list[str]:
+    """The engine's command line for the job's command `text`. Values of variables stay out of it."""
+    resources = job.section("resources")
+    extra = resources.get("docker_args") or []
+    line = [engine, "run", "--rm", "--init", "--name", name, "--workdir", str(seen(folder))]
+    line += ["--shm-size", str(resources.get("shm_size", "2g"))]
+    for path in writable:
+        line += ["--volume", f"{path}:{seen(path)}"]
+    for path in readable:
+        line += ["--volume", f"{path}:{seen(path)}:ro"]
+    for key in variables:
+        line += ["--env", key]
+    if engine == "docker" and hasattr(os, "getuid"):  # else what the job writes belongs to root
+        line += ["--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"]
+    line += shlex.split(extra) if isinstance(extra, str) else [str(argument) for argument in extra]
+    # bash as on the service; sh in an image without it
+    return [*line, image, "sh", "-c", 'exec "$(command -v bash || command -v sh)" -c "$1"', "sh", text]
+
+
+def remove(engine: str, name: str) -> None:
+    """End the container should it still run: ending the engine's client does not always end it."""
+    subprocess.run([engine, "rm", "--force", name], capture_output=True)

@@ -1,0 +1,173 @@
+"""The training environment of a job: a virtual environment that uv builds from the job's conda file.
+
+Environments are kept in the user's cache, one for each content of a conda file, and shared by all repositories.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from aml import Refusal
+from aml.document import Document
+from aml.job import Job
+
+# Conda packages whose name on PyPI differs.
+PYPI_NAMES = {
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "pytorch-lightning": "lightning",
+    "matplotlib-base": "matplotlib",
+    "py-xgboost": "xgboost",
+    "py-opencv": "opencv-python",
+    "opencv": "opencv-python",
+    "msgpack-python": "msgpack",
+    "tensorflow-cpu": "tensorflow",
+    "pytables": "tables",
+}
+# Conda packages that are no Python package. Some of these names belong to strangers on PyPI, so uv is not asked.
+CONDA_ONLY = re.compile(
+    r"cuda.*|cudnn|nccl|pytorch-cuda|mkl|blas|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers"
+    r"|(gcc|gxx|gfortran|clang).*|lib.*|ffmpeg|r-.*|r|openssl|_.*"
+)
+OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
+
+
+def conda_file(job: Job) -> tuple[dict[str, Any], Path]:
+    """The conda specification of the job, and the file that it stands in. Raises Refusal when there is none here."""
+    environment = job.data.get("environment")
+    if not isinstance(environment, dict) or "conda_file" not in environment:
+        name = environment if isinstance(environment, str) else "this environment"
+        raise Refusal(f"{job.where('environment')}: {name} has no conda_file to build from on this machine; {OTHER_WAYS}")
+    if isinstance(environment["conda_file"], dict):
+        return environment["conda_file"], job.document.path
+    document = Document(job.local_path("environment", "conda_file"))
+    return document.data, document.path
+
+
+def requirements(conda: dict[str, Any], path: Path) -> tuple[str | None, list[str]]:
+    """The Python version (or None) and the pip requirements that a conda specification stands for.
+
+    Raises Refusal naming each dependency that only conda, or only a file of this machine, can provide.
+    """
+    python, pip, refused = None, [], []
+    for entry in conda.get("dependencies") or []:
+        if isinstance(entry, dict):
+            pip += [str(line) for line in entry.get("pip") or []]
+            continue
+        # "channel::name=version=build", spaces allowed (conda's MatchSpec)
+        name, version = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", str(entry), re.DOTALL).groups()  # type: ignore[union-attr]
+        version = version.strip()
+        if name == "python":
+            python = version.lstrip("= ").split("=")[0].removesuffix(".*") or None
+        elif name not in ("pip", "setuptools", "wheel"):
+            specifier = _pep440(version)
+            if CONDA_ONLY.fullmatch(name) or specifier is None:
+                refused.append(str(entry))
+            else:
+                pip.append(PYPI_NAMES.get(name, name) + specifier)
+    if refused:
+        raise Refusal(f"{path}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
+    for line in pip:
+        if re.match(r"(-r|--requirement|-c|--constraint|-e|--editable)\b", line):
+            raise Refusal(f"{path}: pip entry '{line}' names a file, which Azure ML does not get to see; list the packages")
+    return python, pip
+
+
+def _pep440(version: str) -> str | None:
+    """Conda's version constraint as pip writes it, or None when pip has no such constraint."""
+    if not version:
+        return ""
+    if "|" in version or version.startswith("["):
+        return None
+    if re.match(r"[\d*]", version):  # "name 1.2" or "name 1.2 build"
+        version = "==" + version.split()[0]
+    elif re.match(r"=[^=]", version):  # "name=1.2=build", which means 1.2.*
+        number = version[1:].split("=")[0].strip()
+        version = "==" + number if number.endswith("*") else f"=={number}.*"
+    elif version.startswith("=="):
+        version = "==" + version[2:].split("=")[0].strip()
+    return "" if version in ("==*", "==.*") else version.replace(" ", "")
+
+
+def cache() -> Path:
+    """Where environments are kept."""
+    base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
+    return Path(base or Path.home() / ".cache") / "aml-environments"
+
+
+def scripts(environment: Path) -> Path:
+    """The folder of a virtual environment that goes on PATH."""
+    return environment / ("Scripts" if os.name == "nt" else "bin")
+
+
+def uv() -> str:
+    """The uv executable. Raises Refusal when it is not installed."""
+    try:
+        from uv import find_uv_bin
+
+        return str(find_uv_bin())
+    except (ImportError, FileNotFoundError):
+        found = shutil.which("uv")
+        if not found:
+            raise Refusal("uv is not installed: pip install -e . in the repository's folder, or use --here") from None
+        return found
+
+
+def build(job: Job) -> Path:
+    """The virtual environment of the job's conda file: the one in the cache, or a new one.
+
+    Raises Refusal when it cannot be built; then nothing is left of it.
+    """
+    conda, path = conda_file(job)
+    python, pip = requirements(conda, path)
+    interpreter = _interpreter(python, path)
+    key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip]).encode()).hexdigest()[:16]
+    environment = cache() / key
+    if environment.is_dir():
+        return environment
+    print(f"building the environment of {path} (once)", file=sys.stderr)
+    unfinished = cache() / f"{key}.{os.getpid()}"
+    unfinished.mkdir(parents=True, exist_ok=True)
+    try:
+        (unfinished / "requirements.txt").write_text("\n".join(pip) + "\n", encoding="utf-8")
+        _uv(path, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
+        _uv(path, "pip", "install", "--python", str(unfinished), "-r", str(unfinished / "requirements.txt"))
+        try:
+            unfinished.rename(environment)
+        except OSError:  # another run built the same one meanwhile
+            if not environment.is_dir():
+                raise
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return environment
+
+
+def _interpreter(python: str | None, path: Path) -> str:
+    """The Python to build with: the version asked for, fetched by uv where it is missing, else the present one."""
+    if python is None:
+        return sys.executable
+    found = _quiet_uv("python", "find", "--system", "--no-python-downloads", python)
+    if not found:
+        print(f"fetching Python {python}", file=sys.stderr)
+        found = _quiet_uv("python", "install", python) and _quiet_uv("python", "find", "--system", python)
+    if not found:
+        present = f"{sys.version_info.major}.{sys.version_info.minor}"
+        print(f"{path} asks for Python {python}, which is not to be had here: using {present}", file=sys.stderr)
+        found = sys.executable
+    return found
+
+
+def _quiet_uv(*arguments: str) -> str:
+    """What uv prints, or nothing when it fails."""
+    done = subprocess.run([uv(), *arguments], capture_output=True, text=True, encoding="utf-8")
+    return (done.stdout.strip() or "done") if done.returncode == 0 else ""
+
+
+def _uv(path: Path, *arguments: str) -> None:
+    if subprocess.run([uv(), *arguments]).returncode:
+        raise Refusal(f"{path}: its packages cannot be installed on this machine (uv's reason is above); {OTHER_WAYS}")

@@ -1,0 +1,174 @@
+"""A v2 command job file: reading it, changing it with --set, and filling in its command."""
+
+import difflib
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aml import Refusal
+from aml.document import Document
+
+# The SDK's own pattern, ${{inputs\.([\w\.-]+)}}, misses the spaced form that its documentation uses.
+REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[\w.-]+?)\s*\}\}")
+DATA_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
+
+
+class Job:
+    """A command job: `data` is the file's content after --set, and `document` says where each part of it stands."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.data = document.data
+        self.folder = document.path.parent
+        kind = self.data.get("type", "command")
+        if str(kind).lower() != "command":
+            raise Refusal(f"{self.where('type')}: a {kind} job; only command jobs run here")
+        for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources"):
+            if not isinstance(self.data.get(section) or {}, dict):
+                raise Refusal(f"{self.where(section)}: {section} should be a mapping")
+        if not isinstance(self.data.get("command"), str):
+            raise Refusal(f"{self.where('command')}: a command job needs a command")
+
+    def section(self, name: str) -> dict[str, Any]:
+        return self.data.get(name) or {}
+
+    def where(self, *keys: str | int) -> str:
+        return self.document.where(*keys)
+
+    def local_path(self, *keys: str) -> Path:
+        """The path written at `keys`, which a job file gives relative to itself."""
+        value: Any = self.data
+        for key in keys:
+            value = value[key]
+        return (self.folder / str(value).removeprefix("file:")).resolve()
+
+    @property
+    def code(self) -> Path | None:
+        """The folder that travels, or None. Raises Refusal when it is not a folder of this machine."""
+        value = self.data.get("code")
+        if value is None:
+            return None
+        if re.match(r"azureml:|git\+|https?:", str(value)):
+            raise Refusal(f"{self.where('code')}: code {value} is not on this machine: name a folder")
+        folder = self.local_path("code")
+        if not folder.is_dir():
+            raise Refusal(f"{self.where('code')}: code {value} is {'a file' if folder.is_file() else 'not there'}: name a folder")
+        return folder
+
+    def set(self, assignment: str) -> None:
+        """Apply one --set, such as inputs.max_iter=200. Raises Refusal when it does not fit the file."""
+        keys, equals, text = assignment.partition("=")
+        if not equals or not keys:
+            raise Refusal(f"--set {assignment}: write --set KEY=VALUE, such as --set inputs.max_iter=200")
+        *parents, last = keys.split(".")
+        if parents[:1] == ["inputs"]:
+            name = (parents + [last])[1]
+            if name not in self.section("inputs"):
+                raise Refusal(f"--set {keys}: {self.document.path} has no input {name}{_nearest(name, self.section('inputs'))}")
+        target = self.data
+        for key in parents:
+            target = target.setdefault(key, {})
+            if not isinstance(target, dict):
+                raise Refusal(f"--set {keys}: {key} holds a value, not a mapping")
+        try:
+            target[last] = yaml.safe_load(text) if text else ""
+        except yaml.YAMLError:
+            target[last] = text
+
+    def data_input(self, name: str) -> bool:
+        return isinstance(self.section("inputs")[name], dict)
+
+    def references(self, text: str) -> list[re.Match[str]]:
+        return list(REFERENCE.finditer(text))
+
+    def undefined(self, text: str) -> str | None:
+        """What is wrong with the first reference in `text` that leads nowhere, or None."""
+        for match in self.references(text):
+            kind, name = match["kind"], match["name"]
+            if kind not in ("inputs", "outputs"):
+                return f"{match[0]}: a command job knows inputs and outputs only"
+            if name not in self.section(kind):
+                return f"{match[0]}: {kind} has no {name}{_nearest(name, self.section(kind))}"
+        return None
+
+    def fill_in(self, text: str, values: Mapping[str, str], quote: Callable[[str, str], str] | None = None) -> str:
+        """`text` with each ${{inputs.x}} and ${{outputs.x}} replaced by values["inputs.x"].
+
+        `quote(value, before)` protects a path, given the command up to it; literals go in as they are, as the
+        service does it. Raises KeyError on an undefined reference: ask undefined() first.
+        """
+        done, end = "", 0
+        for match in self.references(text):
+            key = f"{match['kind']}.{match['name']}"
+            value = values[key]
+            done += text[end : match.start()]
+            is_path = match["kind"] == "outputs" or self.data_input(match["name"])
+            done += quote(value, done) if quote and is_path else value
+            end = match.end()
+        return done + text[end:]
+
+
+def _nearest(name: str, names: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(name, list(names), n=1)
+    return f"; did you mean {near[0]}?" if near else f" (it has {', '.join(names) or 'none'})"
+
+
+def quote_for_bash(value: str, before: str) -> str:
+    """`value` protected for the place in a shell command that follows `before`: open quotes stay open."""
+    opened = ""
+    escaped = False
+    for letter in before:
+        if escaped:
+            escaped = False
+        elif letter == "\\" and opened != "'":
+            escaped = True
+        elif opened:
+            opened = "" if letter == opened else opened
+        elif letter in "'\"":
+            opened = letter
+    if opened == "'":
+        return value.replace("'", "'\\''")
+    if opened == '"':
+        return re.sub(r'(["\\$`])', r"\\\1", value)
+    return shlex.quote(value)
+
+
+def quote_for_cmd(value: str, before: str) -> str:
+    """The same for Windows' cmd: a path there never holds a double quote."""
+    return value if before.count('"') % 2 or not re.search(r"[\s&()^;,=]", value) else f'"{value}"'
+
+
+def load(name: str, root: Path, settings: list[str] | None = None) -> Job:
+    """The job that -c names, a file of aml_config/ without its ending or any path, with each --set applied."""
+    folder = root / "aml_config"
+    candidates = [folder / f"{name}{ending}" for ending in ("", ".yml", ".yaml")] + [Path(name)]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        known = ", ".join(sorted(file.stem for file in runconfigs(root)))
+        raise Refusal(f"-c {name}: no such runconfig; aml_config/ has {known or 'none'}; the path of a job file will do too")
+    job = Job(Document(Path(os.path.relpath(path)) if _shares_drive(path) else path))
+    for setting in settings or []:
+        job.set(setting)
+    return job
+
+
+def _shares_drive(path: Path) -> bool:
+    return path.resolve().drive == Path.cwd().drive
+
+
+def runconfigs(root: Path) -> list[Path]:
+    """The job files of aml_config/: those that hold a command, or say that they are a command job."""
+    found = []
+    for path in sorted((root / "aml_config").glob("*.y*ml")):
+        try:
+            data = Document(path).data
+        except Refusal:
+            continue
+        if "command" in data or data.get("type") == "command":
+            found.append(path)
+    return found

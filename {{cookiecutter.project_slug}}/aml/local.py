@@ -1,0 +1,201 @@
+"""The local runner: executes a v2 command job on this machine as the service would, with nothing of Azure.
+
+(The SDK's own `compute: local` needs a workspace, and fails in azure-ai-ml 1.34.1 to 1.35.2: the scope that it asks
+a token for is "{endpoint}/.default".)
+"""
+
+import os
+import re
+import sys
+import urllib.request
+from pathlib import Path
+
+from aml import Refusal, container, environment, process, snapshot, tracking
+from aml.document import Document
+from aml.job import DATA_TYPES, Job, quote_for_bash, quote_for_cmd
+
+WEB = re.compile(r"https?://")
+WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>.+)")
+
+
+def not_honoured(job: Job, docker: bool) -> list[str]:
+    """The parts of the job that have no effect on this machine, as `file:line: what`."""
+    resources = job.section("resources")
+    nothing_here = [("distribution",), ("identity",), ("services",), ("queue_settings",)]
+    nothing_here += [("resources", key) for key in ("instance_type", "locations", "max_instance_count", "properties")]
+    nothing_here += [] if docker else [("resources", key) for key in ("shm_size", "docker_args")]
+    nothing_here += [("outputs", name, "path") for name, output in job.section("outputs").items() if isinstance(output, dict)]
+    if resources.get("instance_count", 1) != 1:
+        nothing_here.append(("resources", "instance_count"))
+    found = []
+    for keys in nothing_here:
+        value = job.data
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        if value is not None:
+            found.append(f"{job.where(*keys)}: {'.'.join(keys)}")
+    return found
+
+
+def locate_inputs(root: Path, job: Job, replacements: list[str]) -> dict[str, str]:
+    """Where each data input is: a path of this machine or a web address.
+
+    `replacements` are those of --data: PATH for a job with one data input, or NAME=PATH. Raises Refusal for what
+    is not there, or not on this machine.
+    """
+    wanted = [name for name in job.section("inputs") if job.data_input(name)]
+    given = {}
+    for replacement in replacements:
+        name, equals, path = replacement.partition("=")
+        if name in wanted and equals:
+            given[name] = path
+        elif len(wanted) == 1:
+            given[wanted[0]] = replacement
+        else:
+            raise Refusal(f"--data {replacement}: which input? Write --data NAME=PATH with {' or '.join(wanted) or 'a data input'}")
+    return {name: _locate(root, job, name, given.get(name)) for name in wanted}
+
+
+def _locate(root: Path, job: Job, name: str, replacement: str | None) -> str:
+    where = f"--data {replacement}" if replacement else job.where("inputs", name, "path")
+    entry = job.section("inputs")[name]
+    kind = entry.get("type", "uri_folder")
+    if kind not in DATA_TYPES:
+        raise Refusal(f"{job.where('inputs', name, 'type')}: type {kind}; use one of {', '.join(DATA_TYPES)}")
+    if replacement:
+        path = Path(replacement).resolve()
+    elif not entry.get("path"):
+        raise Refusal(f"{job.where('inputs', name)}: input {name} has no path")
+    else:
+        address = str(entry["path"])
+        if wasbs := WASBS.fullmatch(address):  # the same blob, if its container is public
+            address = "https://{account}/{container}/{path}".format(**wasbs.groupdict())
+        if WEB.match(address):
+            if kind != "uri_file":
+                raise Refusal(f"{where}: a folder on the web cannot be listed: download it and use --data {name}=PATH")
+            return address
+        asset = re.fullmatch(r"azureml:([^:@/]+)([:@].+)?", address)
+        if asset:
+            path = _data_asset(root, asset[1], where, name)
+        elif re.match(r"[a-z][a-z0-9]+:", address) and not address.startswith("file:"):
+            raise Refusal(f"{where}: {address} is not on this machine: use --data {name}=PATH")
+        else:
+            path = job.local_path("inputs", name, "path")
+    if not path.exists():
+        raise Refusal(f"{where}: {path} does not exist: mend the path, or use --data {name}=PATH")
+    if kind in ("uri_file", "uri_folder") and path.is_dir() != (kind == "uri_folder"):
+        raise Refusal(f"{where}: {path} is a {'folder' if path.is_dir() else 'file'}, but the input's type is {kind}")
+    return str(path)
+
+
+def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
+    """The local path of a data asset, from the file of aml_config/ that registers it."""
+    for file in sorted((root / "aml_config").glob("*.y*ml")):
+        data = Document(file)
+        address = str(data.data.get("path", ""))
+        if data.data.get("name") == asset and "dependencies" not in data.data and address:
+            if not re.match(r"[a-z][a-z0-9]+:", address):
+                return (file.parent / address).resolve()
+            raise Refusal(f"{where}: {asset} is {address} ({data.where('path')}), not on this machine: use --data {name}=PATH")
+    raise Refusal(f"{where}: no file of aml_config/ says where {asset} is on this machine: use --data {name}=PATH")
+
+
+def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path) -> int:
+    """Run the job; returns its exit status. `record` gets what later steps need to know of the run."""
+    inputs = locate_inputs(root, job, data)
+    texts = [("command",), *(("environment_variables", key) for key in job.section("environment_variables"))]
+    for keys in texts:
+        value = job.data[keys[0]] if len(keys) == 1 else job.data[keys[0]][keys[1]]
+        if problem := job.undefined(str(value)):
+            raise Refusal(f"{job.where(*keys)}: {problem}")
+    code = job.code
+    for finding in not_honoured(job, docker):
+        print(f"{finding} has no effect on this machine", file=sys.stderr)
+    engine = container.engine() if docker else ""
+    image = container.image(engine, job) if docker else ""
+    python = None if docker or here else environment.build(job)
+
+    run_id = tracking.new_id()
+    folder = root / "runs" / run_id
+    view = container.seen if docker else Path
+    tags = {key: str(value) for key, value in job.section("tags").items()}
+    if job.data.get("description"):
+        tags["mlflow.note.content"] = str(job.data["description"])
+    experiment = str(job.data.get("experiment_name") or root.name)
+    run = tracking.start(root, run_id, experiment, str(job.data.get("display_name") or run_id), tags, view(folder).as_uri())
+    status = "failed"
+    try:
+        tracking.write_record(record, run)
+        (folder / "code").mkdir(parents=True)
+        if code:
+            snapshot.copy(code, folder / "code", without=(root / "runs", root / "mlruns"))
+        for name, address in inputs.items():
+            if WEB.match(address):
+                inputs[name] = str(_download(address, folder / "inputs" / name))
+        values = {f"inputs.{name}": str(value) for name, value in job.section("inputs").items()}
+        values |= {f"inputs.{name}": str(view(Path(path))) for name, path in inputs.items()}
+        for name, output in job.section("outputs").items():
+            place = folder / "named-outputs" / name
+            is_file = isinstance(output, dict) and output.get("type") == "uri_file"
+            (place.parent if is_file else place).mkdir(parents=True, exist_ok=True)
+            values[f"outputs.{name}"] = str(view(place))
+
+        variables = {"PYTHONUNBUFFERED": "1", **tracking.environment(root, run, view)}
+        for key, value in values.items():
+            kind, name = key.split(".", 1)
+            variables[f"AZURE_ML_{kind[:-1].upper()}_{name}"] = value
+        for key, value in job.section("environment_variables").items():
+            variables[key] = job.fill_in(str(value), values)
+
+        quote = quote_for_cmd if os.name == "nt" and not docker else quote_for_bash
+        text = job.fill_in(job.data["command"], values, quote)
+        print(f"run {run.id}, experiment {run.experiment}", file=sys.stderr)
+        command: list[str] | str
+        if docker:
+            readable = [Path(path) for path in inputs.values()]
+            writable = [folder, root / "mlruns"]
+            command = container.command(
+                engine, image, f"aml-{run.id}", job, text, folder / "code", writable, readable, variables
+            )
+        else:
+            command = process.shell(text)
+        exit_status = process.run(
+            command,
+            folder / "code",
+            {**_surroundings(python, here), **variables},
+            folder / "logs" / "std_log.txt",
+            job.section("limits").get("timeout"),
+            lambda pid: tracking.note_process(run, pid),
+        )
+        status = {0: "finished", process.CANCELLED: "cancelled"}.get(exit_status, "failed")
+    except KeyboardInterrupt:
+        exit_status, status = process.CANCELLED, "cancelled"
+    finally:
+        if docker:
+            container.remove(engine, f"aml-{run_id}")
+        tracking.finish(root, run, status)
+    return exit_status
+
+
+def _surroundings(python: Path | None, here: bool) -> dict[str, str]:
+    """The variables of this process, led to the Python that the job is to use."""
+    variables = dict(os.environ)
+    folder = environment.scripts(python) if python else Path(sys.executable).parent
+    variables["PATH"] = os.pathsep.join([str(folder), variables.get("PATH", "")])
+    if python:  # nothing of the present environment
+        for name in ("PYTHONPATH", "PYTHONHOME"):
+            variables.pop(name, None)
+        variables["VIRTUAL_ENV"] = str(python)
+    return variables
+
+
+def _download(address: str, folder: Path) -> Path:
+    """Fetch a web address into the folder, under the address's own file name."""
+    folder.mkdir(parents=True)
+    path = folder / (re.sub(r"[^\w.-]", "_", address.split("?")[0].rstrip("/").rsplit("/", 1)[-1]) or "data")
+    print(f"downloading {address}", file=sys.stderr)
+    try:
+        urllib.request.urlretrieve(address, path)
+    except OSError as error:
+        raise Refusal(f"{address}: {getattr(error, 'reason', error)}: download it and use --data PATH") from None
+    return path

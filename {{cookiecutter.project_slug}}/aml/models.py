@@ -1,0 +1,32 @@
+"""`aml models`: list registered models and versions."""
+
+import argparse
+
+from aml import Refusal, find_root, tracking
+from aml.register_model import registry
+from aml.table import pairs, table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", "--name", help="only this model")
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root()
+    versions = registry(root).search_model_versions(f"name = '{args.name}'" if args.name else None)
+    if not versions:
+        raise Refusal(f"no model{' ' + args.name if args.name else ''} registered yet: aml register-model -n NAME")
+    metrics = {one.id: pairs(dict(one.metrics())) for one in tracking.runs(root)}
+    rows = [
+        (
+            version.name,
+            str(version.version),
+            version.run_id or "",
+            version.source.partition(f"{version.run_id}/")[2] or version.source,
+            metrics.get(version.run_id, ""),
+            pairs(version.tags),
+        )
+        for version in sorted(versions, key=lambda version: (version.name, -int(version.version)))
+    ]
+    print(table(("MODEL", "VERSION", "RUN", "PATH", "METRICS", "TAGS"), rows))
+    return 0

@@ -1,0 +1,84 @@
+"""`aml register-model`: register the model of a run, with MLflow's own client."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+from aml import Refusal, find_root, tracking
+from aml.names import RULES
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def registry(root: Path) -> "MlflowClient":
+    """MLflow's client of this repository's registry. The import takes two seconds."""
+    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=(root / "mlruns").as_uri(), registry_uri=(root / "mlruns").as_uri())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-n", "--name", required=True, help="name of the model")
+    parser.add_argument("--asset-path", default="outputs/model.pkl", metavar="PATH",
+                        help="file or folder that the run made (default: %(default)s)")  # fmt: skip
+    parser.add_argument("-f", "--run-metadata-file", type=Path, default=Path("run.json"), metavar="FILE",
+                        help="what aml submit -t wrote (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="can be changed later")
+    parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="cannot be changed later")
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root()
+    if not RULES["asset"].accepts(args.name):
+        raise Refusal(f"-n {args.name}: a model's name is {RULES['asset'].says}, such as {RULES['asset'].example}")
+    tags = _parse("--tag", args.tag)
+    properties = {f"property.{key}": value for key, value in _parse("--property", args.property).items()}
+    trained = tracking.read_record(args.run_metadata_file, root)
+    if trained.status != "finished":
+        raise Refusal(f"run {trained.id} is {trained.status}: register a run that finished (aml runs lists them)")
+    version, new = register(root, args.name, trained, args.asset_path, tags, properties)
+    known = "" if new else " (registered before)"
+    print(f"model {args.name}, version {version}: {args.asset_path} of run {trained.id}{known}")
+    return 0
+
+
+def register(
+    root: Path, name: str, run: tracking.Run, asset_path: str, tags: dict[str, str], properties: dict[str, str]
+) -> tuple[str, bool]:
+    """Register what the run made at `asset_path`; returns the version, and whether it is new.
+
+    The same run and path give the same version, with its tags brought up to date. Raises Refusal when there is
+    nothing at the path, or a property would change.
+    """
+    folder = root / "runs" / run.id
+    asset = (folder / asset_path).resolve()
+    if not asset.is_relative_to(folder.resolve()) or not asset.exists():
+        made = [file.relative_to(folder).as_posix() for file in sorted((folder / "outputs").rglob("*")) if file.is_file()]
+        raise Refusal(f"--asset-path {asset_path}: run {run.id} made no such file; its outputs: {', '.join(made) or 'none'}")
+    source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
+    client = registry(root)
+    with FileLock(root / "mlruns" / ".register.lock"):
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        for version in client.search_model_versions(f"name = '{name}'"):
+            if version.run_id == run.id and version.source == source:
+                changed = [key for key in properties if version.tags.get(key) != properties[key]]
+                if changed:
+                    raise Refusal(f"model {name} version {version.version} has other properties: {', '.join(changed)}")
+                for key, value in tags.items():
+                    client.set_model_version_tag(name, str(version.version), key, value)
+                return str(version.version), False
+        made_now = client.create_model_version(name, source, run_id=run.id, tags={**tags, **properties})
+    return str(made_now.version), True
+
+
+def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
+    for assignment in assignments:
+        if not assignment.partition("=")[0] or "=" not in assignment:
+            raise Refusal(f"{flag} {assignment}: write {flag} KEY=VALUE")
+    return dict(assignment.split("=", 1) for assignment in assignments)

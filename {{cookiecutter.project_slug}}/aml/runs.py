@@ -1,0 +1,61 @@
+"""`aml runs`: list runs, or show one."""
+
+import argparse
+import time
+from pathlib import Path
+
+from aml import Refusal, find_root, tracking
+from aml.table import pairs, table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="show")
+    show = actions.add_parser("show", help="show one run")
+    show.add_argument("id", nargs="?", help="its id, or the beginning or end of it (default: the last run)")
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root()
+    everything = tracking.runs(root)
+    if not everything:
+        raise Refusal("no runs yet: aml submit -c train-local")
+    if args.action == "show":
+        print(_describe(root, tracking.find(root, args.id) if args.id else everything[0]))
+    else:
+        rows = [
+            (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(dict(one.metrics())))
+            for one in everything
+        ]
+        print(table(("RUN", "EXPERIMENT", "STATUS", "STARTED", "DURATION", "METRICS"), rows))
+    return 0
+
+
+def _describe(root: Path, run: tracking.Run) -> str:
+    folder = root / "runs" / run.id
+    lines = [
+        f"{run.id}  {run.status}",
+        f"  name        {run.name}",
+        f"  experiment  {run.experiment}",
+        f"  started     {_clock(run.start)}, {_length(run.duration)}",
+    ]
+    tags = {key: value for key, value in run.tags().items() if key not in tracking.OWN_TAGS}
+    for title, values in (("metrics", run.metrics()), ("params", run.params()), ("tags", tags)):
+        lines += [f"  {title if first else '':<10}  {key} = {value}" for first, (key, value) in _firsts(values)]
+    for title, place in (("files", folder), ("files", run.folder / "artifacts")):
+        made = sorted(file for file in place.rglob("*") if file.is_file() and file.relative_to(place).parts[0] != "code")
+        lines += [f"  {title if first else '':<10}  {file}" for first, file in _firsts(made)]
+    return "\n".join(lines)
+
+
+def _firsts(values):  # type: ignore[no-untyped-def]
+    items = values.items() if isinstance(values, dict) else values
+    return ((index == 0, item) for index, item in enumerate(items))
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{rest:.1f} s" if minutes < 1 else f"{int(minutes // 60)}:{int(minutes % 60):02}:{int(rest):02}"

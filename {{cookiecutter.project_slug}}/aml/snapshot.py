@@ -1,0 +1,54 @@
+"""The snapshot of a job's code: what of it travels, by the rules of .amlignore, as azure-ai-ml 1.35 reads them."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pathspec
+
+
+def ignore_file(folder: Path) -> Path | None:
+    """The file whose rules hold for `folder`: .amlignore, else .gitignore, in the folder itself and nowhere else."""
+    return next((folder / name for name in (".amlignore", ".gitignore") if (folder / name).is_file()), None)
+
+
+def files(folder: Path, without: tuple[Path, ...] = ()) -> Iterator[Path]:
+    """The files below `folder` that travel, relative to it. Links are followed; the folders `without` are left out.
+
+    Patterns are matched against files, the last match wins, and an ignored folder is not walked unless a
+    pattern brings something back.
+    """
+    rules = ignore_file(folder)
+    lines = rules.read_text(encoding="utf-8-sig").splitlines() if rules else []
+    ignored = pathspec.PathSpec.from_lines("gitignore", lines)
+    brings_back = any(line.startswith("!") for line in lines)
+    walked: set[str] = set()
+    for current, folders, names in os.walk(folder, followlinks=True):
+        here = Path(current)
+        real = os.path.realpath(current)
+        if real in walked:  # a link that leads back
+            folders.clear()
+            continue
+        walked.add(real)
+        relative = here.relative_to(folder)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if here / name not in without
+            and (brings_back or not ignored.match_file((relative / name).as_posix() + "/"))
+        )
+        for name in sorted(names):
+            if not ignored.match_file((relative / name).as_posix()) and (here / name).is_file():
+                yield relative / name
+
+
+def copy(folder: Path, target: Path, without: tuple[Path, ...] = ()) -> int:
+    """Copy what travels from `folder` into `target`; returns the number of files."""
+    count = 0
+    for file in files(folder, without):
+        destination = target / file
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(folder / file, destination)
+        count += 1
+    return count
