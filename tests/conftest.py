@@ -1,0 +1,84 @@
+"""What the tests share: bake() for a generated folder, `repository` for one that can run."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from uv import find_uv_bin
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+GENERATED = TEMPLATE / "{{cookiecutter.project_slug}}"
+sys.path.insert(0, str(GENERATED))  # aml/ holds no answers, so tests import it as it stands
+
+# What a user's shell would not have, or what would lead a child process astray.
+ENVIRONMENT = {
+    key: value
+    for key, value in os.environ.items()
+    if key not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE") and not key.startswith(("MLFLOW_", "AZUREML_"))
+}
+
+
+@pytest.fixture
+def bake(cookies: Any) -> Callable[..., Path]:
+    """Generate with these answers, assert that it worked, and return the folder."""
+
+    def _bake(**answers: str) -> Path:
+        result = cookies.bake(extra_context=answers)
+        assert result.exception is None, result.exception
+        assert result.exit_code == 0
+        return Path(result.project_path)
+
+    return _bake
+
+
+@dataclass(frozen=True)
+class Repository:
+    """A generated repository, and the Python of an environment that has its packages."""
+
+    path: Path
+    python: Path
+
+    def command(self, *arguments: str) -> list[str]:
+        return [str(self.python), "-m", "aml", *arguments]
+
+    def aml(self, *arguments: str, status: int | None = 0, **options: Any) -> "subprocess.CompletedProcess[str]":
+        """Run a verb to its end in the repository, and assert its exit status (None: any)."""
+        options = {"cwd": self.path, "env": ENVIRONMENT, "timeout": 300, **options}
+        done = subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, encoding="utf-8", check=False, **options
+        )
+        assert status is None or done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Repository:
+    """One default repository with its environment, made once for all workers. Not to be changed: see `repository`."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared if worker_id == "master" else shared.parent
+    folder = shared / "installed" / "demo-model"
+    python = folder / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    with FileLock(shared / "installed.lock"):
+        if not (folder / "ready").exists():
+            command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "-o", str(folder.parent)]
+            subprocess.run(command, check=True, env=ENVIRONMENT)
+            subprocess.run([find_uv_bin(), "venv", "-q", str(folder / ".venv")], check=True, env=ENVIRONMENT)
+            install = [find_uv_bin(), "pip", "install", "-q", "--python", str(python), "-e", str(folder)]
+            subprocess.run(install, check=True, env=ENVIRONMENT)
+            (folder / "ready").touch()
+    return Repository(folder, python)
+
+
+@pytest.fixture
+def repository(installed: Repository, tmp_path: Path) -> Iterator[Repository]:
+    """A copy of that repository for one test to change and run, in a path with a blank."""
+    folder = tmp_path / "a model" / "demo-model"
+    shutil.copytree(installed.path, folder, ignore=shutil.ignore_patterns(".venv", "ready", "__pycache__"))
+    yield Repository(folder, installed.python)
