@@ -33,11 +33,13 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one verb and return its exit status: 0 done, 1 found something, 2 refused, 130 cancelled, or the job's own."""
+    """Run one verb; the exit status is 0 done, 1 found something, 2 refused, 130 cancelled, or the job's own."""
     argv = sys.argv[1:] if argv is None else argv
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # a CI that cancels, like Ctrl-C
+    for name in ("SIGTERM", "SIGHUP"):  # a CI that cancels, a terminal that closes: like Ctrl-C
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     args = build_parser(argv).parse_args(argv)
     try:
         status: int = args.run(args)

@@ -16,7 +16,7 @@ class Document:
         try:
             loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
             self._node = loader.get_single_node()
-            self.data: dict[str, Any] = loader.construct_document(self._node) if self._node else None
+            self.data: Any = loader.construct_document(self._node) if self._node else None
         except OSError as error:
             raise Refusal(f"{path}: {error.strerror}") from None
         except UnicodeDecodeError as error:

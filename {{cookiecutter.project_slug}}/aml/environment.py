@@ -34,6 +34,7 @@ CONDA_ONLY = re.compile(
     r"cuda.*|cudnn|nccl|pytorch-cuda|mkl|blas|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers"
     r"|(gcc|gxx|gfortran|clang).*|lib.*|ffmpeg|r-.*|r|openssl|_.*"
 )
+NAMES_A_FILE = re.compile(r"(-r|--requirement|-c|--constraint|-e|--editable)\b")
 OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
 
 
@@ -41,8 +42,8 @@ def conda_file(job: Job) -> tuple[dict[str, Any], Path]:
     """The conda specification of the job, and the file that it stands in. Raises Refusal when there is none here."""
     environment = job.data.get("environment")
     if not isinstance(environment, dict) or "conda_file" not in environment:
-        name = environment if isinstance(environment, str) else "this environment"
-        raise Refusal(f"{job.where('environment')}: {name} has no conda_file to build from on this machine; {OTHER_WAYS}")
+        name = environment if isinstance(environment, str) else "the environment"
+        raise Refusal(f"{job.where('environment')}: {name} has no conda_file to build from here; {OTHER_WAYS}")
     if isinstance(environment["conda_file"], dict):
         return environment["conda_file"], job.document.path
     document = Document(job.local_path("environment", "conda_file"))
@@ -73,8 +74,8 @@ def requirements(conda: dict[str, Any], path: Path) -> tuple[str | None, list[st
     if refused:
         raise Refusal(f"{path}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
     for line in pip:
-        if re.match(r"(-r|--requirement|-c|--constraint|-e|--editable)\b", line):
-            raise Refusal(f"{path}: pip entry '{line}' names a file, which Azure ML does not get to see; list the packages")
+        if NAMES_A_FILE.match(line):
+            raise Refusal(f"{path}: '{line}' names a file, which Azure ML does not get to see: list the packages")
     return python, pip
 
 

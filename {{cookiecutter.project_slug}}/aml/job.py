@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ class Job:
         kind = self.data.get("type", "command")
         if str(kind).lower() != "command":
             raise Refusal(f"{self.where('type')}: a {kind} job; only command jobs run here")
-        for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources"):
+        for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
             if not isinstance(self.data.get(section) or {}, dict):
                 raise Refusal(f"{self.where(section)}: {section} should be a mapping")
         if not isinstance(self.data.get("command"), str):
@@ -57,7 +57,8 @@ class Job:
             raise Refusal(f"{self.where('code')}: code {value} is not on this machine: name a folder")
         folder = self.local_path("code")
         if not folder.is_dir():
-            raise Refusal(f"{self.where('code')}: code {value} is {'a file' if folder.is_file() else 'not there'}: name a folder")
+            problem = "is a file" if folder.is_file() else "does not exist"
+            raise Refusal(f"{self.where('code')}: code {value} {problem}: name a folder")
         return folder
 
     def set(self, assignment: str) -> None:
@@ -68,8 +69,9 @@ class Job:
         *parents, last = keys.split(".")
         if parents[:1] == ["inputs"]:
             name = (parents + [last])[1]
-            if name not in self.section("inputs"):
-                raise Refusal(f"--set {keys}: {self.document.path} has no input {name}{_nearest(name, self.section('inputs'))}")
+            inputs = self.section("inputs")
+            if name not in inputs:
+                raise Refusal(f"--set {keys}: {self.document.path} has no input {name}{nearest(name, inputs)}")
         target = self.data
         for key in parents:
             target = target.setdefault(key, {})
@@ -81,7 +83,20 @@ class Job:
             target[last] = text
 
     def data_input(self, name: str) -> bool:
-        return isinstance(self.section("inputs")[name], dict)
+        """Whether the input is data, not a literal (which may be written as `value: 3`)."""
+        entry = self.section("inputs")[name]
+        return isinstance(entry, dict) and "value" not in entry
+
+    def literals(self) -> dict[str, str]:
+        """The literal inputs as text, as azure-ai-ml sends them."""
+        entries = {name: value for name, value in self.section("inputs").items() if not self.data_input(name)}
+        return {name: str(value["value"] if isinstance(value, dict) else value) for name, value in entries.items()}
+
+    def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The texts that may hold references, each with its keys."""
+        yield ("command",), str(self.data["command"])
+        for name, value in self.section("environment_variables").items():
+            yield ("environment_variables", name), str(value)
 
     def references(self, text: str) -> list[re.Match[str]]:
         return list(REFERENCE.finditer(text))
@@ -93,7 +108,7 @@ class Job:
             if kind not in ("inputs", "outputs"):
                 return f"{match[0]}: a command job knows inputs and outputs only"
             if name not in self.section(kind):
-                return f"{match[0]}: {kind} has no {name}{_nearest(name, self.section(kind))}"
+                return f"{match[0]}: {kind} has no {name}{nearest(name, self.section(kind))}"
         return None
 
     def fill_in(self, text: str, values: Mapping[str, str], quote: Callable[[str, str], str] | None = None) -> str:
@@ -113,9 +128,10 @@ class Job:
         return done + text[end:]
 
 
-def _nearest(name: str, names: Mapping[str, Any]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
     near = difflib.get_close_matches(name, list(names), n=1)
-    return f"; did you mean {near[0]}?" if near else f" (it has {', '.join(names) or 'none'})"
+    return f"; did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(names)) or 'none'})"
 
 
 def quote_for_bash(value: str, before: str) -> str:
@@ -150,15 +166,13 @@ def load(name: str, root: Path, settings: list[str] | None = None) -> Job:
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         known = ", ".join(sorted(file.stem for file in runconfigs(root)))
-        raise Refusal(f"-c {name}: no such runconfig; aml_config/ has {known or 'none'}; the path of a job file will do too")
-    job = Job(Document(Path(os.path.relpath(path)) if _shares_drive(path) else path))
+        raise Refusal(
+            f"-c {name}: no such runconfig; aml_config/ has {known or 'none'}; the path of a file will do too"
+        )
+    job = Job(Document(path))
     for setting in settings or []:
         job.set(setting)
     return job
-
-
-def _shares_drive(path: Path) -> bool:
-    return path.resolve().drive == Path.cwd().drive
 
 
 def runconfigs(root: Path) -> list[Path]:

@@ -9,6 +9,7 @@ import re
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from aml import Refusal, container, environment, process, snapshot, tracking
 from aml.document import Document
@@ -21,15 +22,15 @@ WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>
 def not_honoured(job: Job, docker: bool) -> list[str]:
     """The parts of the job that have no effect on this machine, as `file:line: what`."""
     resources = job.section("resources")
-    nothing_here = [("distribution",), ("identity",), ("services",), ("queue_settings",)]
+    nothing_here: list[tuple[str, ...]] = [("distribution",), ("identity",), ("services",), ("queue_settings",)]
     nothing_here += [("resources", key) for key in ("instance_type", "locations", "max_instance_count", "properties")]
     nothing_here += [] if docker else [("resources", key) for key in ("shm_size", "docker_args")]
-    nothing_here += [("outputs", name, "path") for name, output in job.section("outputs").items() if isinstance(output, dict)]
+    nothing_here += [("outputs", name, "path") for name in job.section("outputs")]
     if resources.get("instance_count", 1) != 1:
         nothing_here.append(("resources", "instance_count"))
     found = []
     for keys in nothing_here:
-        value = job.data
+        value: Any = job.data
         for key in keys:
             value = value.get(key) if isinstance(value, dict) else None
         if value is not None:
@@ -52,7 +53,10 @@ def locate_inputs(root: Path, job: Job, replacements: list[str]) -> dict[str, st
         elif len(wanted) == 1:
             given[wanted[0]] = replacement
         else:
-            raise Refusal(f"--data {replacement}: which input? Write --data NAME=PATH with {' or '.join(wanted) or 'a data input'}")
+            names = " or ".join(wanted)
+            raise Refusal(
+                f"--data {replacement}: " + (f"which of {names}? Write NAME=PATH" if wanted else "no data input")
+            )
     return {name: _locate(root, job, name, given.get(name)) for name in wanted}
 
 
@@ -96,17 +100,15 @@ def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
         if data.data.get("name") == asset and "dependencies" not in data.data and address:
             if not re.match(r"[a-z][a-z0-9]+:", address):
                 return (file.parent / address).resolve()
-            raise Refusal(f"{where}: {asset} is {address} ({data.where('path')}), not on this machine: use --data {name}=PATH")
+            raise Refusal(f"{data.where('path')}: {asset} is not on this machine: use --data {name}=PATH")
     raise Refusal(f"{where}: no file of aml_config/ says where {asset} is on this machine: use --data {name}=PATH")
 
 
 def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path) -> int:
     """Run the job; returns its exit status. `record` gets what later steps need to know of the run."""
     inputs = locate_inputs(root, job, data)
-    texts = [("command",), *(("environment_variables", key) for key in job.section("environment_variables"))]
-    for keys in texts:
-        value = job.data[keys[0]] if len(keys) == 1 else job.data[keys[0]][keys[1]]
-        if problem := job.undefined(str(value)):
+    for keys, text in job.texts():
+        if problem := job.undefined(text):
             raise Refusal(f"{job.where(*keys)}: {problem}")
     code = job.code
     for finding in not_honoured(job, docker):
@@ -122,7 +124,8 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
     if job.data.get("description"):
         tags["mlflow.note.content"] = str(job.data["description"])
     experiment = str(job.data.get("experiment_name") or root.name)
-    run = tracking.start(root, run_id, experiment, str(job.data.get("display_name") or run_id), tags, view(folder).as_uri())
+    name = str(job.data.get("display_name") or run_id)
+    run = tracking.start(root, run_id, experiment, name, tags, view(folder).as_uri())
     status = "failed"
     try:
         tracking.write_record(record, run)
@@ -132,7 +135,7 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
         for name, address in inputs.items():
             if WEB.match(address):
                 inputs[name] = str(_download(address, folder / "inputs" / name))
-        values = {f"inputs.{name}": str(value) for name, value in job.section("inputs").items()}
+        values = {f"inputs.{name}": value for name, value in job.literals().items()}
         values |= {f"inputs.{name}": str(view(Path(path))) for name, path in inputs.items()}
         for name, output in job.section("outputs").items():
             place = folder / "named-outputs" / name

@@ -16,14 +16,14 @@ def run(args: argparse.Namespace) -> int:
     versions = registry(root).search_model_versions(f"name = '{args.name}'" if args.name else None)
     if not versions:
         raise Refusal(f"no model{' ' + args.name if args.name else ''} registered yet: aml register-model -n NAME")
-    metrics = {one.id: pairs(dict(one.metrics())) for one in tracking.runs(root)}
+    metrics = {one.id: pairs(one.metrics()) for one in tracking.runs(root)}
     rows = [
         (
             version.name,
             str(version.version),
             version.run_id or "",
-            version.source.partition(f"{version.run_id}/")[2] or version.source,
-            metrics.get(version.run_id, ""),
+            str(version.source).partition(f"{version.run_id}/")[2] or str(version.source),
+            metrics.get(version.run_id or "", ""),
             pairs(version.tags),
         )
         for version in sorted(versions, key=lambda version: (version.name, -int(version.version)))

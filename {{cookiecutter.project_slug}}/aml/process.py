@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -20,7 +21,7 @@ CANCELLED = 130
 
 
 def shell(command: str) -> list[str] | str:
-    """What Popen runs for a job's `command`: bash, as the service does, else sh; on Windows cmd, for it is always there."""
+    """What Popen runs for a job's `command`: bash, as the service does, else sh; on Windows cmd, always there."""
     if os.name == "nt":
         return f'{os.environ.get("COMSPEC", "cmd.exe")} /d /s /c "{command}"'
     return [shutil.which("bash") or "/bin/sh", "-c", command]
@@ -40,7 +41,9 @@ def run(
     is left running, however it ends.
     """
     # A group of its own: Ctrl-C reaches this process alone, which then ends the group in order.
-    group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+    group: Any = {"start_new_session": True}
+    if sys.platform == "win32":
+        group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as kept:
         process = subprocess.Popen(

@@ -58,8 +58,8 @@ def register(
     folder = root / "runs" / run.id
     asset = (folder / asset_path).resolve()
     if not asset.is_relative_to(folder.resolve()) or not asset.exists():
-        made = [file.relative_to(folder).as_posix() for file in sorted((folder / "outputs").rglob("*")) if file.is_file()]
-        raise Refusal(f"--asset-path {asset_path}: run {run.id} made no such file; its outputs: {', '.join(made) or 'none'}")
+        made = sorted(file.relative_to(folder).as_posix() for file in (folder / "outputs").rglob("*") if file.is_file())
+        raise Refusal(f"--asset-path {asset_path}: run {run.id} made no such file, but {', '.join(made) or 'none'}")
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
     client = registry(root)
     with FileLock(root / "mlruns" / ".register.lock"):

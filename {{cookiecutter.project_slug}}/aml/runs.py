@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
         print(_describe(root, tracking.find(root, args.id) if args.id else everything[0]))
     else:
         rows = [
-            (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(dict(one.metrics())))
+            (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(one.metrics()))
             for one in everything
         ]
         print(table(("RUN", "EXPERIMENT", "STATUS", "STARTED", "DURATION", "METRICS"), rows))
@@ -31,25 +31,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _describe(root: Path, run: tracking.Run) -> str:
-    folder = root / "runs" / run.id
-    lines = [
-        f"{run.id}  {run.status}",
-        f"  name        {run.name}",
-        f"  experiment  {run.experiment}",
-        f"  started     {_clock(run.start)}, {_length(run.duration)}",
-    ]
-    tags = {key: value for key, value in run.tags().items() if key not in tracking.OWN_TAGS}
-    for title, values in (("metrics", run.metrics()), ("params", run.params()), ("tags", tags)):
-        lines += [f"  {title if first else '':<10}  {key} = {value}" for first, (key, value) in _firsts(values)]
-    for title, place in (("files", folder), ("files", run.folder / "artifacts")):
-        made = sorted(file for file in place.rglob("*") if file.is_file() and file.relative_to(place).parts[0] != "code")
-        lines += [f"  {title if first else '':<10}  {file}" for first, file in _firsts(made)]
+    sections = {
+        "metrics": [f"{key} = {value}" for key, value in run.metrics().items()],
+        "params": [f"{key} = {value}" for key, value in run.params().items()],
+        "tags": [f"{key} = {value}" for key, value in run.tags().items() if key not in tracking.OWN_TAGS],
+        "files": [str(file) for file in tracking.files(root, run)],
+    }
+    lines = [f"{run.id}  {run.status}", f"  started  {_clock(run.start)}, {_length(run.duration)}"]
+    lines += [f"  name     {run.name}", f"  in       experiment {run.experiment}"]
+    for title, entries in sections.items():
+        lines += [f"  {'' if index else title:<7}  {entry}" for index, entry in enumerate(entries)]
     return "\n".join(lines)
-
-
-def _firsts(values):  # type: ignore[no-untyped-def]
-    items = values.items() if isinstance(values, dict) else values
-    return ((index == 0, item) for index, item in enumerate(items))
 
 
 def _clock(seconds: float) -> str:

@@ -1,7 +1,7 @@
 """Plain tables for the terminal."""
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -17,6 +17,7 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-def pairs(values: dict[str, object]) -> str:
+def pairs(values: Mapping[str, object]) -> str:
     """A mapping in one line; numbers with four significant digits."""
-    return " ".join(f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}" for key, value in values.items())
+    shown = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in values.items()}
+    return " ".join(f"{key}={value}" for key, value in shown.items())

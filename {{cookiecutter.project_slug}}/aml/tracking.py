@@ -78,7 +78,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 
 
 def _experiment(root: Path, name: str) -> str:
-    """The id of the experiment, made when it is new. Two first runs at once agree on it, as it follows from the name."""
+    """The id of the experiment, made when it is new. Two first runs at once agree on it: it follows from the name."""
     ids = {data["name"]: id for id, data in _experiments(root).items()}
     for title in ("Default", name):  # MLflow does not start without its Default
         new = "0" if title == "Default" else str(int(hashlib.sha256(title.encode()).hexdigest()[:15], 16))
@@ -154,9 +154,10 @@ def _git_tags(root: Path) -> dict[str, str]:
     """The commit, under the names that azure-ai-ml gives to a job's properties; nothing outside of git."""
     try:
         command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
-        lines = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True).stdout.splitlines()
+        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
     except (OSError, subprocess.CalledProcessError):
         return {}
+    lines = done.stdout.splitlines()
     heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
     tags = {
         "mlflow.source.git.commit": heads.get("branch.oid", ""),
@@ -237,8 +238,15 @@ def find(root: Path, run_id: str) -> Run:
     return matches[0]
 
 
+def files(root: Path, run: Run) -> list[Path]:
+    """What the run left: outputs, logs, pictures, but not the copy of its code."""
+    folder = root / "runs" / run.id
+    found = [*folder.rglob("*"), *(run.folder / "artifacts").rglob("*")]
+    return sorted(file for file in found if file.is_file() and not file.is_relative_to(folder / "code"))
+
+
 def environment(root: Path, run: Run, view: Callable[[Path], PurePath]) -> dict[str, str]:
-    """The variables that lead a job's MLflow into this run, as they do on the service. `view` is the job's of a path."""
+    """The variables that lead a job's MLflow into this run, as on the service. `view` is where the job sees a path."""
     return {
         "MLFLOW_TRACKING_URI": view(root / "mlruns").as_uri(),
         "MLFLOW_ALLOW_FILE_STORE": "true",  # newer MLflow wants to be asked for files

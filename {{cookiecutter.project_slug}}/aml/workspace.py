@@ -1,4 +1,4 @@
-"""`aml workspace`: show, confirm or change the workspace settings. Standard library only: the template's hook runs it."""
+"""`aml workspace`: show, confirm or change the workspace settings. Standard library only: the hook runs it too."""
 
 import argparse
 import json

@@ -1,0 +1,311 @@
+"""`aml check`: validate the configuration, offline: above all what azure-ai-ml 1.35 accepts in silence.
+
+First the SHAPES of the files, then rules across their parts. A finding is `file:line: what is wrong: how to mend it`.
+"""
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from aml import Refusal, find_root, snapshot, workspace
+from aml.document import Document
+from aml.environment import NAMES_A_FILE
+from aml.job import DATA_TYPES, Job, nearest
+from aml.job import load as load_job
+from aml.names import RULES
+
+Shape = Callable[[Any], str | None] | dict[str, Any]  # says what a bad value should be; a mapping holds for its fields
+
+
+def anything(value: Any) -> str | None:
+    return None
+
+
+def named(rule: str) -> Shape:
+    return lambda name: None if RULES[rule].accepts(name) else f"{RULES[rule].says}, such as {RULES[rule].example}"
+
+
+def matching(pattern: str, says: str) -> Shape:
+    return lambda value: None if re.fullmatch(pattern, str(value)) else says
+
+
+def one_of(*choices: str) -> Shape:
+    return lambda value: None if value in choices else f"one of {', '.join(choices)}"
+
+
+def at_least(low: int) -> Shape:
+    return lambda value: None if type(value) is int and value >= low else f"a whole number from {low}"
+
+
+def texts(value: Any) -> str | None:
+    entries = value.items() if isinstance(value, dict) else ()
+    bad = [f"{key} ({entry!r})" for key, entry in entries if not isinstance(entry, str)]
+    return f"texts: put {', '.join(bad)} in quotes" if bad else None
+
+
+ASSET = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)|/.+)"
+# The fields are those that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
+COMMON: dict[str, Shape] = {"$schema": anything, "description": anything, "tags": texts}
+INPUT: dict[str, Shape] = {
+    **dict.fromkeys(("path", "value", "datastore", "path_on_compute"), anything),
+    "type": one_of(*DATA_TYPES),
+    "mode": matching("(?i)(ro_mount|download|direct|eval_mount|eval_download)", "ro_mount, download or direct"),
+}
+OUTPUT: dict[str, Shape] = {
+    "path": anything,
+    "type": one_of(*DATA_TYPES),
+    "mode": matching("(?i)(rw_mount|mount|upload|direct)", "rw_mount, upload or direct"),
+    "name": named("asset"),
+    "version": anything,
+}
+ENVIRONMENT = dict.fromkeys(
+    ("name", "version", "image", "conda_file", "build", "os_type", "inference_config", "id", "datastore"), anything
+)
+JOB = COMMON | {
+    **dict.fromkeys(("type", "display_name", "command", "code", "environment", "inputs", "outputs"), anything),
+    **dict.fromkeys(("distribution", "identity", "services", "parent_job_name"), anything),
+    "name": named("asset"),
+    "experiment_name": named("experiment"),
+    "properties": texts,
+    "environment_variables": texts,
+    "compute": matching(
+        "local|azureml:(/.+|" + RULES["compute"].pattern + ")", "local, or azureml: and a compute's name"
+    ),
+    "limits": {"timeout": at_least(1)},
+    "queue_settings": {"job_tier": anything, "priority": one_of("low", "medium", "high")},
+    "resources": {
+        **dict.fromkeys(("docker_args", "instance_type", "locations", "properties"), anything),
+        "instance_count": at_least(1),
+        "max_instance_count": at_least(1),
+        "shm_size": matching(r"\d+[bkmgBKMG]", "a number and b, k, m or g"),
+    },
+}
+COMPUTE = COMMON | {
+    **dict.fromkeys(("location", "identity", "enable_node_public_ip", "network_settings", "resource_id"), anything),
+    **dict.fromkeys(("ssh_public_access_enabled", "ssh_settings"), anything),
+    "type": one_of("amlcompute"),
+    "name": named("compute"),
+    "size": matching(r"\w+", "a VM size, such as Standard_DS3_v2"),
+    "tier": one_of("dedicated", "low_priority"),
+    "min_instances": at_least(0),
+    "max_instances": at_least(0),
+    "idle_time_before_scale_down": at_least(0),
+}
+DATA = COMMON | {"name": named("asset"), "version": anything, "type": one_of(*DATA_TYPES[:3]), "path": anything}
+
+RETIRED = {
+    "azureml-core": "is SDK v1, out of support since 2026-06-30: take it out",
+    "azureml-sdk": "is SDK v1, out of support since 2026-06-30: take it out",
+    "azureml-defaults": "brings SDK v1 and a web server: azureml-mlflow is enough to train",
+}
+TOO_LARGE = 100 * 2**20  # bytes; azure-ai-ml warns above it
+SECRET_NAMES = re.compile(
+    r"\.env(\..+)?|.+\.(pem|pfx|p12|key)|id_(rsa|dsa|ecdsa|ed25519)|\.(netrc|pypirc|git-credentials)"
+)
+SECRETS = re.compile(
+    rb"-----BEGIN [A-Z ]*PRIVATE KEY-----|(Account|SharedAccess)Key=[A-Za-z0-9+/]{20}|[?&]sig=[A-Za-z0-9%]{20}"
+    rb"|(?i:client_secret|password|api_key)[\"']?\s*[:=]\s*[\"'][^\"'\s{}$]{8,}[\"']"
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", "--run-configuration-name", dest="name", metavar="NAME",
+                        help="only this runconfig, a name in aml_config/ or a path, and what it refers to")  # fmt: skip
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root()
+    findings = list(dict.fromkeys(check(root, args.name)))
+    print("\n".join([*findings, f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to mend"]))
+    return 1 if findings else 0
+
+
+def check(root: Path, name: str | None = None) -> Iterator[str]:
+    """All findings on one runconfig and what it refers to, or on everything in aml_config/."""
+    if name:
+        yield from _job(load_job(name, root))
+        return
+    jobs = {}
+    for path in sorted((root / "aml_config").glob("*.y*ml")):
+        try:
+            document = Document(Path(os.path.relpath(path)))
+            data = document.data
+            if "command" in data or data.get("type") == "command":
+                jobs[path.stem] = Job(document)
+                yield from _job(jobs[path.stem])
+            elif "dependencies" in data:
+                yield from _conda(document)
+            elif "size" in data or "compute" in str(data.get("type")):
+                yield from _compute(document)
+            elif "path" in data or data.get("type") in DATA_TYPES:
+                yield from _data(document)
+            else:
+                yield from _environment(document, data)
+        except Refusal as refusal:
+            yield str(refusal)
+    if {"train-local", "train-amlcompute"} <= jobs.keys():
+        yield from _differences(jobs["train-local"], jobs["train-amlcompute"])
+    try:
+        for setting, value, state, why in workspace.confirm(root)[1:]:
+            if state == "not confirmed":
+                file = os.path.relpath(workspace.settings_file(root))
+                yield f"{file}: {setting} {value!r} {why}: mend it with aml workspace attach"
+    except Refusal as refusal:
+        yield str(refusal)
+
+
+def _shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *keys: str) -> Iterator[str]:
+    for field, value in data.items():
+        where = document.where(*keys, field)
+        if field not in shape:
+            yield f"{where}: unknown field {field}{nearest(str(field), shape)}"
+        elif not isinstance(shape[field], dict):
+            if says := shape[field](value):
+                yield f"{where}: {field} {value if isinstance(value, str | int) else ''}: should be {says}"
+        elif isinstance(value, dict):
+            yield from _shape(document, value, shape[field], *keys, field)
+
+
+def _job(job: Job) -> Iterator[str]:
+    document = job.document
+    yield from _shape(document, job.data, JOB)
+    yield from _references(job)
+    if "compute" not in job.data and "instance_type" not in job.section("resources"):
+        yield f"{job.where()}: no compute: write compute: local, or compute: azureml:NAME"
+    for kind, shape in (("inputs", INPUT), ("outputs", OUTPUT)):
+        for name, value in job.section(kind).items():
+            if says := named("input")(name):  # type: ignore[operator]
+                yield f"{job.where(kind, name)}: {name}: should be {says}"
+            if isinstance(value, dict):
+                yield from _shape(document, value, shape, kind, name)
+            if kind == "inputs" and (value is None or isinstance(value, list)):
+                yield f"{job.where(kind, name)}: input {name} has no value: give it one, or a type and a path"
+            elif kind == "inputs" and job.data_input(name):
+                yield from _path(document, value, kind, name)
+            elif isinstance(value, dict) and "version" in value and "name" not in value:
+                yield f"{job.where(kind, name, 'version')}: a version needs a name"
+    for name, service in job.section("services").items():
+        if isinstance(service, dict) and service.get("type") == "ssh" and not service.get("ssh_public_keys"):
+            yield f"{job.where('services', name)}: an ssh service needs ssh_public_keys"
+    environment = job.data.get("environment")
+    if isinstance(environment, dict):
+        yield from _environment(document, environment, "environment")
+    elif not re.fullmatch(ASSET, str(environment)):
+        says = "azureml:NAME:VERSION, azureml:NAME@latest, or a mapping with image and conda_file"
+        yield f"{job.where('environment')}: environment {environment}: should be {says}"
+    try:
+        if job.code:
+            yield from _snapshot(job.code)
+    except Refusal as refusal:
+        yield str(refusal)
+
+
+def _references(job: Job) -> Iterator[str]:
+    used = set()
+    for keys, text in job.texts():
+        if problem := job.undefined(text):
+            yield f"{job.where(*keys)}: {problem}"
+        for match in re.finditer(r"(?<![{$])\$?\{\s*((?:inputs|outputs)\.[\w.-]+)\s*\}(?!\})", text):
+            yield f"{job.where(*keys)}: {match[0]} is not filled in: write {'$' + '{' * 2}{match[1]}{'}' * 2}"
+        used |= {(match["kind"], match["name"]) for match in job.references(text)}
+    for kind in ("inputs", "outputs"):
+        for name in job.section(kind):
+            if (kind, name) not in used:
+                yield f"{job.where(kind, name)}: {kind[:-1]} {name} is not used in the command: use it or take it out"
+
+
+def _path(document: Document, entry: dict[str, Any], *keys: str) -> Iterator[str]:
+    """Whether the path of an input or of a data asset leads somewhere, as far as this machine can know."""
+    path, kind, where = str(entry.get("path") or ""), entry.get("type", "uri_folder"), document.where(*keys, "path")
+    local = (document.path.parent / path.removeprefix("file:")).resolve()
+    if not path:
+        yield f"{where}: no path"
+    elif path.startswith("azureml:"):
+        if not re.fullmatch(ASSET, path):
+            yield f"{where}: {path} has no version: write {path}:1 or {path}@latest"
+    elif re.match(r"(https?|wasbs?|abfss?):", path):
+        return
+    elif re.match(r"[a-z][a-z0-9]+://", path) and not path.startswith("file:"):
+        yield f"{where}: {path}: Azure ML does not read such addresses: copy the data to a datastore"
+    elif not local.exists():
+        yield f"{where}: {path} does not exist: mend the path (it is relative to the file)"
+    elif kind in ("uri_file", "uri_folder") and local.is_dir() != (kind == "uri_folder"):
+        yield f"{where}: {path} is a {'folder' if local.is_dir() else 'file'}, but the type is {kind}: mend one of them"
+
+
+def _environment(document: Document, data: dict[str, Any], *keys: str) -> Iterator[str]:
+    yield from _shape(document, data, COMMON | ENVIRONMENT, *keys)
+    if ("image" in data) == ("build" in data):
+        yield f"{document.where(*keys)}: an environment needs either an image or a build"
+    if isinstance(data.get("conda_file"), str):
+        yield from _conda(Document(document.path.parent / data["conda_file"]))
+
+
+def _conda(document: Document) -> Iterator[str]:
+    packages: dict[str, tuple[str, str]] = {}  # name: the whole entry, and where it stands
+    for index, entry in enumerate(document.data.get("dependencies") or []):
+        within = entry.get("pip") or [] if isinstance(entry, dict) else [entry]
+        for position, text in enumerate(map(str, within)):
+            where = document.where("dependencies", index, *(("pip", position) if isinstance(entry, dict) else ()))
+            packages[re.sub(r".*::|[^\w.-].*", "", text).lower()] = text, where
+            if isinstance(entry, dict) and NAMES_A_FILE.match(text):
+                yield f"{where}: '{text}' names a file, which Azure ML does not get to see: list the packages"
+    for name, why in RETIRED.items():
+        if name in packages:
+            yield f"{packages[name][1]}: {name} {why}"
+    if "python" not in packages:
+        yield f"{document.where('dependencies')}: no python: add python=3.11, or the image's own decides"
+    text, where = packages.get("mlflow") or packages.get("mlflow-skinny") or ("", "")
+    if text and "azureml-mlflow" not in packages:
+        yield f"{where}: MLflow alone does not reach the workspace: add azureml-mlflow"
+    elif re.search(r"==?\s*(3\.(1[6-9]|[2-9]\d)|[4-9]\.)", text):  # azureml-mlflow 1.62.0.post6: mlflow-skinny<=3.15.0
+        yield f"{where}: {text}: azureml-mlflow needs MLflow 3.15.0 or older"
+
+
+def _compute(document: Document) -> Iterator[str]:
+    yield from _shape(document, {"name": None, "type": None, "size": None, **document.data}, COMPUTE)
+    low, high = document.data.get("min_instances", 0), document.data.get("max_instances", 4)
+    if isinstance(low, int) and isinstance(high, int) and low > high:
+        yield f"{document.where('min_instances')}: min_instances {low} is more than max_instances {high}"
+
+
+def _data(document: Document) -> Iterator[str]:
+    yield from _shape(document, {"name": None, **document.data}, DATA)
+    yield from _path(document, document.data)
+
+
+def _snapshot(code: Path) -> Iterator[str]:
+    """What should not travel: secrets, .git, virtual environments, more than TOO_LARGE bytes."""
+    mend = f"name it in {os.path.relpath(snapshot.ignore_file(code) or code / '.amlignore')}"
+    size = 0
+    folders: dict[Path, str] = {}
+    for file in snapshot.files(code):
+        path = Path(os.path.relpath(code / file))
+        size += path.stat().st_size
+        inside_git = next((folder for folder in file.parents if folder.name == ".git"), None)
+        if inside_git or file.name == "pyvenv.cfg":
+            folders[inside_git or file.parent] = "git's own folder" if inside_git else "a virtual environment"
+        elif SECRET_NAMES.fullmatch(file.name):
+            yield f"{path}: a secret would travel with the code: {mend}"
+        elif path.stat().st_size < 2**20 and not folders.keys() & set(file.parents):
+            content = path.read_bytes()
+            if found := SECRETS.search(content):
+                line = content.count(b"\n", 0, found.start()) + 1
+                yield f"{path}:{line}: looks like a secret, and would travel with the code: take it out"
+    for folder, what in folders.items():
+        yield f"{os.path.relpath(code / folder)}: {what} would travel with the code: {mend}"
+    if size > TOO_LARGE:
+        yield f"{os.path.relpath(code)}: {size / 2**20:.0f} MB would travel with the code: {mend} if no job needs it"
+
+
+def _differences(here: Job, there: Job) -> Iterator[str]:
+    """Where the runconfig of the cluster differs from that of this machine beyond compute and inputs."""
+    for key in sorted({*here.data, *there.data} - {"$schema", "compute", "inputs"}):
+        if here.data.get(key) != there.data.get(key):
+            yield f"{there.where(key)}: {key} differs from {here.where(key)}: what trains here should train there"
+    for has, lacks in ((here, there), (there, here)):
+        for name in has.section("inputs").keys() - lacks.section("inputs").keys():
+            yield f"{has.where('inputs', name)}: input {name} is not in {lacks.document.path}"
