@@ -1,10 +1,19 @@
 """The command line of this model repository: one verb a module; `aml --help` lists them."""
 
+import os
 from pathlib import Path
 
 
 class Refusal(Exception):
     """Something the user can mend: what, where, why and the command that mends it. Shown without a traceback."""
+
+
+def shown(path: Path) -> str:
+    """The path as messages give it: relative to the working folder, unless it is on another drive."""
+    try:
+        return os.path.relpath(path)
+    except ValueError:
+        return str(path)
 
 
 def find_root(start: Path | None = None) -> Path:

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 
@@ -43,9 +44,13 @@ def main(argv: list[str] | None = None) -> int:
     args = build_parser(argv).parse_args(argv)
     try:
         status: int = args.run(args)
+        sys.stdout.flush()
     except Refusal as refusal:
         print(f"aml: {refusal}", file=sys.stderr)
         status = 2
+    except BrokenPipeError:  # the reader of our output has enough, as in `aml runs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
     except KeyboardInterrupt:
         print("aml: cancelled", file=sys.stderr)
         status = 130

@@ -4,13 +4,12 @@ First the SHAPES of the files, then rules across their parts. A finding is `file
 """
 
 import argparse
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from aml import Refusal, find_root, snapshot, workspace
+from aml import Refusal, find_root, shown, snapshot, workspace
 from aml.document import Document
 from aml.environment import NAMES_A_FILE
 from aml.job import DATA_TYPES, Job, nearest
@@ -72,7 +71,7 @@ JOB = COMMON | {
     "properties": texts,
     "environment_variables": texts,
     "compute": matching(
-        "local|azureml:(/.+|" + RULES["compute"].pattern + ")", "local, or azureml: and a compute's name"
+        "local|azureml:(/.+|" + RULES["compute"].pattern + ")", f"local, or azureml: and {RULES['compute'].says}"
     ),
     "limits": {"timeout": at_least(1)},
     "queue_settings": {"job_tier": anything, "priority": one_of("low", "medium", "high")},
@@ -118,9 +117,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root()
-    findings = list(dict.fromkeys(check(root, args.name)))
+    findings = sorted(set(check(root, args.name)), key=_place)
     print("\n".join([*findings, f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to mend"]))
     return 1 if findings else 0
+
+
+def _place(finding: str) -> tuple[str, int, str]:
+    file, line = re.match(r"(.*?)(?::(\d+))?: ", finding).groups()  # type: ignore[union-attr]
+    return file, int(line or 0), finding
 
 
 def check(root: Path, name: str | None = None) -> Iterator[str]:
@@ -131,7 +135,7 @@ def check(root: Path, name: str | None = None) -> Iterator[str]:
     jobs = {}
     for path in sorted((root / "aml_config").glob("*.y*ml")):
         try:
-            document = Document(Path(os.path.relpath(path)))
+            document = Document(path)
             data = document.data
             if "command" in data or data.get("type") == "command":
                 jobs[path.stem] = Job(document)
@@ -151,7 +155,7 @@ def check(root: Path, name: str | None = None) -> Iterator[str]:
     try:
         for setting, value, state, why in workspace.confirm(root)[1:]:
             if state == "not confirmed":
-                file = os.path.relpath(workspace.settings_file(root))
+                file = shown(workspace.settings_file(root))
                 yield f"{file}: {setting} {value!r} {why}: mend it with aml workspace attach"
     except Refusal as refusal:
         yield str(refusal)
@@ -164,7 +168,8 @@ def _shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *key
             yield f"{where}: unknown field {field}{nearest(str(field), shape)}"
         elif not isinstance(shape[field], dict):
             if says := shape[field](value):
-                yield f"{where}: {field} {value if isinstance(value, str | int) else ''}: should be {says}"
+                what = f"{field} {value}" if isinstance(value, str | int) else field
+                yield f"{where}: {what}: should be {says}"
         elif isinstance(value, dict):
             yield from _shape(document, value, shape[field], *keys, field)
 
@@ -279,26 +284,26 @@ def _data(document: Document) -> Iterator[str]:
 
 def _snapshot(code: Path) -> Iterator[str]:
     """What should not travel: secrets, .git, virtual environments, more than TOO_LARGE bytes."""
-    mend = f"name it in {os.path.relpath(snapshot.ignore_file(code) or code / '.amlignore')}"
+    mend = f"name it in {shown(snapshot.ignore_file(code) or code / '.amlignore')}"
     size = 0
     folders: dict[Path, str] = {}
     for file in snapshot.files(code):
-        path = Path(os.path.relpath(code / file))
+        path = code / file
         size += path.stat().st_size
         inside_git = next((folder for folder in file.parents if folder.name == ".git"), None)
         if inside_git or file.name == "pyvenv.cfg":
             folders[inside_git or file.parent] = "git's own folder" if inside_git else "a virtual environment"
         elif SECRET_NAMES.fullmatch(file.name):
-            yield f"{path}: a secret would travel with the code: {mend}"
+            yield f"{shown(path)}: a secret would travel with the code: {mend}"
         elif path.stat().st_size < 2**20 and not folders.keys() & set(file.parents):
             content = path.read_bytes()
             if found := SECRETS.search(content):
                 line = content.count(b"\n", 0, found.start()) + 1
-                yield f"{path}:{line}: looks like a secret, and would travel with the code: take it out"
+                yield f"{shown(path)}:{line}: looks like a secret, and would travel with the code: take it out"
     for folder, what in folders.items():
-        yield f"{os.path.relpath(code / folder)}: {what} would travel with the code: {mend}"
+        yield f"{shown(code / folder)}: {what} would travel with the code: {mend}"
     if size > TOO_LARGE:
-        yield f"{os.path.relpath(code)}: {size / 2**20:.0f} MB would travel with the code: {mend} if no job needs it"
+        yield f"{shown(code)}: {size / 2**20:.0f} MB would travel with the code: {mend} if no job needs it"
 
 
 def _differences(here: Job, there: Job) -> Iterator[str]:
@@ -308,4 +313,4 @@ def _differences(here: Job, there: Job) -> Iterator[str]:
             yield f"{there.where(key)}: {key} differs from {here.where(key)}: what trains here should train there"
     for has, lacks in ((here, there), (there, here)):
         for name in has.section("inputs").keys() - lacks.section("inputs").keys():
-            yield f"{has.where('inputs', name)}: input {name} is not in {lacks.document.path}"
+            yield f"{has.where('inputs', name)}: input {name} is not in {lacks.document.name}"

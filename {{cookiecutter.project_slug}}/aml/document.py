@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from aml import Refusal
+from aml import Refusal, shown
 
 
 class Document:
@@ -13,20 +13,21 @@ class Document:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = shown(path)
         try:
             loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
             self._node = loader.get_single_node()
             self.data: Any = loader.construct_document(self._node) if self._node else None
         except OSError as error:
-            raise Refusal(f"{path}: {error.strerror}") from None
+            raise Refusal(f"{self.name}: {error.strerror}") from None
         except UnicodeDecodeError as error:
-            raise Refusal(f"{path}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+            raise Refusal(f"{self.name}: not UTF-8 ({error.reason}); save it as UTF-8") from None
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            raise Refusal(f"{path}:{mark.line + 1 if mark else 1}: not YAML: {problem}") from None
+            raise Refusal(f"{self.name}:{mark.line + 1 if mark else 1}: not YAML: {problem}") from None
         if not isinstance(self.data, dict):
-            raise Refusal(f"{path}:1: should be a YAML mapping of keys and values")
+            raise Refusal(f"{self.name}:1: should be a YAML mapping of keys and values")
 
     def where(self, *keys: str | int) -> str:
         """`file:line` of the value at `keys`, or of the deepest part of it that exists."""
@@ -43,4 +44,4 @@ class Document:
                 line = name.start_mark.line + 1
             else:
                 break
-        return f"{self.path}:{line}"
+        return f"{self.name}:{line}"

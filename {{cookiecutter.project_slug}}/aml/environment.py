@@ -38,19 +38,19 @@ NAMES_A_FILE = re.compile(r"(-r|--requirement|-c|--constraint|-e|--editable)\b")
 OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
 
 
-def conda_file(job: Job) -> tuple[dict[str, Any], Path]:
-    """The conda specification of the job, and the file that it stands in. Raises Refusal when there is none here."""
+def conda_file(job: Job) -> tuple[dict[str, Any], str]:
+    """The conda specification of the job, and the name of its file for messages. Raises Refusal when there is none."""
     environment = job.data.get("environment")
     if not isinstance(environment, dict) or "conda_file" not in environment:
         name = environment if isinstance(environment, str) else "the environment"
         raise Refusal(f"{job.where('environment')}: {name} has no conda_file to build from here; {OTHER_WAYS}")
     if isinstance(environment["conda_file"], dict):
-        return environment["conda_file"], job.document.path
+        return environment["conda_file"], job.document.name
     document = Document(job.local_path("environment", "conda_file"))
-    return document.data, document.path
+    return document.data, document.name
 
 
-def requirements(conda: dict[str, Any], path: Path) -> tuple[str | None, list[str]]:
+def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str]]:
     """The Python version (or None) and the pip requirements that a conda specification stands for.
 
     Raises Refusal naming each dependency that only conda, or only a file of this machine, can provide.
@@ -72,10 +72,10 @@ def requirements(conda: dict[str, Any], path: Path) -> tuple[str | None, list[st
             else:
                 pip.append(PYPI_NAMES.get(name, name) + specifier)
     if refused:
-        raise Refusal(f"{path}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
+        raise Refusal(f"{file}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
     for line in pip:
         if NAMES_A_FILE.match(line):
-            raise Refusal(f"{path}: '{line}' names a file, which Azure ML does not get to see: list the packages")
+            raise Refusal(f"{file}: '{line}' names a file, which Azure ML does not get to see: list the packages")
     return python, pip
 
 
@@ -124,20 +124,20 @@ def build(job: Job) -> Path:
 
     Raises Refusal when it cannot be built; then nothing is left of it.
     """
-    conda, path = conda_file(job)
-    python, pip = requirements(conda, path)
-    interpreter = _interpreter(python, path)
+    conda, file = conda_file(job)
+    python, pip = requirements(conda, file)
+    interpreter = _interpreter(python, file)
     key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip]).encode()).hexdigest()[:16]
     environment = cache() / key
     if environment.is_dir():
         return environment
-    print(f"building the environment of {path} (once)", file=sys.stderr)
+    print(f"building the environment of {file} (once)", file=sys.stderr)
     unfinished = cache() / f"{key}.{os.getpid()}"
     unfinished.mkdir(parents=True, exist_ok=True)
     try:
         (unfinished / "requirements.txt").write_text("\n".join(pip) + "\n", encoding="utf-8")
-        _uv(path, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
-        _uv(path, "pip", "install", "--python", str(unfinished), "-r", str(unfinished / "requirements.txt"))
+        _uv(file, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
+        _uv(file, "pip", "install", "--python", str(unfinished), "-r", str(unfinished / "requirements.txt"))
         try:
             unfinished.rename(environment)
         except OSError:  # another run built the same one meanwhile
@@ -148,7 +148,7 @@ def build(job: Job) -> Path:
     return environment
 
 
-def _interpreter(python: str | None, path: Path) -> str:
+def _interpreter(python: str | None, file: str) -> str:
     """The Python to build with: the version asked for, fetched by uv where it is missing, else the present one."""
     if python is None:
         return sys.executable
@@ -158,7 +158,7 @@ def _interpreter(python: str | None, path: Path) -> str:
         found = _quiet_uv("python", "install", python) and _quiet_uv("python", "find", "--system", python)
     if not found:
         present = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"{path} asks for Python {python}, which is not to be had here: using {present}", file=sys.stderr)
+        print(f"{file} asks for Python {python}, which is not to be had here: using {present}", file=sys.stderr)
         found = sys.executable
     return found
 
@@ -169,6 +169,6 @@ def _quiet_uv(*arguments: str) -> str:
     return (done.stdout.strip() or "done") if done.returncode == 0 else ""
 
 
-def _uv(path: Path, *arguments: str) -> None:
+def _uv(file: str, *arguments: str) -> None:
     if subprocess.run([uv(), *arguments]).returncode:
-        raise Refusal(f"{path}: its packages cannot be installed on this machine (uv's reason is above); {OTHER_WAYS}")
+        raise Refusal(f"{file}: its packages cannot be installed on this machine (uv's reason is above); {OTHER_WAYS}")

@@ -1,7 +1,6 @@
 """A v2 command job file: reading it, changing it with --set, and filling in its command."""
 
 import difflib
-import os
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -71,7 +70,7 @@ class Job:
             name = (parents + [last])[1]
             inputs = self.section("inputs")
             if name not in inputs:
-                raise Refusal(f"--set {keys}: {self.document.path} has no input {name}{nearest(name, inputs)}")
+                raise Refusal(f"--set {keys}: {self.document.name} has no input {name}{nearest(name, inputs)}")
         target = self.data
         for key in parents:
             target = target.setdefault(key, {})

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from aml import Refusal, find_root
+from aml import Refusal, find_root, shown
 from aml.names import NOT_SET, RULES
 
 SETTINGS = ("subscription_id", "resource_group", "workspace_name")
@@ -26,16 +26,17 @@ def settings_file(root: Path) -> Path:
 def read(root: Path) -> dict[str, str]:
     """The settings of aml_config/config.json. Raises Refusal when the file is missing or not what it should be."""
     path = settings_file(root)
+    file = shown(path)
     mend = "mend it with: aml workspace attach -s SUBSCRIPTION -g GROUP -w WORKSPACE"
     try:
         settings = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise Refusal(f"{path}: {error.strerror}; {mend}") from None
+        raise Refusal(f"{file}: {error.strerror}; {mend}") from None
     except ValueError as error:
         line = getattr(error, "lineno", 1)
-        raise Refusal(f"{path}:{line}: not JSON ({error}); {mend}") from None
+        raise Refusal(f"{file}:{line}: not JSON ({error}); {mend}") from None
     if not isinstance(settings, dict):
-        raise Refusal(f"{path}:1: should be a mapping of {', '.join(SETTINGS)}; {mend}")
+        raise Refusal(f"{file}:1: should be a mapping of {', '.join(SETTINGS)}; {mend}")
     return settings
 
 
@@ -45,7 +46,7 @@ def confirm(root: Path) -> list[Finding]:
     Raises Refusal when the file cannot be read.
     """
     settings = read(root)
-    findings = [Finding("config.json", str(settings_file(root)), "confirmed", "readable")]
+    findings = [Finding("config.json", shown(settings_file(root)), "confirmed", "readable")]
     # MLClient.from_config() without a path looks for .azureml/config.json in every parent folder before it
     # looks for aml_config/config.json (azure-ai-ml 1.35, _ml_client.py); aml itself always passes its own path.
     for folder in (root, *root.parents):
@@ -93,7 +94,9 @@ def attach(root: Path, changes: dict[str, str]) -> None:
         settings = {}
     missing = [name for name in SETTINGS if name not in settings and name not in changes]
     if missing:
-        raise Refusal(f"{path} cannot be read, so name all settings: -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE")
+        raise Refusal(
+            f"{shown(path)} cannot be read, so name all settings: -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
+        )
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps({**settings, **changes}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)
