@@ -45,12 +45,12 @@ def main(argv: list[str] | None = None) -> int:
     try:
         status: int = args.run(args)
         sys.stdout.flush()
-    except Refusal as refusal:
-        print(f"aml: {refusal}", file=sys.stderr)
-        status = 2
     except BrokenPipeError:  # the reader of our output has enough, as in `aml runs | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
+    except (Refusal, OSError) as problem:  # the latter: a full disk, a folder that may not be written
+        print(f"aml: {problem}", file=sys.stderr)
+        status = 2
     except KeyboardInterrupt:
         print("aml: cancelled", file=sys.stderr)
         status = 130

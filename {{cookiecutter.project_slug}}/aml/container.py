@@ -13,6 +13,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from aml import Refusal
 from aml.environment import conda_file
 from aml.job import Job
+from aml.tracking import Run
 
 # Source: Azure/azureml-assets, the names that curated environments have on the Microsoft container registry.
 CURATED = "mcr.microsoft.com/azureml/curated/{}:latest"
@@ -76,34 +77,31 @@ def _build(engine: str, context: Path, dockerfile: str) -> str:
 
 
 def command(
-    engine: str,
-    image: str,
-    name: str,
-    job: Job,
-    text: str,
-    folder: Path,
-    writable: list[Path],
-    readable: list[Path],
-    variables: Mapping[str, str],
+    engine: str, image: str, run: Run, job: Job, text: str, mounts: Mapping[Path, str], variables: Mapping[str, str]
 ) -> list[str]:
-    """The engine's command line for the job's command `text`. Values of variables stay out of it."""
+    """The engine's command line for the job's command `text`. `mounts` gives each path rw or ro.
+
+    The values of variables stay out of it: the engine takes them from its own environment.
+    """
     resources = job.section("resources")
-    extra = resources.get("docker_args") or []
-    line = [engine, "run", "--rm", "--init", "--name", name, "--workdir", str(seen(folder))]
-    line += ["--shm-size", str(resources.get("shm_size", "2g"))]
-    for path in writable:
-        line += ["--volume", f"{path}:{seen(path)}"]
-    for path in readable:
-        line += ["--volume", f"{path}:{seen(path)}:ro"]
+    line = [engine, "run", "--rm", "--init", "--name", _name(run), "--workdir", str(seen(run.folder / "code"))]
+    line += ["--shm-size", str(resources.get("shm_size", "2g"))]  # 2g is the service's own default
+    for path, mode in mounts.items():
+        line += ["--volume", f"{path}:{seen(path)}:{mode}"]
     for key in variables:
         line += ["--env", key]
     if engine == "docker" and hasattr(os, "getuid"):  # else what the job writes belongs to root
         line += ["--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"]
+    extra = resources.get("docker_args") or []
     line += shlex.split(extra) if isinstance(extra, str) else [str(argument) for argument in extra]
     # bash as on the service; sh in an image without it
     return [*line, image, "sh", "-c", 'exec "$(command -v bash || command -v sh)" -c "$1"', "sh", text]
 
 
-def remove(engine: str, name: str) -> None:
+def remove(engine: str, run: Run) -> None:
     """End the container should it still run: ending the engine's client does not always end it."""
-    subprocess.run([engine, "rm", "--force", name], capture_output=True)
+    subprocess.run([engine, "rm", "--force", _name(run)], capture_output=True)
+
+
+def _name(run: Run) -> str:
+    return f"aml-{run.id}"

@@ -24,6 +24,9 @@ class Job:
         self.document = document
         self.data = document.data
         self.folder = document.path.parent
+        self._require_shape()
+
+    def _require_shape(self) -> None:
         kind = self.data.get("type", "command")
         if str(kind).lower() != "command":
             raise Refusal(f"{self.where('type')}: a {kind} job; only command jobs run here")
@@ -73,13 +76,16 @@ class Job:
                 raise Refusal(f"--set {keys}: {self.document.name} has no input {name}{nearest(name, inputs)}")
         target = self.data
         for key in parents:
-            target = target.setdefault(key, {})
+            if target.get(key) is None:
+                target[key] = {}
+            target = target[key]
             if not isinstance(target, dict):
                 raise Refusal(f"--set {keys}: {key} holds a value, not a mapping")
         try:
             target[last] = yaml.safe_load(text) if text else ""
         except yaml.YAMLError:
             target[last] = text
+        self._require_shape()
 
     def data_input(self, name: str) -> bool:
         """Whether the input is data, not a literal (which may be written as `value: 3`)."""
@@ -161,7 +167,7 @@ def quote_for_cmd(value: str, before: str) -> str:
 def load(name: str, root: Path, settings: list[str] | None = None) -> Job:
     """The job that -c names, a file of aml_config/ without its ending or any path, with each --set applied."""
     folder = root / "aml_config"
-    candidates = [folder / f"{name}{ending}" for ending in ("", ".yml", ".yaml")] + [Path(name)]
+    candidates = [Path(name)] + [folder / f"{name}{ending}" for ending in ("", ".yml", ".yaml")]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         known = ", ".join(sorted(file.stem for file in runconfigs(root)))

@@ -8,7 +8,8 @@ import os
 import re
 import sys
 import urllib.request
-from pathlib import Path
+from collections.abc import Callable
+from pathlib import Path, PurePath
 from typing import Any
 
 from aml import Refusal, container, environment, process, snapshot, tracking
@@ -104,8 +105,11 @@ def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
     raise Refusal(f"{where}: no file of aml_config/ says where {asset} is on this machine: use --data {name}=PATH")
 
 
-def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path) -> int:
-    """Run the job; returns its exit status. `record` gets what later steps need to know of the run."""
+def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path) -> tuple[tracking.Run, int]:
+    """Run the job; returns the run and its exit status. `record` gets what later steps need to know of the run.
+
+    Raises Refusal, before anything is written, when the job cannot run on this machine.
+    """
     inputs = locate_inputs(root, job, data)
     for keys, text in job.texts():
         if problem := job.undefined(text):
@@ -117,70 +121,72 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
     image = container.image(engine, job) if docker else ""
     python = None if docker or here else environment.build(job)
 
-    run_id = tracking.new_id()
-    folder = root / "runs" / run_id
     view = container.seen if docker else Path
-    tags = {key: str(value) for key, value in job.section("tags").items()}
-    if job.data.get("description"):
-        tags["mlflow.note.content"] = str(job.data["description"])
-    experiment = str(job.data.get("experiment_name") or root.name)
-    name = str(job.data.get("display_name") or run_id)
-    run = tracking.start(root, run_id, experiment, name, tags, view(folder).as_uri())
-    status = "failed"
+    run = tracking.start(root, job, view)
+    status, exit_status = "failed", 1
     try:
         tracking.write_record(record, run)
-        (folder / "code").mkdir(parents=True)
+        (run.folder / "code").mkdir(parents=True)
         if code:
-            snapshot.copy(code, folder / "code", without=(root / "runs", root / "mlruns"))
+            snapshot.copy(code, run.folder / "code", without=(root / "runs", root / "mlruns"))
         for name, address in inputs.items():
             if WEB.match(address):
-                inputs[name] = str(_download(address, folder / "inputs" / name))
-        values = {f"inputs.{name}": value for name, value in job.literals().items()}
-        values |= {f"inputs.{name}": str(view(Path(path))) for name, path in inputs.items()}
-        for name, output in job.section("outputs").items():
-            place = folder / "named-outputs" / name
-            is_file = isinstance(output, dict) and output.get("type") == "uri_file"
-            (place.parent if is_file else place).mkdir(parents=True, exist_ok=True)
-            values[f"outputs.{name}"] = str(view(place))
-
-        variables = {"PYTHONUNBUFFERED": "1", **tracking.environment(root, run, view)}
-        for key, value in values.items():
-            kind, name = key.split(".", 1)
-            variables[f"AZURE_ML_{kind[:-1].upper()}_{name}"] = value
-        for key, value in job.section("environment_variables").items():
-            variables[key] = job.fill_in(str(value), values)
-
-        quote = quote_for_cmd if os.name == "nt" and not docker else quote_for_bash
-        text = job.fill_in(job.data["command"], values, quote)
-        print(f"run {run.id}, experiment {run.experiment}", file=sys.stderr)
-        command: list[str] | str
+                inputs[name] = str(_download(address, run.folder / "inputs" / name))
+        values = _values(job, run.folder, inputs, view)
+        variables = {**tracking.environment(root, run, view), **_variables(job, values)}
+        text = job.fill_in(
+            job.data["command"], values, quote_for_cmd if os.name == "nt" and not docker else quote_for_bash
+        )
+        command = process.shell(text)
         if docker:
-            readable = [Path(path) for path in inputs.values()]
-            writable = [folder, root / "mlruns"]
-            command = container.command(
-                engine, image, f"aml-{run.id}", job, text, folder / "code", writable, readable, variables
-            )
-        else:
-            command = process.shell(text)
+            mounts = {run.folder: "rw", root / "mlruns": "rw", **{Path(path): "ro" for path in inputs.values()}}
+            command = container.command(engine, image, run, job, text, mounts, variables)
+        print(f"run {run.id}, experiment {run.experiment}", file=sys.stderr)
+        timeout = job.section("limits").get("timeout")
         exit_status = process.run(
             command,
-            folder / "code",
-            {**_surroundings(python, here), **variables},
-            folder / "logs" / "std_log.txt",
-            job.section("limits").get("timeout"),
+            run.folder / "code",
+            {**_surroundings(python), **variables},
+            run.folder / "logs" / "std_log.txt",
+            timeout,
             lambda pid: tracking.note_process(run, pid),
         )
-        status = {0: "finished", process.CANCELLED: "cancelled"}.get(exit_status, "failed")
+        status = "failed" if exit_status else "finished"
+    except TimeoutError:
+        exit_status = 124  # as of timeout(1)
+        print(f"{job.where('limits', 'timeout')}: the job took longer than {timeout} s, and was ended", file=sys.stderr)
     except KeyboardInterrupt:
-        exit_status, status = process.CANCELLED, "cancelled"
+        status, exit_status = "cancelled", 130
     finally:
         if docker:
-            container.remove(engine, f"aml-{run_id}")
-        tracking.finish(root, run, status)
-    return exit_status
+            container.remove(engine, run)
+        run = tracking.finish(root, run, status)
+    return run, exit_status
 
 
-def _surroundings(python: Path | None, here: bool) -> dict[str, str]:
+def _values(job: Job, folder: Path, inputs: dict[str, str], view: Callable[[Path], PurePath]) -> dict[str, str]:
+    """What each inputs.x and outputs.x stands for. Makes the folders of the outputs."""
+    values = {f"inputs.{name}": value for name, value in job.literals().items()}
+    values |= {f"inputs.{name}": str(view(Path(path))) for name, path in inputs.items()}
+    for name, output in job.section("outputs").items():
+        place = folder / "named-outputs" / name
+        is_file = isinstance(output, dict) and output.get("type") == "uri_file"
+        (place.parent if is_file else place).mkdir(parents=True, exist_ok=True)
+        values[f"outputs.{name}"] = str(view(place))
+    return values
+
+
+def _variables(job: Job, values: dict[str, str]) -> dict[str, str]:
+    """The environment variables that the service would set, and the job's own."""
+    variables = {"PYTHONUNBUFFERED": "1"}
+    for key, value in values.items():
+        kind, name = key.split(".", 1)
+        variables[f"AZURE_ML_{kind[:-1].upper()}_{name}"] = value
+    own = job.section("environment_variables")
+    return {**variables, **{key: job.fill_in(str(value), values) for key, value in own.items()}}
+
+
+def _surroundings(python: Path | None) -> dict[str, str]:
     """The variables of this process, led to the Python that the job is to use."""
     variables = dict(os.environ)
     folder = environment.scripts(python) if python else Path(sys.executable).parent
@@ -196,9 +202,14 @@ def _download(address: str, folder: Path) -> Path:
     """Fetch a web address into the folder, under the address's own file name."""
     folder.mkdir(parents=True)
     path = folder / (re.sub(r"[^\w.-]", "_", address.split("?")[0].rstrip("/").rsplit("/", 1)[-1]) or "data")
-    print(f"downloading {address}", file=sys.stderr)
+
+    def progress(blocks: int, size: int, total: int) -> None:
+        if sys.stderr.isatty() or not blocks:
+            print(f"\rdownloading {address}: {blocks * size / 2**20:.0f} MB", end="", file=sys.stderr)
+
     try:
-        urllib.request.urlretrieve(address, path)
+        urllib.request.urlretrieve(address, path, progress)
+        print(file=sys.stderr)
     except OSError as error:
         raise Refusal(f"{address}: {getattr(error, 'reason', error)}: download it and use --data PATH") from None
     return path

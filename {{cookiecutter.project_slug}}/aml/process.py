@@ -1,6 +1,7 @@
 """A job's process: run it with its output shown and kept, and end it with everything that it started."""
 
 import contextlib
+import math
 import os
 import shutil
 import signal
@@ -11,13 +12,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
 GRACE = 5.0  # seconds between asking a job to end and ending it
-TIMED_OUT = 124  # exit status, as of timeout(1)
-CANCELLED = 130
 
 
 def shell(command: str) -> list[str] | str:
@@ -35,56 +34,48 @@ def run(
     timeout: float | None,
     started: Callable[[int], None],
 ) -> int:
-    """Run to the end and return the exit status: the command's own, TIMED_OUT after `timeout` seconds, or CANCELLED.
+    """Run to the end and return the command's exit status, 128 and more when a signal ended it, as a shell says it.
 
-    Output goes to the terminal as it comes and into `log`. `started` is given the process id. Nothing of the job
-    is left running, however it ends.
+    Output goes to the terminal as it comes and into `log`. `started` is given the process id. Raises TimeoutError
+    after `timeout` seconds. Nothing of the job is left running, however it ends.
     """
     # A group of its own: Ctrl-C reaches this process alone, which then ends the group in order.
     group: Any = {"start_new_session": True}
     if sys.platform == "win32":
         group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+    deadline = time.monotonic() + (timeout or math.inf)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as kept:
-        process = subprocess.Popen(
-            command, cwd=folder, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, bufsize=0, **group,
-        )  # fmt: skip
-        started(process.pid)
-        output = threading.Thread(target=_show_and_keep, args=(process, kept), daemon=True)
-        output.start()
-        deadline = time.monotonic() + timeout if timeout else None
-        status = None
+        streams: Any = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.STDOUT,
+            "bufsize": 0,
+        }
+        process = subprocess.Popen(command, cwd=folder, env=dict(environment), **streams, **group)
+        output = threading.Thread(target=_show_and_keep, args=(process.stdout, kept), daemon=True)
         try:
-            while status is None:
-                left = deadline - time.monotonic() if deadline else None
-                if left is not None and left <= 0:
-                    status = TIMED_OUT
-                    break
-                # Windows delivers Ctrl-C only between waits.
-                patience = min(left or 0.5, 0.5) if os.name == "nt" else left
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    status = process.wait(patience)
-        except KeyboardInterrupt:
-            status = CANCELLED
+            started(process.pid)
+            output.start()
+            while process.poll() is None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                with contextlib.suppress(subprocess.TimeoutExpired):  # Windows delivers Ctrl-C only between waits
+                    process.wait(min(left, 0.5) if os.name == "nt" or timeout else None)
         finally:
             end(process.pid)
             output.join(GRACE)
-    return 128 - status if status < 0 else status  # ended by a signal: as a shell says it
+    return 128 - process.returncode if process.returncode < 0 else process.returncode
 
 
-def _show_and_keep(process: "subprocess.Popen[bytes]", kept: "contextlib.AbstractContextManager[object]") -> None:
-    assert process.stdout
-    screen = getattr(sys.stdout, "buffer", None)
-    while chunk := process.stdout.read(65536):
-        kept.write(chunk)  # type: ignore[attr-defined]
-        kept.flush()  # type: ignore[attr-defined]
+def _show_and_keep(output: BinaryIO, kept: BinaryIO) -> None:
+    while chunk := output.read(65536):
+        kept.write(chunk)
+        kept.flush()
         with contextlib.suppress(OSError, ValueError):  # the reader of our output went away: the log goes on
-            if screen:
-                screen.write(chunk)
-                screen.flush()
-            else:
-                sys.stdout.write(chunk.decode(errors="replace"))
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
 
 
 def end(pid: int) -> None:
@@ -94,9 +85,11 @@ def end(pid: int) -> None:
         family = [leader, *leader.children(recursive=True)]
     except psutil.NoSuchProcess:
         family = []
-    _signal(pid, family, force=False)
-    _, left = psutil.wait_procs(family, timeout=GRACE)
-    _signal(pid, left, force=True)
+    try:
+        _signal(pid, family, force=False)
+        psutil.wait_procs(family, timeout=GRACE)
+    finally:  # also when Ctrl-C comes again
+        _signal(pid, family, force=True)
 
 
 def _signal(group: int, family: list[psutil.Process], force: bool) -> None:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--name", required=True, help="name of the model")
     parser.add_argument("--asset-path", default="outputs/model.pkl", metavar="PATH",
                         help="file or folder that the run made (default: %(default)s)")  # fmt: skip
-    parser.add_argument("-f", "--run-metadata-file", type=Path, default=Path("run.json"), metavar="FILE",
+    parser.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
                         help="what aml submit -t wrote (default: %(default)s)")  # fmt: skip
     parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="can be changed later")
     parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="cannot be changed later")
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
         raise Refusal(f"-n {args.name}: a model's name is {RULES['asset'].says}, such as {RULES['asset'].example}")
     tags = _parse("--tag", args.tag)
     properties = {f"property.{key}": value for key, value in _parse("--property", args.property).items()}
-    trained = tracking.read_record(args.run_metadata_file, root)
+    trained = tracking.read_record(args.run_metadata_file or root / "run.json", root)
     if trained.status != "finished":
         raise Refusal(f"run {trained.id} is {trained.status}: register a run that finished (aml runs lists them)")
     version, new = register(root, args.name, trained, args.asset_path, tags, properties)
@@ -55,9 +55,9 @@ def register(
     The same run and path give the same version, with its tags brought up to date. Raises Refusal when there is
     nothing at the path, or a property would change.
     """
-    folder = root / "runs" / run.id
+    folder = run.folder.resolve()
     asset = (folder / asset_path).resolve()
-    if not asset.is_relative_to(folder.resolve()) or not asset.exists():
+    if not asset.is_relative_to(folder) or not asset.exists():
         made = sorted(file.relative_to(folder).as_posix() for file in (folder / "outputs").rglob("*") if file.is_file())
         raise Refusal(f"--asset-path {asset_path}: run {run.id} made no such file, but {', '.join(made) or 'none'}")
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved

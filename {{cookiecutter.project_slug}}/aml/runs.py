@@ -2,9 +2,8 @@
 
 import argparse
 import time
-from pathlib import Path
 
-from aml import Refusal, find_root, tracking
+from aml import Refusal, find_root, shown, tracking
 from aml.table import pairs, table
 
 
@@ -20,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     if not everything:
         raise Refusal("no runs yet: aml submit -c train-local")
     if args.action == "show":
-        print(_describe(root, tracking.find(root, args.id) if args.id else everything[0]))
+        print(_describe(tracking.find(root, args.id) if args.id else everything[0]))
     else:
         rows = [
             (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(one.metrics()))
@@ -30,12 +29,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _describe(root: Path, run: tracking.Run) -> str:
+def _describe(run: tracking.Run) -> str:
     sections = {
         "metrics": [f"{key} = {value}" for key, value in run.metrics().items()],
         "params": [f"{key} = {value}" for key, value in run.params().items()],
         "tags": [f"{key} = {value}" for key, value in run.tags().items() if key not in tracking.OWN_TAGS],
-        "files": [str(file) for file in tracking.files(root, run)],
+        "files": [shown(file) for file in run.files()],
     }
     lines = [f"{run.id}  {run.status}", f"  started  {_clock(run.start)}, {_length(run.duration)}"]
     lines += [f"  name     {run.name}", f"  in       experiment {run.experiment}"]

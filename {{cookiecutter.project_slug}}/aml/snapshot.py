@@ -5,7 +5,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import pathspec
+from pathspec import PathSpec
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
+
+from aml import Refusal
 
 
 def ignore_file(folder: Path) -> Path | None:
@@ -20,8 +23,11 @@ def files(folder: Path, without: tuple[Path, ...] = ()) -> Iterator[Path]:
     pattern brings something back.
     """
     rules = ignore_file(folder)
-    lines = rules.read_text(encoding="utf-8-sig").splitlines() if rules else []
-    ignored = pathspec.PathSpec.from_lines("gitignore", lines)
+    lines = [line.strip() for line in rules.read_text(encoding="utf-8-sig").splitlines()] if rules else []
+    try:
+        ignored = PathSpec.from_lines(GitIgnoreSpecPattern, lines)
+    except ValueError as error:
+        raise Refusal(f"{rules}: {error}") from None
     brings_back = any(line.startswith("!") for line in lines)
     walked: set[str] = set()
     for current, folders, names in os.walk(folder, followlinks=True):

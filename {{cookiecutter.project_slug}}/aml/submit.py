@@ -4,15 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from aml import Refusal, find_root, job, local, tracking
+from aml import Refusal, find_root, job, local, shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--run-configuration-name", dest="name", required=True, metavar="NAME",
                         help="runconfig in aml_config/, or the path of any v2 command job file")  # fmt: skip
     parser.add_argument("-e", "--experiment-name", help="experiment to run in (default: the runconfig's)")
-    parser.add_argument("-t", "--output-metadata-file", type=Path, default=Path("run.json"), metavar="FILE",
-                        help="what later steps need to know of the run (default: run.json)")  # fmt: skip
+    parser.add_argument("-t", "--output-metadata-file", type=Path, metavar="FILE",
+                        help="what later steps need to know of the run (default: the repository's run.json)")  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]PATH",
                         help="data of this machine in place of the runconfig's")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
             f"{asked_for.where('compute')}: compute {compute or 'none'} is not this machine: "
             f"aml submit -c {args.name} --local runs the same file here"
         )
-    status = local.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file)
-    ended = tracking.read_record(args.output_metadata_file, root)
-    print(f"run {ended.id} {ended.status} after {ended.duration:.1f} s: {(root / 'runs' / ended.id)}", file=sys.stderr)
+    record = args.output_metadata_file or root / "run.json"
+    ended, status = local.run(root, asked_for, args.data, args.here, args.docker, record)
+    print(f"run {ended.id} {ended.status} after {ended.duration:.1f} s: {shown(ended.folder)}", file=sys.stderr)
     return status
