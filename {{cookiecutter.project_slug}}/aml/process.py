@@ -3,6 +3,7 @@
 import contextlib
 import math
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,9 +22,14 @@ GRACE = 5.0  # seconds between asking a job to end and ending it
 
 def shell(command: str) -> list[str] | str:
     """What Popen runs for a job's `command`: bash, as the service does, else sh; on Windows cmd, always there."""
-    if os.name == "nt":
-        return f'{os.environ.get("COMSPEC", "cmd.exe")} /d /s /c "{command}"'
-    return [shutil.which("bash") or "/bin/sh", "-c", command]
+    return cmd(command) if os.name == "nt" else [shutil.which("bash") or "/bin/sh", "-c", command]
+
+
+def cmd(command: str) -> str:
+    """The command line of Windows' cmd, which takes one line: lines of bash go one after the other there too."""
+    lines = re.sub(r"\s*\\\n\s*", " ", command).splitlines()
+    wanted = " & ".join(line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+    return f'{os.environ.get("COMSPEC", "cmd.exe")} /d /s /c "{wanted}"'
 
 
 def run(

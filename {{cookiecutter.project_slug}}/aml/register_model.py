@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--asset-path", default="outputs/model.pkl", metavar="PATH",
                         help="file or folder that the run made (default: %(default)s)")  # fmt: skip
     parser.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
-                        help="what aml submit -t wrote (default: %(default)s)")  # fmt: skip
+                        help="what aml submit -t wrote (default: the repository's run.json)")  # fmt: skip
     parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="can be changed later")
     parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="cannot be changed later")
 

@@ -29,14 +29,11 @@ def files(folder: Path, without: tuple[Path, ...] = ()) -> Iterator[Path]:
     except ValueError as error:
         raise Refusal(f"{rules}: {error}") from None
     brings_back = any(line.startswith("!") for line in lines)
-    walked: set[str] = set()
     for current, folders, names in os.walk(folder, followlinks=True):
         here = Path(current)
-        real = os.path.realpath(current)
-        if real in walked:  # a link that leads back
+        if os.path.realpath(here) in map(os.path.realpath, here.parents):  # a link that leads back
             folders.clear()
             continue
-        walked.add(real)
         relative = here.relative_to(folder)
         folders[:] = sorted(
             name

@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="runconfig in aml_config/, or the path of any v2 command job file")  # fmt: skip
     parser.add_argument("-e", "--experiment-name", help="experiment to run in (default: the runconfig's)")
     parser.add_argument("-t", "--output-metadata-file", type=Path, metavar="FILE",
-                        help="what later steps need to know of the run (default: the repository's run.json)")  # fmt: skip
+                        help="what later steps need of the run (default: the repository's run.json)")  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]PATH",
                         help="data of this machine in place of the runconfig's")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",

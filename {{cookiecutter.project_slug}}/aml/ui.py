@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -28,8 +29,19 @@ def run(args: argparse.Namespace) -> int:
     address = f"http://127.0.0.1:{port}"
     # MLflow writes the runs without a user interface (mlflow-skinny); uv fetches the one of the same version once.
     version = importlib.metadata.version("mlflow-skinny")
-    command = [uv(), "tool", "run", "--from", f"mlflow=={version}", "mlflow", "ui", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--workers", "1", "--backend-store-uri", "mlruns"]
+    command = [uv(), "tool", "run", "--python", sys.executable, "--from", f"mlflow=={version}"]
+    command += [
+        "mlflow",
+        "ui",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        "mlruns",
+    ]
     environment = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
     print(f"MLflow {version} UI of {root}: {address} (Ctrl-C ends it)", flush=True)
     if not args.no_browser:

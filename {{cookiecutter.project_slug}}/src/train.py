@@ -71,7 +71,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--test-size", type=float, default=0.25, help="share of rows held out (default: %(default)s)")
     parser.add_argument("--c", type=float, default=1.0, help="inverse strength of regularisation")
     parser.add_argument("--max-iter", type=int, default=1000, help="most steps of the solver (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=42, help="seed of the split (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the split (default: %(default)s)")
     return parser.parse_args(argv)
 
 
