@@ -9,13 +9,21 @@ import unicodedata
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions
 DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("com", "lpt") for number in range(10)}
 
-# The slug names the distribution; one of these names would hide a package that the repository installs.
-PACKAGES = {
-    "aml", "azure-ai-ml", "azure-core", "azure-identity", "azureml-core", "azureml-mlflow", "cloudpickle", "filelock",
-    "joblib", "matplotlib", "mlflow", "mlflow-skinny", "numpy", "packaging", "pandas", "pathspec", "pillow", "pip",
-    "psutil", "pytest", "pyyaml", "requests", "scikit-learn", "scipy", "setuptools", "sklearn", "threadpoolctl", "train",
-    "uv", "wheel",
-}  # fmt: skip
+# The slug names the distribution, which may not take the place of a package that it installs, directly or not.
+PACKAGES = set(
+    """
+    aml annotated-doc annotated-types anyio azure-ai-ml azure-common azure-core azure-identity azure-mgmt-core
+    azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi charset-normalizer click cloudpickle
+    colorama contourpy cryptography cycler databricks-sdk exceptiongroup fastapi filelock fonttools gitdb
+    gitpython google-auth h11 hatchling idna importlib-metadata iniconfig isodate joblib jsonpickle kiwisolver
+    matplotlib mlflow mlflow-skinny msal msal-extensions msrest numpy oauthlib opentelemetry-api
+    opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pandas pathspec pillow pip
+    pluggy protobuf psutil pyasn1 pyasn1-modules pycparser pydantic pydantic-core pygments pyjwt pyparsing pytest
+    python-dateutil python-dotenv pytz pyyaml requests requests-oauthlib scikit-learn scipy setuptools six sklearn
+    smmap sqlparse starlette threadpoolctl tomli train typing-extensions typing-inspection tzdata urllib3 uv
+    uvicorn wheel zipp
+    """.split()
+)
 
 # answer: pattern, rule, a corrected example. The generated aml/names.py has the same patterns, with their sources;
 # a hook cannot import it, for nothing is generated yet.
@@ -63,7 +71,7 @@ def problems(answers):
     slug = answers["project_slug"]
     if slug in DEVICES:
         found.append(describe("project_slug", slug, "is a name that Windows keeps for a device", slug + "-model"))
-    if slug in PACKAGES:
+    if re.sub("-+", "-", slug) in PACKAGES:
         found.append(describe("project_slug", slug, "is the name of a package that training needs", slug + "-model"))
     for name, example in (("project_name", "Demo Model"), ("description", "Predicts the species of a penguin.")):
         text = answers[name]
@@ -74,9 +82,10 @@ def problems(answers):
 
 def corrected(value, pattern, example):
     """The value with its faults taken out where that is enough to fit the pattern, else the example."""
-    clean = re.sub(r"[^a-zA-Z0-9-]+", "-", value.strip()).strip("-")
+    clean = re.sub(r"[^a-zA-Z0-9]+", "-", value).strip("-")
     attempts = (clean, clean.lower(), re.sub(r"-(\d+)$", r"\1", clean))
-    return next((attempt for attempt in attempts if re.fullmatch(pattern, attempt)), example)
+    taken = DEVICES | PACKAGES
+    return next((try_ for try_ in attempts if re.fullmatch(pattern, try_) and try_ not in taken), example)
 
 
 def writable(letter):

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from filelock import FileLock
 from uv import find_uv_bin
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 GENERATED = TEMPLATE / "{{cookiecutter.project_slug}}"
 sys.path.insert(0, str(GENERATED))  # aml/ holds no answers, so tests import it as it stands
+sys.dont_write_bytecode = True  # a __pycache__ in the template would be generated too
 
 # What a user's shell would not have, or what would lead a child process astray.
 ENVIRONMENT = {
@@ -38,6 +40,28 @@ def bake(cookies: Any) -> Callable[..., Path]:
     return _bake
 
 
+@pytest.fixture(scope="session")
+def generate(_cookiecutter_config_file: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Run `cookiecutter` as a user does: with the answers `typed` at its prompts in order, or without prompts."""
+
+    def _generate(
+        output: Path, *arguments: str, typed: list[str] | None = None, **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "-o", str(output), *arguments]
+        # An empty line takes the default. PYTHONUTF8: Windows would not read a pipe as it reads a terminal.
+        return subprocess.run(
+            command if typed else [*command, "--no-input"],
+            input="\n".join([*(typed or []), *[""] * 8]),
+            env={**ENVIRONMENT, "PYTHONUTF8": "1", "COOKIECUTTER_CONFIG": str(_cookiecutter_config_file), **variables},
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=60,
+        )
+
+    return _generate
+
+
 @dataclass(frozen=True)
 class Repository:
     """A generated repository, and the Python of an environment that has its packages."""
@@ -56,6 +80,18 @@ class Repository:
         )
         assert status is None or done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
+
+    def job(self, command: str, **parts: Any) -> str:
+        """Write job.yml, a command job of this machine with the further `parts`, and return its name for -c."""
+        path = self.path / "job.yml"
+        path.write_text(yaml.safe_dump({"command": command, "compute": "local", **parts}), encoding="utf-8")
+        return path.name
+
+    def submit(
+        self, command: str, *arguments: str, status: int | None = 0, **parts: Any
+    ) -> "subprocess.CompletedProcess[str]":
+        """Run such a job to its end, in the present environment."""
+        return self.aml("submit", "-c", self.job(command, **parts), "--here", *arguments, status=status)
 
 
 @pytest.fixture(scope="session")

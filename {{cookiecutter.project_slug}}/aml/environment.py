@@ -34,7 +34,7 @@ CONDA_ONLY = re.compile(
     r"cuda.*|cudnn|nccl|pytorch-cuda|mkl|blas|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers"
     r"|(gcc|gxx|gfortran|clang).*|lib.*|ffmpeg|r-.*|r|openssl|_.*"
 )
-NAMES_A_FILE = re.compile(r"(-r|--requirement|-c|--constraint|-e|--editable)\b")
+NAMES_A_FILE = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
 OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
 
 
@@ -62,15 +62,13 @@ def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str
             continue
         # "channel::name=version=build", spaces allowed (conda's MatchSpec)
         name, version = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", str(entry), re.DOTALL).groups()  # type: ignore[union-attr]
-        version = version.strip()
-        if name == "python":
-            python = version.lstrip("= ").split("=")[0].removesuffix(".*") or None
+        specifier = _pep440(version.strip())
+        if specifier is None or CONDA_ONLY.fullmatch(name):
+            refused.append(str(entry))
+        elif name == "python":
+            python = specifier.removeprefix("==").removesuffix(".*") or None
         elif name not in ("pip", "setuptools", "wheel"):
-            specifier = _pep440(version)
-            if CONDA_ONLY.fullmatch(name) or specifier is None:
-                refused.append(str(entry))
-            else:
-                pip.append(PYPI_NAMES.get(name, name) + specifier)
+            pip.append(PYPI_NAMES.get(name, name) + specifier)
     if refused:
         raise Refusal(f"{file}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
     for line in pip:

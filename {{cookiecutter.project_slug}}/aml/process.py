@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 import psutil
 
 GRACE = 5.0  # seconds between asking a job to end and ending it
+MARK = "AML_RUN_ID"  # in the environment of a job, and so of every process that it starts
 
 
 def shell(command: str) -> list[str] | str:
@@ -61,8 +62,8 @@ def run(
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), **streams, **group)
         output = threading.Thread(target=_show_and_keep, args=(process.stdout, kept), daemon=True)
         try:
-            started(process.pid)
             output.start()
+            started(process.pid)
             while process.poll() is None:
                 left = deadline - time.monotonic()
                 if left <= 0:
@@ -70,7 +71,7 @@ def run(
                 with contextlib.suppress(subprocess.TimeoutExpired):  # Windows delivers Ctrl-C only between waits
                     process.wait(min(left, 0.5) if os.name == "nt" or timeout else None)
         finally:
-            end(process.pid)
+            end(environment[MARK], process.pid)
             output.join(GRACE)
     return 128 - process.returncode if process.returncode < 0 else process.returncode
 
@@ -84,27 +85,35 @@ def _show_and_keep(output: BinaryIO, kept: BinaryIO) -> None:
             sys.stdout.buffer.flush()
 
 
-def end(pid: int) -> None:
-    """End the process with all that it started: ask first, end by force after GRACE seconds."""
+def end(run_id: str, pid: int | None) -> None:
+    """End all processes of a run: ask first, end by force after GRACE seconds. `pid` is its command's, if that runs."""
+    family = _family(run_id)
+    with contextlib.suppress(psutil.NoSuchProcess):  # those that hide what they carry, as macOS' own do
+        family |= {psutil.Process(pid), *psutil.Process(pid).children(recursive=True)} if pid else set()
     try:
-        leader = psutil.Process(pid)
-        family = [leader, *leader.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        family = []
-    try:
-        _signal(pid, family, force=False)
+        _each(family, psutil.Process.terminate)
         psutil.wait_procs(family, timeout=GRACE)
     finally:  # also when Ctrl-C comes again
-        _signal(pid, family, force=True)
+        _each(family | _family(run_id), psutil.Process.kill)
+        if pid and os.name != "nt":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, signal.SIGKILL)
 
 
-def _signal(group: int, family: list[psutil.Process], force: bool) -> None:
+def _family(run_id: str) -> set[psutil.Process]:
+    """The processes that carry the run's id, whatever became of their parents, groups and sessions."""
+    found = set()
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get(MARK) == run_id:
+                found.add(process)
+    return found
+
+
+def _each(family: set[psutil.Process], signal: Callable[[psutil.Process], None]) -> None:
     for member in family:
         with contextlib.suppress(psutil.Error):
-            member.kill() if force else member.terminate()
-    if os.name != "nt":  # those whose parent has ended are in the group still
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(group, signal.SIGKILL if force else signal.SIGTERM)
+            signal(member)
 
 
 def identity(pid: int) -> str:

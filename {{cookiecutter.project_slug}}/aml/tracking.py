@@ -48,9 +48,9 @@ class Run:
         return (self.end or time.time()) - self.start
 
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric; a line of its file is "<time> <value> <step>"."""
+        """The last value of each metric, by step; a line of its file is "<time> <value> <step>"."""
         texts = _texts(self.record / "metrics")
-        return {key: float(text.split("\n")[-1].split()[1]) for key, text in texts.items() if text}
+        return {key: max(map(_point, text.split("\n")))[-1] for key, text in texts.items() if text}
 
     def params(self) -> dict[str, str]:
         return _texts(self.record / "params")
@@ -143,6 +143,11 @@ def _texts(folder: Path) -> dict[str, str]:
     return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip("\n") for file in files}
 
 
+def _point(line: str) -> tuple[int, int, float]:
+    when, value, step, *_ = line.split()
+    return int(step), int(when), float(value)
+
+
 def _write_tag(record: Path, key: str, value: str) -> None:
     path = record / "tags" / key
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -227,8 +232,8 @@ def _abandoned(run: Run) -> bool:
     tags = run.tags()
     if RUNNER not in tags or process.alive(tags[RUNNER]):
         return False
-    if PROCESS in tags and process.alive(tags[PROCESS]):
-        process.end(int(tags[PROCESS].split()[0]))
+    job = tags.get(PROCESS)
+    process.end(run.id, int(job.split()[0]) if job and process.alive(job) else None)
     return True
 
 
@@ -246,6 +251,7 @@ def find(root: Path, run_id: str) -> Run:
 def environment(root: Path, run: Run, view: Callable[[Path], PurePath]) -> dict[str, str]:
     """The variables that lead a job's MLflow into this run, as on the service. `view` is where the job sees a path."""
     return {
+        process.MARK: run.id,
         "MLFLOW_TRACKING_URI": view(root / "mlruns").as_uri(),
         "MLFLOW_ALLOW_FILE_STORE": "true",  # newer MLflow wants to be asked for files
         "MLFLOW_RUN_ID": run.id,
@@ -259,6 +265,7 @@ def environment(root: Path, run: Run, view: Callable[[Path], PurePath]) -> dict[
 def write_record(path: Path, run: Run) -> None:
     """Write what later steps need to know of a run, aml submit's -t FILE."""
     record = {"run_id": run.id, "experiment_name": run.experiment, "compute": "local"}
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

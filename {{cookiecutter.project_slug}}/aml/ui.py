@@ -29,25 +29,14 @@ def run(args: argparse.Namespace) -> int:
     address = f"http://127.0.0.1:{port}"
     # MLflow writes the runs without a user interface (mlflow-skinny); uv fetches the one of the same version once.
     version = importlib.metadata.version("mlflow-skinny")
-    command = [uv(), "tool", "run", "--python", sys.executable, "--from", f"mlflow=={version}"]
-    command += [
-        "mlflow",
-        "ui",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-        "--backend-store-uri",
-        "mlruns",
-    ]
+    mlflow = [uv(), "tool", "run", "--python", sys.executable, "--from", f"mlflow=={version}", "mlflow"]
+    options = f"--host 127.0.0.1 --port {port} --workers 1 --backend-store-uri mlruns"
     environment = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
     print(f"MLflow {version} UI of {root}: {address} (Ctrl-C ends it)", flush=True)
     if not args.no_browser:
         threading.Thread(target=_open_when_ready, args=(address,), daemon=True).start()
     # Artifacts have paths relative to the repository.
-    server = subprocess.Popen(command, cwd=root, env=environment)
+    server = subprocess.Popen([*mlflow, "ui", *options.split()], cwd=root, env=environment)
     try:
         return server.wait()
     except KeyboardInterrupt:

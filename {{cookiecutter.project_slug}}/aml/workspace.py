@@ -91,12 +91,11 @@ def attach(root: Path, changes: dict[str, str]) -> None:
     try:
         settings = read(root)
     except Refusal:
+        if changes.keys() != set(SETTINGS):
+            raise Refusal(
+                f"{shown(path)} cannot be read, so name all settings: -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
+            ) from None
         settings = {}
-    missing = [name for name in SETTINGS if name not in settings and name not in changes]
-    if missing:
-        raise Refusal(
-            f"{shown(path)} cannot be read, so name all settings: -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
-        )
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps({**settings, **changes}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(temporary, path)

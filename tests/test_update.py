@@ -1,0 +1,228 @@
+"""A newer template reaches existing repositories, made by cruft or by cookiecutter, and spares the owner's work."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ENVIRONMENT, TEMPLATE
+
+Generate = Callable[..., "subprocess.CompletedProcess[str]"]
+SLUG = "{{cookiecutter.project_slug}}"
+NEWS = "A line of the newer template."
+OWN = "# the owner's own line"
+
+
+class Sandbox:
+    """Runs git and cruft with a home and a folder for temporary files of their own, below `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.home, self.temporary = folder / "home", folder / "temporary"
+        self.home.mkdir()
+        self.temporary.mkdir()
+        identity = {f"GIT_{who}_{what}": "x@y" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        config = self.home / "cookiecutter.json"
+        folders = {name: str(self.home / name) for name in ("cookiecutters_dir", "replay_dir")}
+        config.write_text(json.dumps(folders), encoding="utf-8")
+        self.variables = {
+            **ENVIRONMENT,
+            **identity,
+            **dict.fromkeys(("HOME", "USERPROFILE"), str(self.home)),
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self.temporary)),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "COOKIECUTTER_CONFIG": str(config),
+            "PYTHONUTF8": "1",
+        }
+
+    def run(self, folder: Path, *command: str, status: int = 0, keys: str = "") -> str:
+        done = subprocess.run(
+            command, cwd=folder, env=self.variables, input=keys, capture_output=True, encoding="utf-8", timeout=120
+        )
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def git(self, folder: Path, *arguments: str) -> str:
+        return self.run(folder, "git", *arguments)
+
+    def commit(self, folder: Path) -> None:
+        self.git(folder, "add", "--all")
+        self.git(folder, "commit", "--quiet", "--message", "state")
+
+    def cruft(self, folder: Path, *arguments: str, status: int = 0) -> str:
+        return self.run(folder, sys.executable, "-m", "cruft", *arguments, status=status)
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This template as a git repository of two versions: as it is, v0.1.0, and one with a line more."""
+    sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
+    folder = tmp_path_factory.mktemp("versions") / "aml-template"
+    folder.mkdir()
+    for name in ("cookiecutter.json", "hooks", SLUG):
+        copy: Callable[..., Any] = shutil.copytree if (TEMPLATE / name).is_dir() else shutil.copy
+        copy(TEMPLATE / name, folder / name)
+    sandbox.git(folder, "init", "--quiet", "--initial-branch", "main")
+    sandbox.commit(folder)
+    sandbox.git(folder, "tag", f"v{version(folder)}")
+
+    readme = folder / SLUG / "README.md"
+    readme.write_text(readme.read_text(encoding="utf-8") + f"\n{NEWS}\n", encoding="utf-8", newline="\n")
+    variables = folder / "cookiecutter.json"
+    text = variables.read_text(encoding="utf-8").replace(f'"__version": "{version(folder)}"', '"__version": "9.0.0"')
+    variables.write_text(text, encoding="utf-8", newline="\n")
+    sandbox.commit(folder)
+    sandbox.git(folder, "tag", "v9.0.0")
+    return folder
+
+
+def version(template: Path) -> str:
+    return json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))["__version"]
+
+
+FIRST = f"v{version(TEMPLATE)}"
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    return Sandbox(tmp_path)
+
+
+def owned(sandbox: Sandbox, folder: Path) -> Path:
+    """The generated repository under git, with work of its owner in it."""
+    sandbox.git(folder, "init", "--quiet", "--initial-branch", "main")
+    train = folder / "src" / "train.py"
+    train.write_text(train.read_text(encoding="utf-8") + f"\n{OWN}\n", encoding="utf-8", newline="\n")
+    (folder / "src" / "own.py").write_text(OWN, encoding="utf-8")
+    (folder / "sample-data" / "penguins.csv").unlink()
+    sandbox.commit(folder)
+    return folder
+
+
+def cruft_create(sandbox: Sandbox, template: Path) -> Path:
+    create = ["create", str(template), "--no-input", "--checkout", FIRST, "--output-dir", "cruft"]
+    sandbox.cruft(sandbox.folder, *create, "--extra-context", '{"project_name": "Größe"}')
+    return sandbox.folder / "cruft" / "grosse"
+
+
+def cookiecutter(sandbox: Sandbox, template: Path, *typed: str) -> Path:
+    # an address, for cookiecutter takes a folder as it is, whatever --checkout says
+    command = [
+        sys.executable,
+        "-m",
+        "cookiecutter",
+        f"git+{template.as_uri()}",
+        "--checkout",
+        FIRST,
+        "--output-dir",
+        "plain",
+    ]
+    sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 8]))
+    (folder,) = (sandbox.folder / "plain").iterdir()
+    # A user's record names the public address; here it is this test's folder.
+    record = folder / ".cruft.json"
+    state = recorded(folder)
+    assert re.fullmatch(r"https://[\w./-]+/aml-template", state["template"])
+    record.write_text(json.dumps({**state, "template": str(template)}), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def by_cruft(sandbox: Sandbox, template: Path) -> Path:
+    return owned(sandbox, cruft_create(sandbox, template))
+
+
+@pytest.fixture
+def by_cookiecutter(sandbox: Sandbox, template: Path) -> Path:
+    return owned(sandbox, cookiecutter(sandbox, template, "Größe"))
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / ".cruft.json").read_text(encoding="utf-8"))
+
+
+def assert_updated(sandbox: Sandbox, folder: Path, template: Path) -> None:
+    assert (folder / "README.md").read_text(encoding="utf-8").endswith(f"\n{NEWS}\n")
+    assert (folder / "src" / "train.py").read_text(encoding="utf-8").endswith(f"\n{OWN}\n")
+    assert (folder / "src" / "own.py").read_text(encoding="utf-8") == OWN
+    assert not (folder / "sample-data" / "penguins.csv").exists()
+    assert recorded(folder)["commit"] == sandbox.git(template, "rev-parse", "v9.0.0").strip()
+    status = sandbox.git(folder, "status", "--porcelain", "--untracked-files=all").splitlines()
+    assert {line[3:]: line[:2].strip() for line in status} == {"README.md": "M", ".cruft.json": "M"}
+
+
+def test_repository_made_by_cruft_is_updated(sandbox: Sandbox, by_cruft: Path, template: Path) -> None:
+    assert "up to date" in sandbox.cruft(by_cruft, "check", "--checkout", FIRST)
+    assert "out of date" in sandbox.cruft(by_cruft, "check", status=1)
+    said = sandbox.cruft(by_cruft, "update", "--skip-apply-ask")
+    assert "Failed" not in said
+    assert_updated(sandbox, by_cruft, template)
+    assert "up to date" in sandbox.cruft(by_cruft, "check")
+
+
+def test_repository_made_by_cookiecutter_is_updated(sandbox: Sandbox, by_cookiecutter: Path, template: Path) -> None:
+    assert recorded(by_cookiecutter)["commit"] == FIRST
+    assert "up to date" in sandbox.cruft(by_cookiecutter, "check", "--checkout", FIRST)
+    assert "out of date" in sandbox.cruft(by_cookiecutter, "check", status=1)
+    said = sandbox.cruft(by_cookiecutter, "update", "--skip-apply-ask")
+    assert "Failed" not in said
+    assert_updated(sandbox, by_cookiecutter, template)
+    assert "up to date" in sandbox.cruft(by_cookiecutter, "check")
+
+
+def test_both_ways_generate_the_same(sandbox: Sandbox, template: Path) -> None:
+    folders = cruft_create(sandbox, template), cookiecutter(sandbox, template, "Größe")
+    one, other = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in folders
+    )
+    record = Path(".cruft.json")
+    assert one.pop(record) and other.pop(record)
+    assert one == other
+    by_cruft, shipped = (recorded(folder)["context"]["cookiecutter"] for folder in folders)
+    assert shipped.items() <= {**by_cruft, "_template": shipped["_template"]}.items()
+
+
+def test_update_without_news_changes_nothing(sandbox: Sandbox, by_cookiecutter: Path) -> None:
+    sandbox.cruft(by_cookiecutter, "update", "--skip-apply-ask", "--checkout", FIRST)
+    assert sandbox.git(by_cookiecutter, "status", "--porcelain") == ""
+
+
+def test_expression_typed_as_an_answer_is_not_executed_by_an_update(sandbox: Sandbox, template: Path) -> None:
+    mark = sandbox.folder / "executed"
+    text = "{{ 7*7 }} {% raw %} {# {{ cycler.__init__.__globals__.os.mkdir('" + mark.as_posix() + "') }}"
+    folder = owned(sandbox, cookiecutter(sandbox, template, text, "demo-model", text))
+    sandbox.cruft(folder, "update", "--skip-apply-ask")
+    assert_updated(sandbox, folder, template)
+    lines = (folder / "README.md").read_text(encoding="utf-8").split("\n")
+    assert lines[:3] == [f"# {text}", "", text]
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("way", ["by_cruft", "by_cookiecutter"])
+def test_hooks_leave_nothing_outside_of_the_repository(
+    way: str, sandbox: Sandbox, request: pytest.FixtureRequest
+) -> None:
+    folder = request.getfixturevalue(way)
+
+    def outside() -> set[str]:
+        return {
+            path.relative_to(sandbox.folder).as_posix()
+            for path in sandbox.folder.rglob("*")
+            if folder not in path.parents
+            # the hooks themselves, which cookiecutter does not clear away
+            and not (path.parent == sandbox.temporary and re.fullmatch(r"tmp\w+\.py", path.name))
+        }
+
+    before = outside()
+    assert not [path for path in before if path.startswith("temporary/")]
+    sandbox.cruft(folder, "update", "--skip-apply-ask")
+    assert outside() == before
+    assert not list(folder.rglob("__pycache__"))
