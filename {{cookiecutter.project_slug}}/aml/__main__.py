@@ -22,7 +22,7 @@ VERBS = {
 def build_parser(argv: list[str]) -> argparse.ArgumentParser:
     """The parser of all verbs; only the module of the verb in `argv` is imported, so that --help stays instant."""
     parser = argparse.ArgumentParser(prog="aml", description="Train, track and register the model of this repository.")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
     asked_for = next((word for word in argv if word in VERBS), None)
     for verb, summary in VERBS.items():
         verb_parser = verbs.add_parser(verb, help=summary, description=summary)
@@ -41,7 +41,11 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("SIGTERM", "SIGHUP"):  # a CI that cancels, a terminal that closes: like Ctrl-C
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    args = build_parser(argv).parse_args(argv)
+    parser = build_parser(argv)
+    args = parser.parse_args(argv)
+    if not args.verb:
+        parser.print_help()
+        return 2
     try:
         status: int = args.run(args)
         sys.stdout.flush()

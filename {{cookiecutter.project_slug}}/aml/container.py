@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from aml.job import Job
 from aml.tracking import Run
 
 # Source: Azure/azureml-assets, the names that curated environments have on the Microsoft container registry.
-CURATED = "mcr.microsoft.com/azureml/curated/{}:latest"
+CURATED = "mcr.microsoft.com/azureml/curated/{}:{}"
 
 
 def engine() -> str:
@@ -38,11 +39,12 @@ def image(engine: str, job: Job) -> str:
     """The image of the job's environment; one with a conda file or a Dockerfile is built once for each content."""
     environment = job.data.get("environment")
     if isinstance(environment, str):
-        # azureml://registries/azureml/environments/NAME/labels/latest, azureml:AzureML-NAME@latest
-        name = environment.split("/environments/")[-1].removeprefix("azureml:").removeprefix("AzureML-")
-        if name == environment.removeprefix("azureml:"):
+        # azureml://registries/azureml/environments/NAME/versions/VERSION, azureml:AzureML-NAME@latest
+        found = re.fullmatch(r"azureml:(?://registries/azureml/environments/|AzureML-)([^/@:]+)(.*)", environment)
+        if not found:
             raise Refusal(f"{job.where('environment')}: {environment} is known to a workspace only: name an image")
-        return CURATED.format(name.split("/")[0].split("@")[0].split(":")[0])
+        version = re.fullmatch(r"(?:/versions/|:)(.+)", found[2])
+        return CURATED.format(found[1], version[1] if version else "latest")
     environment = environment or {}
     if "build" in environment:
         context = job.local_path("environment", "build", "path")

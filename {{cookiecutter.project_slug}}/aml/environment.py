@@ -61,8 +61,8 @@ def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str
             pip += [str(line) for line in entry.get("pip") or []]
             continue
         # "channel::name=version=build", spaces allowed (conda's MatchSpec)
-        name, version = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", str(entry), re.DOTALL).groups()  # type: ignore[union-attr]
-        specifier = _pep440(version.strip())
+        match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", str(entry).strip())
+        name, specifier = (match[1], _pep440(match[2])) if match else ("", None)
         if specifier is None or CONDA_ONLY.fullmatch(name):
             refused.append(str(entry))
         elif name == "python":
@@ -105,16 +105,10 @@ def scripts(environment: Path) -> Path:
 
 
 def uv() -> str:
-    """The uv executable. Raises Refusal when it is not installed."""
-    try:
-        from uv import find_uv_bin
+    """The uv executable that is installed with this repository."""
+    from uv import find_uv_bin
 
-        return str(find_uv_bin())
-    except (ImportError, FileNotFoundError):
-        found = shutil.which("uv")
-        if not found:
-            raise Refusal("uv is not installed: pip install -e . in the repository's folder, or use --here") from None
-        return found
+    return str(find_uv_bin())
 
 
 def build(job: Job) -> Path:
@@ -148,23 +142,27 @@ def build(job: Job) -> Path:
 
 def _interpreter(python: str | None, file: str) -> str:
     """The Python to build with: the version asked for, fetched by uv where it is missing, else the present one."""
+    present = str(getattr(sys, "_base_executable", sys.executable))  # not that of this repository's own .venv
     if python is None:
-        return sys.executable
-    found = _quiet_uv("python", "find", "--system", "--no-python-downloads", python)
+        return present
+    found = _ask_uv("find", "--system", "--no-python-downloads", python)
     if not found:
         print(f"fetching Python {python}", file=sys.stderr)
-        found = _quiet_uv("python", "install", python) and _quiet_uv("python", "find", "--system", python)
+        _ask_uv("install", python)
+        found = _ask_uv("find", "--managed-python", python)
     if not found:
-        present = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"{file} asks for Python {python}, which is not to be had here: using {present}", file=sys.stderr)
-        found = sys.executable
-    return found
+        version = f"{sys.version_info.major}.{sys.version_info.minor}"
+        print(f"{file} asks for Python {python}, which is not to be had here: using {version}", file=sys.stderr)
+    return found or present
 
 
-def _quiet_uv(*arguments: str) -> str:
-    """What uv prints, or nothing when it fails."""
-    done = subprocess.run([uv(), *arguments], capture_output=True, text=True, encoding="utf-8")
-    return (done.stdout.strip() or "done") if done.returncode == 0 else ""
+def _ask_uv(*arguments: str) -> str:
+    """What `uv python` prints, or nothing when it fails."""
+    environment = {**os.environ, "UV_HTTP_RETRIES": "0"}  # without a network, fail at once
+    done = subprocess.run(
+        [uv(), "python", *arguments], capture_output=True, text=True, encoding="utf-8", env=environment
+    )
+    return "" if done.returncode else done.stdout.strip()
 
 
 def _uv(file: str, *arguments: str) -> None:

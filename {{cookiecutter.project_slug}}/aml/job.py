@@ -29,7 +29,7 @@ class Job:
     def _require_shape(self) -> None:
         kind = self.data.get("type", "command")
         if str(kind).lower() != "command":
-            raise Refusal(f"{self.where('type')}: a {kind} job; only command jobs run here")
+            raise Refusal(f"{self.where('type')}: type {kind}: only command jobs run here")
         for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
             if not isinstance(self.data.get(section) or {}, dict):
                 raise Refusal(f"{self.where(section)}: {section} should be a mapping")

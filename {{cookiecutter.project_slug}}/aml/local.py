@@ -126,7 +126,7 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
     status, exit_status = "failed", 1
     try:
         tracking.write_record(record, run)
-        (run.folder / "code").mkdir(parents=True)
+        (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
             snapshot.copy(code, run.folder / "code", without=(root / "runs", root / "mlruns"))
         for name, address in inputs.items():

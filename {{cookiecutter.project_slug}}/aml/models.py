@@ -3,6 +3,7 @@
 import argparse
 
 from aml import Refusal, find_root, tracking
+from aml.names import RULES
 from aml.register_model import registry
 from aml.table import pairs, table
 
@@ -13,6 +14,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root()
+    if args.name:
+        RULES["asset"].require(args.name, "-n")
     versions = registry(root).search_model_versions(f"name = '{args.name}'" if args.name else None)
     if not versions:
         raise Refusal(f"no model{' ' + args.name if args.name else ''} registered yet: aml register-model -n NAME")

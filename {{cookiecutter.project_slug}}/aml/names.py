@@ -3,6 +3,8 @@
 import re
 from typing import NamedTuple
 
+from aml import Refusal
+
 NOT_SET = "00000000-0000-0000-0000-000000000000"
 
 
@@ -13,6 +15,11 @@ class Rule(NamedTuple):
 
     def accepts(self, name: object) -> bool:
         return isinstance(name, str) and re.fullmatch(self.pattern, name) is not None
+
+    def require(self, name: object, what: str) -> None:
+        """Raise Refusal when the name, which messages call `what`, is not accepted."""
+        if not self.accepts(name):
+            raise Refusal(f"{what} {name!r}: should be {self.says}, such as {self.example}")
 
 
 # Sources: Azure Resource Manager's naming rules (resource group); azure-ai-ml 1.29, generated clients

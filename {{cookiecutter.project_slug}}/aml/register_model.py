@@ -34,8 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root()
-    if not RULES["asset"].accepts(args.name):
-        raise Refusal(f"-n {args.name}: a model's name is {RULES['asset'].says}, such as {RULES['asset'].example}")
+    RULES["asset"].require(args.name, "-n")
     tags = _parse("--tag", args.tag)
     properties = {f"property.{key}": value for key, value in _parse("--property", args.property).items()}
     trained = tracking.read_record(args.run_metadata_file or root / "run.json", root)

@@ -167,13 +167,18 @@ def _user() -> str:
 
 
 def _git_tags(root: Path) -> dict[str, str]:
-    """The commit, under the names that azure-ai-ml gives to a job's properties; nothing outside of git."""
-    command = ["git", "-C", str(root), "status", "--porcelain=v2", "--branch", "--untracked-files=no"]
+    """The commit, under the names that azure-ai-ml gives to a job's properties; nothing where git does not look."""
+
+    def git(*arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, encoding="utf-8")
+
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
-    except (OSError, subprocess.CalledProcessError):
+        status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
+        if status.returncode or git("check-ignore", "--quiet", str(root)).returncode == 0:
+            return {}
+    except OSError:  # no git here
         return {}
-    lines = done.stdout.splitlines()
+    lines = status.stdout.splitlines()
     heads = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
     if heads.get("branch.oid", "(initial)") == "(initial)":
         return {}

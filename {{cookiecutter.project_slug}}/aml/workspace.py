@@ -84,9 +84,7 @@ def report(root: Path) -> tuple[list[str], bool]:
 def attach(root: Path, changes: dict[str, str]) -> None:
     """Write `changes` into aml_config/config.json, keeping what else is there. Raises Refusal on a malformed value."""
     for name, value in changes.items():
-        if not RULES[name].accepts(value):
-            rule = RULES[name]
-            raise Refusal(f"{name} {value!r}: should be {rule.says}, such as {rule.example}; nothing was changed")
+        RULES[name].require(value, name)
     path = settings_file(root)
     try:
         settings = read(root)

@@ -1,0 +1,115 @@
+"""What the template and its command line cost, each beside a yardstick, in one run: python dev.py bench [--rounds N]
+
+Both commands of a pair run in turn (A B A B ...), after one round to warm up, so that whatever else the machine does
+falls on both; the table has medians. A missed goal is no error: a benchmark is no test.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+TEMPLATE = Path(__file__).resolve().parent.parent
+FRESH = "FRESH"  # in a command: a new empty folder
+# With byte code, as users have it: without, every import compiles anew.
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+
+
+@dataclass
+class Pair:
+    name: str
+    command: list[str]
+    yardstick_name: str
+    yardstick: list[str]
+    goal: str
+    met: Callable[[float, float], bool]  # of the seconds of both
+
+
+@dataclass
+class Cost:
+    seconds: float
+    megabytes: float  # the largest process at its peak; not a number on Windows, which does not tell
+
+
+def pairs(repository: Path, one_file: Path) -> list[Pair]:
+    """What is measured: the commands run in `repository`. `one_file` is a template of one file."""
+    programs = repository / ".venv" / ("Scripts" if os.name == "nt" else "bin")
+    aml, python = str(programs / "aml"), str(programs / "python")
+    generate = [sys.executable, "-m", "cookiecutter", "--no-input", "--default-config", "-o", FRESH]
+    submit = [aml, "submit", "-c", "train-local", "--here"]
+    train = [python, "src/train.py", "--data-path", "sample-data"]
+    nothing = [python, "-c", "pass"]
+    return [
+        Pair("generate", [*generate, str(TEMPLATE)], "a one-file template", [*generate, str(one_file)],
+             "at most 1.5 times", lambda a, b: a <= 1.5 * b),
+        Pair("aml submit --here", submit, "python src/train.py", train,
+             "at most 0.5 s more", lambda a, b: a <= b + 0.5),
+        Pair("aml --help", [aml, "--help"], "python -c pass", nothing, "at most 0.2 s", lambda a, b: a <= 0.2),
+        Pair("aml check", [aml, "check"], "python -c pass", nothing, "at most 0.5 s", lambda a, b: a <= 0.5),
+    ]  # fmt: skip
+
+
+def measure(command: list[str], folder: Path) -> Cost:
+    """Run a command to its end in `folder`. Raises CalledProcessError when it fails."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as fresh, tempfile.TemporaryFile() as shown:
+        command = [fresh if word == FRESH else word for word in command]
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=shown, stderr=subprocess.STDOUT)
+        if hasattr(os, "wait4"):
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+            peak = usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)  # bytes there, elsewhere KiB
+        else:
+            process.wait()
+            peak = float("nan")
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            shown.seek(0)
+            raise subprocess.CalledProcessError(process.returncode, command, shown.read())
+    return Cost(seconds, peak)
+
+
+def compare(pair: Pair, folder: Path, rounds: int) -> list[str]:
+    """One line of the table."""
+    commands = (pair.command, pair.yardstick)
+    try:
+        for command in commands:
+            measure(command, folder)
+        costs = [[measure(command, folder) for command in commands] for _ in range(rounds)]
+    except subprocess.CalledProcessError as error:
+        reason = (error.output.decode(errors="replace").strip().splitlines() or [""])[-1]
+        return [pair.name, *[""] * 6, pair.goal, f"failed with status {error.returncode}: {reason}"]
+    ours, theirs = (statistics.median(cost.seconds for cost in column) for column in zip(*costs, strict=True))
+    peaks = [max(cost.megabytes for cost in column) for column in zip(*costs, strict=True)]
+    verdict = "met" if pair.met(ours, theirs) else "missed"
+    numbers = [f"{ours:.3f} s", f"{peaks[0]:.0f} MB", pair.yardstick_name, f"{theirs:.3f} s", f"{peaks[1]:.0f} MB"]
+    return [pair.name, *numbers, f"{ours / theirs:.2f}", pair.goal, verdict]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="dev.py bench", description="Measure, and print one table.")
+    parser.add_argument("repository", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rounds", type=int, default=7, help="of each pair (default: %(default)s)")
+    args = parser.parse_args()
+    lines = [["", "median", "peak", "yardstick", "median", "peak", "ratio", "goal", ""]]
+    with tempfile.TemporaryDirectory() as folder:
+        one_file = Path(folder)
+        (one_file / "cookiecutter.json").write_text('{"slug": "one-file"}', encoding="utf-8")
+        (one_file / "{{cookiecutter.slug}}").mkdir()
+        (one_file / "{{cookiecutter.slug}}" / "README.md").write_text("# {{cookiecutter.slug}}\n", encoding="utf-8")
+        for pair in pairs(args.repository, one_file):
+            print(f"measuring {pair.name}", file=sys.stderr, flush=True)
+            lines.append(compare(pair, args.repository, args.rounds))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+if __name__ == "__main__":
+    main()
