@@ -305,7 +305,7 @@ def test_attaching_keeps_other_keys_and_their_order(root: Path) -> None:
 )
 def test_attaching_a_malformed_value_changes_nothing(changes: dict[str, str], root: Path) -> None:
     before = (root / "aml_config" / "config.json").read_bytes()
-    with pytest.raises(Refusal, match=r"should be .+, such as .+; nothing was changed"):
+    with pytest.raises(Refusal, match=r"should be .+, such as .+"):
         workspace.attach(root, changes)
     assert (root / "aml_config" / "config.json").read_bytes() == before
 
