@@ -23,7 +23,8 @@ sys.dont_write_bytecode = True  # a __pycache__ in the template would be generat
 ENVIRONMENT = {
     key: value
     for key, value in os.environ.items()
-    if key not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE") and not key.startswith(("MLFLOW_", "AZUREML_"))
+    if key not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    and not key.startswith(("MLFLOW_", "AZUREML_"))
 }
 
 

@@ -45,7 +45,7 @@ def image(engine: str, job: Job) -> str:
             raise Refusal(f"{job.where('environment')}: {environment} is known to a workspace only: name an image")
         version = re.fullmatch(r"(?:/versions/|:)(.+)", found[2])
         return CURATED.format(found[1], version[1] if version else "latest")
-    environment = environment or {}
+    environment = environment if isinstance(environment, dict) else {}
     if "build" in environment:
         context = job.local_path("environment", "build", "path")
         dockerfile = environment["build"].get("dockerfile_path", "Dockerfile")

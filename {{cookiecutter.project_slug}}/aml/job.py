@@ -33,6 +33,8 @@ class Job:
         for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
             if not isinstance(self.data.get(section) or {}, dict):
                 raise Refusal(f"{self.where(section)}: {section} should be a mapping")
+        if not isinstance(self.section("limits").get("timeout") or 0, int | float):
+            raise Refusal(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds")
         if not isinstance(self.data.get("command"), str):
             raise Refusal(f"{self.where('command')}: a command job needs a command")
 
@@ -135,7 +137,8 @@ class Job:
 
 def nearest(name: str, names: Iterable[str]) -> str:
     """The end of a message about an unknown name."""
-    near = difflib.get_close_matches(name, list(names), n=1)
+    names = [str(known) for known in names]
+    near = difflib.get_close_matches(name, names, n=1)
     return f"; did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(names)) or 'none'})"
 
 
