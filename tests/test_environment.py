@@ -109,11 +109,14 @@ def test_a_job_without_a_conda_file_is_refused_with_other_ways(repository: Repos
     assert refusal.count("\n") == 1
 
 
-SHOW = "python -c \"import six, sys; print(sys.prefix, '%d.%d' % sys.version_info[:2], six.__version__, sep='|')\""
+SHOW = (
+    'python -c "import six, sys; '
+    "print(sys.prefix, '%d.%d' % sys.version_info[:2], six.__version__, 'elsewhere' in str(sys.path), sep='|')\""
+)
 
 
 class Builder:
-    """Submits jobs with a conda file and an empty cache of environments."""
+    """Submits jobs with a conda file, in a shell that leads Python astray, with an empty cache of environments."""
 
     def __init__(self, repository: Repository, cache: Path) -> None:
         self.repository = repository
@@ -140,8 +143,8 @@ def builder(repository: Repository, tmp_path: Path) -> Builder:
 
 def test_an_environment_is_built_once_for_each_content(builder: Builder) -> None:
     first = builder.submit(f"python={PRESENT}", "pip", {"pip": ["six==1.16.0"]})
-    prefix, python, six = first.stdout.strip().split("|")
-    assert (python, six) == (PRESENT, "1.16.0")
+    prefix, python, six, astray = first.stdout.strip().split("|")
+    assert (python, six, astray) == (PRESENT, "1.16.0", "False")
     assert "building the environment" in first.stderr
     assert [Path(prefix).name] == builder.kept()
 
@@ -150,7 +153,7 @@ def test_an_environment_is_built_once_for_each_content(builder: Builder) -> None
     assert "building the environment" not in again.stderr
 
     other = builder.submit(f"python={PRESENT}", "six==1.17.0")
-    assert other.stdout.strip().endswith("|1.17.0")
+    assert other.stdout.split("|")[2] == "1.17.0"
     assert len(builder.kept()) == 2
 
 

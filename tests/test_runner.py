@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -40,11 +40,25 @@ def everything(repository: Repository) -> list[tracking.Run]:
     return tracking.runs(repository.path)
 
 
-def begin(repository: Repository, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
-    """`aml submit` under way, with a pipe to read its output from."""
-    command = repository.command("submit", "--here", *arguments)
-    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
-    return subprocess.Popen(command, cwd=repository.path, env=ENVIRONMENT, **pipes, **options)
+Begin = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def begin(repository: Repository) -> Iterator[Begin]:
+    """Leaves `aml submit` under way, with a pipe to read its output from; it ends with the test at the latest."""
+    started = []
+
+    def _begin(job: str) -> "subprocess.Popen[str]":
+        command = repository.command("submit", "--here", "-c", job)
+        pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "encoding": "utf-8"}
+        started.append(subprocess.Popen(command, cwd=repository.path, env=ENVIRONMENT, **pipes))
+        return started[-1]
+
+    yield _begin
+    for running in started:
+        if running.poll() is None:
+            running.terminate()
+            running.wait(30)
 
 
 def lines(running: "subprocess.Popen[str]", count: int) -> list[str]:
@@ -336,7 +350,7 @@ def test_the_exit_status_is_the_commands_own(repository: Repository, command: st
     assert last(repository).status == recorded
 
 
-def test_output_comes_as_it_is_written_and_is_kept(repository: Repository) -> None:
+def test_output_comes_as_it_is_written_and_is_kept(repository: Repository, begin: Begin) -> None:
     code = script(
         repository,
         "import sys, time\nfrom pathlib import Path\n"
@@ -346,18 +360,19 @@ def test_output_comes_as_it_is_written_and_is_kept(repository: Repository) -> No
         "print('läst')\n",
     )
     job = repository.job("python main.py ${{inputs.file}}", inputs={"file": "../../../go-on"}, **code)
-    running = begin(repository, "-c", job)
+    running = begin(job)
     assert lines(running, 2) == ["first", "of stderr"]
+    log = last(repository).folder / "logs" / "std_log.txt"
+    assert log.read_text().split("\n")[:2] == ["first", "of stderr"]
     (repository.path / "go-on").touch()
     assert lines(running, 1) == ["läst"]
     assert running.wait(30) == 0
-    kept = (last(repository).folder / "logs" / "std_log.txt").read_text(encoding="utf-8")
-    assert kept.split("\n")[:3] == ["first", "of stderr", "läst"]
+    assert log.read_text(encoding="utf-8").split("\n")[:3] == ["first", "of stderr", "läst"]
 
 
-def test_a_reader_that_goes_away_does_not_end_the_job(repository: Repository) -> None:
+def test_a_reader_that_goes_away_does_not_end_the_job(repository: Repository, begin: Begin) -> None:
     code = script(repository, "import time\nfor n in range(20):\n    print(n)\n    time.sleep(0.02)\n")
-    running = begin(repository, "-c", repository.job("python main.py", **code))
+    running = begin(repository.job("python main.py", **code))
     lines(running, 1)
     assert running.stdout
     running.stdout.close()
@@ -381,9 +396,9 @@ time.sleep(600)
 
 
 @posix
-def test_a_job_that_takes_too_long_is_ended_with_all_its_processes(repository: Repository) -> None:
+def test_a_job_that_takes_too_long_is_ended_with_all_its_processes(repository: Repository, begin: Begin) -> None:
     job = repository.job("python main.py 0 stubborn", limits={"timeout": 2}, **script(repository, FAMILY))
-    running = begin(repository, "-c", job)
+    running = begin(job)
     pids = [int(line) for line in lines(running, 3)]
     assert running.wait(30) == 124
     assert gone(pids)
@@ -393,8 +408,8 @@ def test_a_job_that_takes_too_long_is_ended_with_all_its_processes(repository: R
 
 @posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_ctrl_c_ends_the_job_with_all_its_processes(repository: Repository, name: str) -> None:
-    running = begin(repository, "-c", repository.job("python main.py 0", **script(repository, FAMILY)))
+def test_ctrl_c_ends_the_job_with_all_its_processes(repository: Repository, begin: Begin, name: str) -> None:
+    running = begin(repository.job("python main.py 0", **script(repository, FAMILY)))
     pids = [int(line) for line in lines(running, 3)]
     running.send_signal(getattr(signal, name))
     assert running.wait(30) == 130
@@ -403,23 +418,23 @@ def test_ctrl_c_ends_the_job_with_all_its_processes(repository: Repository, name
 
 
 @posix
-def test_nothing_is_left_of_a_job_when_its_command_has_ended(repository: Repository) -> None:
+def test_nothing_is_left_of_a_job_when_its_command_has_ended(repository: Repository, begin: Begin) -> None:
     job = repository.job("python main.py 0 & sleep 1", **script(repository, FAMILY))
-    running = begin(repository, "-c", job)
+    running = begin(job)
     pids = [int(line) for line in lines(running, 3)]
     assert running.wait(30) == 0
     assert gone(pids)
 
 
 @posix
-def test_a_job_may_end_in_order_when_it_is_asked_to(repository: Repository) -> None:
+def test_a_job_may_end_in_order_when_it_is_asked_to(repository: Repository, begin: Begin) -> None:
     code = script(
         repository,
         "import signal, time\n"
         "def end(*_):\n    print('saved')\n    raise SystemExit(0)\n"
         "signal.signal(signal.SIGTERM, end)\nprint('ready')\ntime.sleep(600)\n",
     )
-    running = begin(repository, "-c", repository.job("python main.py", **code))
+    running = begin(repository.job("python main.py", **code))
     lines(running, 1)
     running.send_signal(signal.SIGINT)
     assert lines(running, 1) == ["saved"]
@@ -428,8 +443,8 @@ def test_a_job_may_end_in_order_when_it_is_asked_to(repository: Repository) -> N
 
 @posix
 @pytest.mark.parametrize("command", ["python main.py 0", "python main.py 0; true"])
-def test_a_killed_runner_leaves_a_failed_run_and_no_process(repository: Repository, command: str) -> None:
-    running = begin(repository, "-c", repository.job(command, **script(repository, FAMILY)))
+def test_a_killed_runner_leaves_a_failed_run_and_no_process(repository: Repository, begin: Begin, command: str) -> None:
+    running = begin(repository.job(command, **script(repository, FAMILY)))
     pids = [int(line) for line in lines(running, 3)]
     assert "running" in repository.aml("runs").stdout
     running.kill()
@@ -440,11 +455,11 @@ def test_a_killed_runner_leaves_a_failed_run_and_no_process(repository: Reposito
 
 
 @pytest.mark.parametrize("before", [0, 1])
-def test_runs_at_once_are_all_recorded(repository: Repository, before: int) -> None:
+def test_runs_at_once_are_all_recorded(repository: Repository, begin: Begin, before: int) -> None:
     job = repository.job("python main.py", **script(repository, "import time; print('hello'); time.sleep(0.3)"))
     for _ in range(before):
         repository.aml("submit", "-c", job, "--here")
-    running = [begin(repository, "-c", job) for _ in range(3)]
+    running = [begin(job) for _ in range(3)]
     assert [one.wait(60) for one in running] == [0, 0, 0]
     runs = everything(repository)
     assert len({run.id for run in runs}) == 3 + before

@@ -112,6 +112,34 @@ def test_a_repository_may_be_renamed_and_run_on(repository: Repository) -> None:
     assert not repository.path.exists()
 
 
+START = """
+import sys
+from pathlib import Path
+from aml import job, tracking
+train = job.load("train-local", Path.cwd())
+print("ready", flush=True)
+sys.stdin.read()
+print(tracking.start(Path.cwd(), train, Path).record)
+"""
+
+
+def test_first_runs_at_once_agree_on_their_experiment(repository: Repository) -> None:
+    command = [str(repository.python), "-c", START]
+    options: Any = {"cwd": repository.path, "env": ENVIRONMENT, "text": True}
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    runners = [subprocess.Popen(command, **options, **pipes) for _ in range(4)]
+    for runner in runners:
+        assert runner.stdout and runner.stdout.readline() == "ready\n"
+    for runner in runners:
+        assert runner.stdin
+        runner.stdin.close()
+    records = [Path(runner.stdout.read().strip()) for runner in runners if runner.stdout]
+    assert [runner.wait(30) for runner in runners] == [0, 0, 0, 0]
+    assert len(set(records)) == 4
+    assert len({record.parent for record in records}) == 1
+    assert {run.record for run in tracking.runs(repository.path)} == set(records)
+
+
 def test_a_run_that_mlflow_deletes_is_gone(repository: Repository) -> None:
     run = train(repository, "")
     ask(repository, f"answer = client.delete_run('{run.id}')")

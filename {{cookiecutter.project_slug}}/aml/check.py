@@ -28,7 +28,7 @@ def named(rule: str) -> Shape:
 
 
 def matching(pattern: str, says: str) -> Shape:
-    return lambda value: None if re.fullmatch(pattern, str(value)) else says
+    return lambda value: None if value is not None and re.fullmatch(pattern, str(value)) else says
 
 
 def one_of(*choices: str) -> Shape:
@@ -246,7 +246,11 @@ def _environment(document: Document, data: dict[str, Any], *keys: str) -> Iterat
     if ("image" in data) == ("build" in data):
         yield f"{document.where(*keys)}: an environment needs either an image or a build"
     if isinstance(data.get("conda_file"), str):
-        yield from _conda(Document(document.path.parent / data["conda_file"]))
+        path = document.path.parent / data["conda_file"]
+        if path.is_file():
+            yield from _conda(Document(path))
+        else:
+            yield f"{document.where(*keys, 'conda_file')}: conda_file {data['conda_file']} does not exist: mend the path"
 
 
 def _conda(document: Document) -> Iterator[str]:

@@ -1,0 +1,243 @@
+"""aml check: each mistake is found, with its file and line; what is sound is left alone."""
+
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from aml.check import TOO_LARGE, check
+from azure.ai.ml import load_job
+from conftest import Repository
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+JOB = "train-amlcompute.yml"
+
+
+@pytest.fixture(scope="module")
+def sound(generate: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sound")
+    generate(folder)
+    return folder / "demo-model"
+
+
+@pytest.fixture
+def model(sound: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A generated folder to break, with the working folder in it, as findings name files relative to that."""
+    folder = tmp_path / "demo-model"
+    shutil.copytree(sound, folder)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def replace(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+
+
+def test_the_generated_configuration_is_sound(model: Path) -> None:
+    assert list(check(model)) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "finding"),
+    [
+        (
+            "inputs.max_iter}}",
+            "inputs.maxiter}}",
+            r":6: \S+inputs.maxiter\S+ inputs has no maxiter; did you mean max_iter",
+        ),
+        ("inputs.c}}", " search_space.c }}", r":6: .*search_space.c.* knows inputs and outputs only"),
+        ("${{inputs.c}}", "${inputs.c}", r":6: \$\{inputs.c\} is not filled in: write \$\{\{inputs.c\}\}"),
+        ("${{inputs.c}}", "{inputs.c}", r":6: \{inputs.c\} is not filled in"),
+        ("--c ${{inputs.c}}", "", r":19: input c is not used in the command"),
+        ("  c: 1.0", "  c: 1.0\n  1st: 2", r":20: 1st: should be letters, digits and _"),
+        ("  c: 1.0", "  c:", r":19: input c has no value"),
+        ("path: azureml:demo-model-data@latest", "mode: ro_mount", r":16: no path"),
+        ("azureml:demo-model-data@latest", "azureml:demo-model-data", r":18: .* no version: write .*:1 or .*@latest"),
+        ("azureml:demo-model-data@latest", "../elsewhere", r":18: ../elsewhere does not exist"),
+        (
+            "azureml:demo-model-data@latest",
+            "../sample-data/penguins.csv",
+            r":18: .* is a file, but the type is uri_folder",
+        ),
+        ("azureml:demo-model-data@latest", "s3://bucket/x", r":18: .* does not read such addresses"),
+        ("type: uri_folder", "type: uri_dir", r":17: type uri_dir: should be one of uri_file, uri_folder"),
+        ("type: uri_folder", "type: uri_folder\n    mode: rw_mount", r":18: mode rw_mount: should be ro_mount"),
+        ("azureml:cpu-cluster", "cpu-cluster", r":14: compute cpu-cluster: should be local, or azureml:"),
+        ("azureml:cpu-cluster", "azureml:cpu-cluster-1", r":14: .*not ending with a dash and a number"),
+        ("azureml:cpu-cluster", "LOCAL", r":14: compute LOCAL: should be local"),
+        ("compute: azureml:cpu-cluster\n", "", r":1: no compute"),
+        ("code: ../src", "code: ../src/train.py", r":5: code ../src/train.py is a file"),
+        ("code: ../src", "code: ../source", r":5: code ../source does not exist"),
+        ("  conda_file: train-conda.yml", "  conda_file: conda.yml", r":13: conda_file conda.yml does not exist"),
+        ("  image: mcr", "  build: {path: .}\n  image: mcr", r":11: an environment needs either an image or a build"),
+        (
+            "environment:\n",
+            "environment: sklearn\nmore:\n",
+            r":11: environment sklearn: should be azureml:NAME:VERSION",
+        ),
+        (
+            'experiment_name: "demo-model"',
+            'experiment_name: "demo model"',
+            r":3: experiment_name demo model: should be",
+        ),
+        ("type: command", "type: command\nname: a b", r":3: name a b: should be"),
+        ("type: command", "type: command\nlimit: {}", r":3: unknown field limit; did you mean limits"),
+        ("type: command", "type: command\nlimits: {timeout: PT1H}", r":3: timeout should be a number of seconds"),
+        ("type: command", "type: command\nresources: {shm_size: 2 gig}", r":3: shm_size 2 gig: should be a number and"),
+        ("type: command", "type: command\nresources: {instance_count: 0}", r":3: instance_count 0: should be a whole"),
+        (
+            "type: command",
+            "type: command\ntags: {year: 2026}",
+            r":3: tags: should be texts: put year \(2026\) in quotes",
+        ),
+        (
+            "type: command",
+            "type: command\nenvironment_variables: {N: 1}",
+            r":3: environment_variables: should be texts",
+        ),
+        ("type: command", "type: command\nservices: {s: {type: ssh}}", r":3: an ssh service needs ssh_public_keys"),
+        ("type: command", "type: command\noutputs: {o: {version: 1}}", r":3: a version needs a name"),
+        ("type: command", "type: sweep", r":2: type sweep: only command jobs"),
+        ("type: command", "type: command\n  indented: wrongly", r":3: not YAML"),
+    ],
+)
+def test_mistakes_in_a_runconfig_are_found_with_their_line(model: Path, old: str, new: str, finding: str) -> None:
+    replace(model / "aml_config" / JOB, old, new)
+    findings = list(check(model))
+    assert any(re.match(r"aml_config/\S+?" + finding if finding[0] != ":" else f"aml_config/{JOB}{finding}", one)
+               for one in findings), findings  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "finding"),
+    [
+        ("compute.yml", '"cpu-cluster"', '"cpu-cluster-1"', ":3: name cpu-cluster-1: should be 3-24"),
+        ("compute.yml", "size: Standard_DS3_v2\n", "", ":1: size: should be a VM size"),
+        ("compute.yml", "min_instances: 0", "min_instances: 2", ":5: min_instances 2 is more than max_instances 1"),
+        (
+            "compute.yml",
+            "max_instances: 1",
+            "max_instances: -1",
+            ":6: max_instances -1: should be a whole number from 0",
+        ),
+        (
+            "compute.yml",
+            "idle_time_before_scale_down",
+            "idle_time",
+            ":7: unknown field idle_time; did you mean idle_time",
+        ),
+        ("data.yml", "../sample-data", "../data", ":4: ../data does not exist"),
+        ("data.yml", "uri_folder", "uri_file", ":4: ../sample-data is a folder, but the type is uri_file"),
+        ("data.yml", "name: demo-model-data", "name: demo model", ":2: name demo model: should be 1-255"),
+        ("train-conda.yml", "- python=3.11\n", "- conda-forge::numpy\n", ":5: no python"),
+        ("train-conda.yml", "- joblib==1.5.2", "- -r requirements.txt", ":14: '-r requirements.txt' names a file"),
+        ("train-conda.yml", "- joblib==1.5.2", "- azureml-core==1.61", ":14: azureml-core is SDK v1, out of support"),
+        ("train-conda.yml", "- joblib==1.5.2", "- azureml-defaults", ":14: azureml-defaults brings SDK v1"),
+        ("train-conda.yml", "mlflow-skinny==3.15.0", "mlflow-skinny==3.16.0", ":10: .*MLflow 3.15.0 or older"),
+        ("train-conda.yml", "- azureml-mlflow==1.62.0.post6", "- six", ":10: MLflow alone does not reach"),
+        ("config.json", '"aml-demo",', '"aml-demo.",', r": resource_group 'aml-demo\.' should be 1-90"),
+        ("config.json", '"aml-demo",', '"aml-demo"', ":4: not JSON"),
+    ],
+)
+def test_mistakes_in_other_files_are_found_with_their_line(
+    model: Path, file: str, old: str, new: str, finding: str
+) -> None:
+    replace(model / "aml_config" / file, old, new)
+    findings = list(check(model))
+    assert any(re.match(f"aml_config/{file}{finding}", one) for one in findings), findings
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "finding"),
+    [
+        (".env", "x", r"src/\.env: a secret"),
+        ("deploy.pem", "x", r"src/deploy\.pem: a secret"),
+        ("a.py", 'x = 1\nkey = "AccountKey=' + "a" * 30 + '"', r"src/a\.py:2: looks like a secret"),
+        ("a.txt", "-----BEGIN RSA PRIVATE KEY-----", r"src/a\.txt:1: looks like a secret"),
+        ("a.py", "password = 'correct horse'", None),  # blanks: prose, as in a test or a message
+        ("a.py", "password = os.environ['PASSWORD']", None),
+        (".git/config", "x", r"src/\.git: git's own folder would travel"),
+        ("venv/pyvenv.cfg", "x", r"src/venv: a virtual environment would travel"),
+    ],
+)
+def test_what_should_not_travel_is_found(model: Path, name: str, text: str, finding: str | None) -> None:
+    (model / "src" / ".amlignore").write_text("*.pyc\n", encoding="utf-8")
+    file = model / "src" / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text, encoding="utf-8")
+    findings = set(check(model))
+    assert len(findings) == (1 if finding else 0), findings
+    assert all(re.match(finding or "", one) for one in findings)
+
+
+def test_a_snapshot_over_100_mb_is_found_unless_ignored(model: Path) -> None:
+    with (model / "src" / "large.bin").open("wb") as large:
+        large.truncate(TOO_LARGE + 1)
+    assert {re.sub(":.*", "", one) for one in check(model)} == {"src"}
+    with (model / "src" / ".amlignore").open("a", encoding="utf-8") as rules:
+        rules.write("*.bin\n")
+    assert list(check(model)) == []
+
+
+def test_a_difference_between_the_runconfigs_is_found(model: Path) -> None:
+    replace(model / "aml_config" / JOB, "python train.py", "python -O train.py")
+    replace(model / "aml_config" / "train-local.yml", "  c: 1.0", "  c: 1.0\n  extra: 1")
+    findings = list(check(model))
+    assert any(
+        re.match(rf"aml_config/{JOB}:6: command differs from aml_config/train-local.yml:6", one) for one in findings
+    )
+    assert any("input extra is not in aml_config/train-amlcompute.yml" in one for one in findings)
+
+
+def test_one_runconfig_alone_is_checked_by_name_or_path(model: Path) -> None:
+    replace(model / "aml_config" / JOB, "azureml:cpu-cluster", "cluster")
+    assert list(check(model, "train-local")) == []
+    assert len(list(check(model, "train-amlcompute"))) == 1
+    assert len(list(check(model, str(model / "aml_config" / JOB)))) == 1
+
+
+def test_the_verb_says_what_it_found_and_ends_with_1(repository: Repository) -> None:
+    assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+    replace(repository.path / "aml_config" / JOB, "azureml:cpu-cluster", "cluster")
+    lines = repository.aml("check", status=1).stdout.splitlines()
+    assert re.match(rf"aml_config.{JOB}:14: compute cluster: should be local", lines[0])
+    assert lines[-1] == "aml_config/: 1 to mend"
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.lists(st.integers(), max_size=2)
+MAPPINGS = VALUES | st.dictionaries(st.text(min_size=1, max_size=8), VALUES, max_size=2)
+KEYS = (
+    "type",
+    "command",
+    "code",
+    "environment",
+    "compute",
+    "inputs",
+    "outputs",
+    "tags",
+    "limits",
+    "resources",
+    "services",
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(key=st.sampled_from(KEYS), value=MAPPINGS)
+def test_whatever_stands_in_a_runconfig_is_reported_and_never_a_traceback(model: Path, key: str, value: Any) -> None:
+    file = model / "aml_config" / "train-local.yml"
+    original = file.read_text(encoding="utf-8")
+    try:
+        job = {**yaml.safe_load(original), key: value}
+        file.write_text(yaml.safe_dump(job, allow_unicode=True), encoding="utf-8")
+        findings = list(check(model, "train-local"))
+        try:
+            load_job(file)
+        except Exception:  # the SDK has many ways to refuse; whatever it refuses, the check has to report
+            assert findings, job[key]
+    finally:
+        file.write_text(original, encoding="utf-8")
