@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from aml import Refusal
 from aml.check import TOO_LARGE, check
 from azure.ai.ml import load_job
 from conftest import Repository
@@ -125,12 +126,7 @@ def test_mistakes_in_a_runconfig_are_found_with_their_line(model: Path, old: str
             "max_instances: -1",
             ":6: max_instances -1: should be a whole number from 0",
         ),
-        (
-            "compute.yml",
-            "idle_time_before_scale_down",
-            "idle_time",
-            ":7: unknown field idle_time; did you mean idle_time",
-        ),
+        ("compute.yml", "before_scale_down", "before_scaledown", ":7: .*did you mean idle_time_before_scale_down"),
         ("data.yml", "../sample-data", "../data", ":4: ../data does not exist"),
         ("data.yml", "uri_folder", "uri_file", ":4: ../sample-data is a folder, but the type is uri_file"),
         ("data.yml", "name: demo-model-data", "name: demo model", ":2: name demo model: should be 1-255"),
@@ -226,7 +222,7 @@ KEYS = (
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(key=st.sampled_from(KEYS), value=MAPPINGS)
 def test_whatever_stands_in_a_runconfig_is_reported_and_never_a_traceback(model: Path, key: str, value: Any) -> None:
     file = model / "aml_config" / "train-local.yml"
@@ -234,7 +230,10 @@ def test_whatever_stands_in_a_runconfig_is_reported_and_never_a_traceback(model:
     try:
         job = {**yaml.safe_load(original), key: value}
         file.write_text(yaml.safe_dump(job, allow_unicode=True), encoding="utf-8")
-        findings = list(check(model, "train-local"))
+        try:
+            findings = list(check(model, "train-local"))
+        except Refusal as refusal:
+            findings = [str(refusal)]
         try:
             load_job(file)
         except Exception:  # the SDK has many ways to refuse; whatever it refuses, the check has to report

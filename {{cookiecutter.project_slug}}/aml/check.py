@@ -11,7 +11,7 @@ from typing import Any
 
 from aml import Refusal, find_root, shown, snapshot, workspace
 from aml.document import Document
-from aml.environment import NAMES_A_FILE
+from aml.environment import NAMES_A_FILE, entries
 from aml.job import DATA_TYPES, Job, nearest
 from aml.job import load as load_job
 from aml.names import RULES
@@ -166,9 +166,11 @@ def _shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *key
         where = document.where(*keys, field)
         if field not in shape:
             yield f"{where}: unknown field {field}{nearest(str(field), shape)}"
+        elif value is None:
+            yield f"{where}: {field} has no value: give it one, or take it out"
         elif not isinstance(shape[field], dict):
             if says := shape[field](value):
-                what = f"{field} {value}" if isinstance(value, str | int) else field
+                what = f"{field} {value}".strip() if isinstance(value, str | int) else field
                 yield f"{where}: {what}: should be {says}"
         elif isinstance(value, dict):
             yield from _shape(document, value, shape[field], *keys, field)
@@ -193,7 +195,9 @@ def _job(job: Job) -> Iterator[str]:
             elif isinstance(value, dict) and "version" in value and "name" not in value:
                 yield f"{job.where(kind, name, 'version')}: a version needs a name"
     for name, service in job.section("services").items():
-        if isinstance(service, dict) and service.get("type") == "ssh" and not service.get("ssh_public_keys"):
+        if not isinstance(service, dict):
+            yield f"{job.where('services', name)}: service {name}: should be a mapping with a type"
+        elif service.get("type") == "ssh" and not service.get("ssh_public_keys"):
             yield f"{job.where('services', name)}: an ssh service needs ssh_public_keys"
     environment = job.data.get("environment")
     if isinstance(environment, dict):
@@ -250,18 +254,17 @@ def _environment(document: Document, data: dict[str, Any], *keys: str) -> Iterat
         if path.is_file():
             yield from _conda(Document(path))
         else:
-            yield f"{document.where(*keys, 'conda_file')}: conda_file {data['conda_file']} does not exist: mend the path"
+            where = document.where(*keys, "conda_file")
+            yield f"{where}: conda_file {data['conda_file']} does not exist: mend the path"
 
 
 def _conda(document: Document) -> Iterator[str]:
     packages: dict[str, tuple[str, str]] = {}  # name: the whole entry, and where it stands
-    for index, entry in enumerate(document.data.get("dependencies") or []):
-        within = entry.get("pip") or [] if isinstance(entry, dict) else [entry]
-        for position, text in enumerate(map(str, within)):
-            where = document.where("dependencies", index, *(("pip", position) if isinstance(entry, dict) else ()))
-            packages[re.sub(r".*::|[^\w.-].*", "", text).lower()] = text, where
-            if isinstance(entry, dict) and NAMES_A_FILE.match(text):
-                yield f"{where}: '{text}' names a file, which Azure ML does not get to see: list the packages"
+    for keys, text in entries(document.data, document.name):
+        where = document.where(*keys)
+        packages[re.sub(r".*::|[^\w.-].*", "", text).lower()] = text, where
+        if "pip" in keys and NAMES_A_FILE.match(text):
+            yield f"{where}: '{text}' names a file, which Azure ML does not get to see: list the packages"
     for name, why in RETIRED.items():
         if name in packages:
             yield f"{packages[name][1]}: {name} {why}"
@@ -275,14 +278,14 @@ def _conda(document: Document) -> Iterator[str]:
 
 
 def _compute(document: Document) -> Iterator[str]:
-    yield from _shape(document, {"name": None, "type": None, "size": None, **document.data}, COMPUTE)
+    yield from _shape(document, {"name": "", "type": "", "size": "", **document.data}, COMPUTE)
     low, high = document.data.get("min_instances", 0), document.data.get("max_instances", 4)
     if isinstance(low, int) and isinstance(high, int) and low > high:
         yield f"{document.where('min_instances')}: min_instances {low} is more than max_instances {high}"
 
 
 def _data(document: Document) -> Iterator[str]:
-    yield from _shape(document, {"name": None, **document.data}, DATA)
+    yield from _shape(document, {"name": "", **document.data}, DATA)
     yield from _path(document, document.data)
 
 

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,21 +51,40 @@ def conda_file(job: Job) -> tuple[dict[str, Any], str]:
     return document.data, document.name
 
 
+def entries(conda: dict[str, Any], file: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The dependencies of a conda specification, each with its keys: ("dependencies", 2), or (…, "pip", 0) within pip.
+
+    Raises Refusal when they are no list of texts.
+    """
+    for index, entry in enumerate(_list(conda.get("dependencies"), "dependencies", file)):
+        if isinstance(entry, dict):
+            for position, line in enumerate(_list(entry.get("pip"), "pip", file)):
+                yield ("dependencies", index, "pip", position), str(line)
+        else:
+            yield ("dependencies", index), str(entry)
+
+
+def _list(value: Any, key: str, file: str) -> list[Any]:
+    if not isinstance(value or [], list):
+        raise Refusal(f"{file}: {key} should be a list")
+    return value or []
+
+
 def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str]]:
     """The Python version (or None) and the pip requirements that a conda specification stands for.
 
     Raises Refusal naming each dependency that only conda, or only a file of this machine, can provide.
     """
     python, pip, refused = None, [], []
-    for entry in conda.get("dependencies") or []:
-        if isinstance(entry, dict):
-            pip += [str(line) for line in entry.get("pip") or []]
+    for keys, entry in entries(conda, file):
+        if "pip" in keys:
+            pip.append(entry)
             continue
         # "channel::name=version=build", spaces allowed (conda's MatchSpec)
-        match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", str(entry).strip())
+        match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", entry.strip())
         name, specifier = (match[1], _pep440(match[2])) if match else ("", None)
         if specifier is None or CONDA_ONLY.fullmatch(name):
-            refused.append(str(entry))
+            refused.append(entry)
         elif name == "python":
             python = specifier.removeprefix("==").removesuffix(".*") or None
         elif name not in ("pip", "setuptools", "wheel"):

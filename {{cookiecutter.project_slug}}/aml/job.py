@@ -31,7 +31,7 @@ class Job:
         if str(kind).lower() != "command":
             raise Refusal(f"{self.where('type')}: type {kind}: only command jobs run here")
         for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
-            if not isinstance(self.data.get(section) or {}, dict):
+            if not isinstance(self.data.get(section), dict | None):
                 raise Refusal(f"{self.where(section)}: {section} should be a mapping")
         if not isinstance(self.section("limits").get("timeout") or 0, int | float):
             raise Refusal(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds")
