@@ -9,6 +9,7 @@ Next, in {folder}:
   python -m venv .venv
   {activate}
   pip install -e .
+  aml check
   aml submit -c train-local
   aml register-model -n {model}"""
 

@@ -36,7 +36,7 @@ RULES = {
     "subscription_id": (
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
         "a UUID, as `az account show --query id` prints it",
-        "00000000-0000-0000-0000-000000000000",
+        "11111111-2222-3333-4444-555555555555",
     ),
     "resource_group": (
         r"[-\w._()]{0,89}[-\w_()]",

@@ -2,11 +2,10 @@
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 
-from aml import Refusal
+from aml import Refusal, mute, say
 
 VERBS = {
     "check": "validate the configuration, offline",
@@ -41,22 +40,25 @@ def main(argv: list[str] | None = None) -> int:
     for name in ("SIGTERM", "SIGHUP"):  # a CI that cancels, a terminal that closes: like Ctrl-C
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    parser = build_parser(argv)
-    args = parser.parse_args(argv)
-    if not args.verb:
-        parser.print_help()
-        return 2
     try:
+        parser = build_parser(argv)
+        args = parser.parse_args(argv)
+        if not args.verb:
+            parser.print_help()
+            return 2
         status: int = args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has enough, as in `aml runs | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute(sys.stdout)
         status = 0
+    except ModuleNotFoundError as missing:
+        say(f"aml: {missing.name} is not installed for {sys.executable}: activate .venv, or pip install -e .")
+        status = 2
     except (Refusal, OSError) as problem:  # the latter: a full disk, a folder that may not be written
-        print(f"aml: {problem}", file=sys.stderr)
+        say(f"aml: {problem}")
         status = 2
     except KeyboardInterrupt:
-        print("aml: cancelled", file=sys.stderr)
+        say("aml: cancelled")
         status = 130
     return status
 

@@ -12,7 +12,7 @@ from typing import Any
 from aml import Refusal, find_root, shown, snapshot, workspace
 from aml.document import Document
 from aml.environment import NAMES_A_FILE, entries
-from aml.job import DATA_TYPES, Job, nearest
+from aml.job import DATA_TYPES, FIELDS, Job, nearest
 from aml.job import load as load_job
 from aml.names import RULES
 
@@ -46,7 +46,6 @@ def texts(value: Any) -> str | None:
 
 
 ASSET = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)|/.+)"
-# The fields are those that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
 COMMON: dict[str, Shape] = {"$schema": anything, "description": anything, "tags": texts}
 INPUT: dict[str, Shape] = {
     **dict.fromkeys(("path", "value", "datastore", "path_on_compute"), anything),
@@ -63,9 +62,9 @@ OUTPUT: dict[str, Shape] = {
 ENVIRONMENT = dict.fromkeys(
     ("name", "version", "image", "conda_file", "build", "os_type", "inference_config", "id", "datastore"), anything
 )
-JOB = COMMON | {
-    **dict.fromkeys(("type", "display_name", "command", "code", "environment", "inputs", "outputs"), anything),
-    **dict.fromkeys(("distribution", "identity", "services", "parent_job_name"), anything),
+JOB: dict[str, Shape] = {
+    **dict.fromkeys(FIELDS, anything),
+    "tags": texts,
     "name": named("asset"),
     "experiment_name": named("experiment"),
     "properties": texts,
@@ -220,6 +219,10 @@ def _references(job: Job) -> Iterator[str]:
         for match in re.finditer(r"(?<![{$])\$?\{\s*((?:inputs|outputs)\.[\w.-]+)\s*\}(?!\})", text):
             yield f"{job.where(*keys)}: {match[0]} is not filled in: write {'$' + '{' * 2}{match[1]}{'}' * 2}"
         used |= {(match["kind"], match["name"]) for match in job.references(text)}
+    code = job.local_path("code") if "code" in job.data else None
+    for script in re.findall(r"\bpython3? ([\w./-]+\.py)\b", str(job.data["command"])):
+        if code and code.is_dir() and not (code / script).is_file():
+            yield f"{job.where('command')}: {script} is not in {shown(code)}: mend the command"
     for kind in ("inputs", "outputs"):
         for name in job.section(kind):
             if (kind, name) not in used:

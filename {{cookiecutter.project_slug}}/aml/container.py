@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path, PurePath, PurePosixPath
 
-from aml import Refusal
+from aml import Refusal, say
 from aml.environment import conda_file
 from aml.job import Job
 from aml.tracking import Run
@@ -23,8 +23,9 @@ CURATED = "mcr.microsoft.com/azureml/curated/{}:{}"
 def engine() -> str:
     """docker or podman, whichever answers. Raises Refusal when neither does."""
     for name in ("docker", "podman"):
-        if shutil.which(name) and subprocess.run([name, "info"], capture_output=True).returncode == 0:
-            return name
+        path = shutil.which(name)
+        if path and subprocess.run([path, "info"], capture_output=True).returncode == 0:
+            return path
     raise Refusal("--docker: neither docker nor podman answers: start one, or leave --docker away")
 
 
@@ -69,7 +70,7 @@ def image(engine: str, job: Job) -> str:
 
 def _build(engine: str, context: Path, dockerfile: str) -> str:
     """Build with the engine's own cache, which makes an unchanged context instant, and return the image's id."""
-    print("building the image of the environment", file=sys.stderr)
+    say("building the image of the environment")
     with tempfile.TemporaryDirectory() as folder:
         result = Path(folder) / "id"
         command = [engine, "build", "--iidfile", str(result), "-f", dockerfile, str(context)]
@@ -92,7 +93,7 @@ def command(
         line += ["--volume", f"{path}:{seen(path)}:{mode}"]
     for key in variables:
         line += ["--env", key]
-    if engine == "docker" and hasattr(os, "getuid"):  # else what the job writes belongs to root
+    if Path(engine).stem == "docker" and hasattr(os, "getuid"):  # else what the job writes belongs to root
         line += ["--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"]
     extra = resources.get("docker_args") or []
     line += shlex.split(extra) if isinstance(extra, str) else [str(argument) for argument in extra]

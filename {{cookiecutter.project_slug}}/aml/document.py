@@ -22,7 +22,7 @@ class Document:
             raise Refusal(f"{self.name}: {error.strerror}") from None
         except UnicodeDecodeError as error:
             raise Refusal(f"{self.name}: not UTF-8 ({error.reason}); save it as UTF-8") from None
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError) as error:  # the latter: a date such as 2026-13-45
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
             raise Refusal(f"{self.name}:{mark.line + 1 if mark else 1}: not YAML: {problem}") from None

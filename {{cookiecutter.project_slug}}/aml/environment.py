@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aml import Refusal
+from aml import Refusal, say, shown
 from aml.document import Document
 from aml.job import Job
 
@@ -32,8 +32,9 @@ PYPI_NAMES = {
 }
 # Conda packages that are no Python package. Some of these names belong to strangers on PyPI, so uv is not asked.
 CONDA_ONLY = re.compile(
-    r"cuda.*|cudnn|nccl|pytorch-cuda|mkl|blas|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers"
-    r"|(gcc|gxx|gfortran|clang).*|lib.*|ffmpeg|r-.*|r|openssl|_.*"
+    r"cuda|cudatoolkit|cuda-(toolkit|version|runtime|nvcc|cudart|libraries|compiler).*|cudnn|nccl|pytorch-cuda|mkl|blas"
+    r"|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers|(gcc|gxx|gfortran|clang)(_.*)?"
+    r"|lib(gcc|stdcxx|gfortran|blas|cblas|lapack|openblas|png|jpeg|tiff).*|ffmpeg|r|r-.*|openssl|_.*"
 )
 NAMES_A_FILE = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
 OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
@@ -47,7 +48,12 @@ def conda_file(job: Job) -> tuple[dict[str, Any], str]:
         raise Refusal(f"{job.where('environment')}: {name} has no conda_file to build from here; {OTHER_WAYS}")
     if isinstance(environment["conda_file"], dict):
         return environment["conda_file"], job.document.name
-    document = Document(job.local_path("environment", "conda_file"))
+    path = job.local_path("environment", "conda_file")
+    if not path.is_file():
+        raise Refusal(
+            f"{job.where('environment', 'conda_file')}: conda_file {shown(path)} does not exist: mend the path"
+        )
+    document = Document(path)
     return document.data, document.name
 
 
@@ -143,7 +149,7 @@ def build(job: Job) -> Path:
     environment = cache() / key
     if environment.is_dir():
         return environment
-    print(f"building the environment of {file} (once)", file=sys.stderr)
+    say(f"building the environment of {file} (once)")
     unfinished = cache() / f"{key}.{os.getpid()}"
     unfinished.mkdir(parents=True, exist_ok=True)
     try:
@@ -167,12 +173,12 @@ def _interpreter(python: str | None, file: str) -> str:
         return present
     found = _ask_uv("find", "--system", "--no-python-downloads", python)
     if not found:
-        print(f"fetching Python {python}", file=sys.stderr)
+        say(f"fetching Python {python}")
         _ask_uv("install", python)
         found = _ask_uv("find", "--managed-python", python)
     if not found:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        print(f"{file} asks for Python {python}, which is not to be had here: using {version}", file=sys.stderr)
+        say(f"{file} asks for Python {python}, which is not to be had here: using {version}")
     return found or present
 
 
@@ -186,5 +192,6 @@ def _ask_uv(*arguments: str) -> str:
 
 
 def _uv(file: str, *arguments: str) -> None:
-    if subprocess.run([uv(), *arguments]).returncode:
-        raise Refusal(f"{file}: its packages cannot be installed on this machine (uv's reason is above); {OTHER_WAYS}")
+    quiet = [] if sys.stderr.isatty() else ["--quiet"]  # progress is for people
+    if subprocess.run([uv(), *quiet, *arguments]).returncode:
+        raise Refusal(f"{file}: its packages cannot be installed (uv's reason is above): mend them; or {OTHER_WAYS}")

@@ -11,9 +11,16 @@ import yaml
 
 from aml import Refusal
 from aml.document import Document
+from aml.names import RULES
 
 # The SDK's own pattern, ${{inputs\.([\w\.-]+)}}, misses the spaced form that its documentation uses.
 REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[\w.-]+?)\s*\}\}")
+# The fields of a command job that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
+FIELDS = tuple(
+    "$schema type name display_name description experiment_name tags properties command code environment compute "
+    "environment_variables inputs outputs resources distribution limits identity services queue_settings "
+    "parent_job_name".split()
+)
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
 
 
@@ -33,6 +40,9 @@ class Job:
         for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
             if not isinstance(self.data.get(section), dict | None):
                 raise Refusal(f"{self.where(section)}: {section} should be a mapping")
+        for kind in ("inputs", "outputs"):
+            for name in self.section(kind):
+                RULES["input"].require(name, f"{self.where(kind, name)}: name")  # it becomes a folder's
         if not isinstance(self.section("limits").get("timeout") or 0, int | float):
             raise Refusal(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds")
         if not isinstance(self.data.get("command"), str):
@@ -44,12 +54,16 @@ class Job:
     def where(self, *keys: str | int) -> str:
         return self.document.where(*keys)
 
-    def local_path(self, *keys: str) -> Path:
-        """The path written at `keys`, which a job file gives relative to itself."""
+    def at(self, *keys: str) -> Any:
+        """What stands at `keys`, or None."""
         value: Any = self.data
         for key in keys:
-            value = value[key]
-        return (self.folder / str(value).removeprefix("file:")).resolve()
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def local_path(self, *keys: str) -> Path:
+        """The path written at `keys`, which a job file gives relative to itself."""
+        return (self.folder / str(self.at(*keys)).removeprefix("file:")).resolve()
 
     @property
     def code(self) -> Path | None:
@@ -71,11 +85,12 @@ class Job:
         if not equals or not keys:
             raise Refusal(f"--set {assignment}: write --set KEY=VALUE, such as --set inputs.max_iter=200")
         *parents, last = keys.split(".")
-        if parents[:1] == ["inputs"]:
-            name = (parents + [last])[1]
-            inputs = self.section("inputs")
-            if name not in inputs:
-                raise Refusal(f"--set {keys}: {self.document.name} has no input {name}{nearest(name, inputs)}")
+        inputs = self.section("inputs")
+        if keys.split(".")[0] not in FIELDS:
+            known = {*FIELDS, *(f"inputs.{name}" for name in inputs)}
+            raise Refusal(f"--set {keys}: a job has no such field{nearest(keys, known)}")
+        if parents[:1] == ["inputs"] and (name := [*parents, last][1]) not in inputs:
+            raise Refusal(f"--set {keys}: {self.document.name} has no input {name}{nearest(name, inputs)}")
         target = self.data
         for key in parents:
             if target.get(key) is None:
@@ -83,9 +98,10 @@ class Job:
             target = target[key]
             if not isinstance(target, dict):
                 raise Refusal(f"--set {keys}: {key} holds a value, not a mapping")
+        is_text = parents == ["inputs"] or parents[:1] in (["tags"], ["environment_variables"])
         try:
-            target[last] = yaml.safe_load(text) if text else ""
-        except yaml.YAMLError:
+            target[last] = text if is_text or not text else yaml.safe_load(text)  # 0123 stays what was typed
+        except (yaml.YAMLError, ValueError):
             target[last] = text
         self._require_shape()
 
@@ -142,24 +158,28 @@ def nearest(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(names)) or 'none'})"
 
 
+MARKS = {  # what changes the state of bash's reader in plain text and $( ), in single and in double quotes
+    "(": re.compile(r"\\.|(?<![^\s;&|(])#[^\n]*|\(|\)|'|\"", re.DOTALL),
+    "'": re.compile("'"),
+    '"': re.compile(r'\\.|\$\(|"', re.DOTALL),
+}
+
+
 def quote_for_bash(value: str, before: str) -> str:
-    """`value` protected for the place in a shell command that follows `before`: open quotes stay open."""
-    opened = ""
-    escaped = False
-    for letter in before:
-        if escaped:
-            escaped = False
-        elif letter == "\\" and opened != "'":
-            escaped = True
-        elif opened:
-            opened = "" if letter == opened else opened
-        elif letter in "'\"":
-            opened = letter
-    if opened == "'":
+    """`value` protected for the place in a shell command that follows `before`, where quotes may be open.
+
+    Here-documents and backquotes are not understood.
+    """
+    inside, at = ["("], 0
+    while found := MARKS[inside[-1]].search(before, at):
+        at = found.end()
+        if found[0] == inside[-1] != "(" or (found[0] == ")" and inside[1:]):
+            inside.pop()
+        elif found[0] in ("(", "$(", "'", '"'):
+            inside.append(found[0][-1])
+    if inside[-1] == "'":
         return value.replace("'", "'\\''")
-    if opened == '"':
-        return re.sub(r'(["\\$`])', r"\\\1", value)
-    return shlex.quote(value)
+    return re.sub(r'(["\\$`])', r"\\\1", value) if inside[-1] == '"' else shlex.quote(value)
 
 
 def quote_for_cmd(value: str, before: str) -> str:
@@ -173,24 +193,10 @@ def load(name: str, root: Path, settings: list[str] | None = None) -> Job:
     candidates = [Path(name)] + [folder / f"{name}{ending}" for ending in ("", ".yml", ".yaml")]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        known = ", ".join(sorted(file.stem for file in runconfigs(root)))
-        raise Refusal(
-            f"-c {name}: no such runconfig; aml_config/ has {known or 'none'}; the path of a file will do too"
-        )
+        jobs = [file for file in folder.glob("*.y*ml") if b"\ncommand:" in b"\n" + file.read_bytes()]
+        known = ", ".join(sorted(file.stem for file in jobs)) or "none"
+        raise Refusal(f"-c {name}: no such runconfig; aml_config/ has {known}; the path of a job file will do too")
     job = Job(Document(path))
     for setting in settings or []:
         job.set(setting)
     return job
-
-
-def runconfigs(root: Path) -> list[Path]:
-    """The job files of aml_config/: those that hold a command, or say that they are a command job."""
-    found = []
-    for path in sorted((root / "aml_config").glob("*.y*ml")):
-        try:
-            data = Document(path).data
-        except Refusal:
-            continue
-        if "command" in data or data.get("type") == "command":
-            found.append(path)
-    return found

@@ -1,18 +1,15 @@
-"""The local runner: executes a v2 command job on this machine as the service would, with nothing of Azure.
-
-(The SDK's own `compute: local` needs a workspace, and fails in azure-ai-ml 1.34.1 to 1.35.2: the scope that it asks
-a token for is "{endpoint}/.default".)
-"""
+"""The local runner: executes a v2 command job on this machine as the service would, with nothing of Azure."""
 
 import os
 import re
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable
+from http.client import HTTPException
 from pathlib import Path, PurePath
-from typing import Any
 
-from aml import Refusal, container, environment, process, snapshot, tracking
+from aml import Refusal, container, environment, process, say, snapshot, tracking
 from aml.document import Document
 from aml.job import DATA_TYPES, Job, quote_for_bash, quote_for_cmd
 
@@ -22,21 +19,13 @@ WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>
 
 def not_honoured(job: Job, docker: bool) -> list[str]:
     """The parts of the job that have no effect on this machine, as `file:line: what`."""
-    resources = job.section("resources")
-    nothing_here: list[tuple[str, ...]] = [("distribution",), ("identity",), ("services",), ("queue_settings",)]
-    nothing_here += [("resources", key) for key in ("instance_type", "locations", "max_instance_count", "properties")]
-    nothing_here += [] if docker else [("resources", key) for key in ("shm_size", "docker_args")]
-    nothing_here += [("outputs", name, "path") for name in job.section("outputs")]
-    if resources.get("instance_count", 1) != 1:
-        nothing_here.append(("resources", "instance_count"))
-    found = []
-    for keys in nothing_here:
-        value: Any = job.data
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        if value is not None:
-            found.append(f"{job.where(*keys)}: {'.'.join(keys)}")
-    return found
+    parts = "name properties parent_job_name distribution identity services queue_settings resources.instance_type"
+    parts += " resources.locations resources.max_instance_count resources.properties"
+    parts += "" if docker else " resources.shm_size resources.docker_args"
+    keys = [part.split(".") for part in parts.split()]
+    keys += [["outputs", name, part] for name in job.section("outputs") for part in ("path", "name", "version")]
+    keys += [["resources", "instance_count"]] if job.at("resources", "instance_count") not in (None, 1) else []
+    return [f"{job.where(*part)}: {'.'.join(part)}" for part in keys if job.at(*part) is not None]
 
 
 def locate_inputs(root: Path, job: Job, replacements: list[str]) -> dict[str, str]:
@@ -89,7 +78,8 @@ def _locate(root: Path, job: Job, name: str, replacement: str | None) -> str:
     if not path.exists():
         raise Refusal(f"{where}: {path} does not exist: mend the path, or use --data {name}=PATH")
     if kind in ("uri_file", "uri_folder") and path.is_dir() != (kind == "uri_folder"):
-        raise Refusal(f"{where}: {path} is a {'folder' if path.is_dir() else 'file'}, but the input's type is {kind}")
+        found = "uri_folder" if path.is_dir() else "uri_file"
+        raise Refusal(f"{where}: {path} is a {found[4:]}, but the type is {kind}: --set inputs.{name}.type={found}")
     return str(path)
 
 
@@ -105,10 +95,13 @@ def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
     raise Refusal(f"{where}: no file of aml_config/ says where {asset} is on this machine: use --data {name}=PATH")
 
 
-def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path) -> tuple[tracking.Run, int]:
+def run(
+    root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path | None
+) -> tuple[tracking.Run, int]:
     """Run the job; returns the run and its exit status. `record` gets what later steps need to know of the run.
 
-    Raises Refusal, before anything is written, when the job cannot run on this machine.
+    Raises Refusal when the job cannot run on this machine: before anything is written, but for a web address that
+    does not answer, which leaves a failed run.
     """
     inputs = locate_inputs(root, job, data)
     for keys, text in job.texts():
@@ -116,7 +109,7 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
             raise Refusal(f"{job.where(*keys)}: {problem}")
     code = job.code
     for finding in not_honoured(job, docker):
-        print(f"{finding} has no effect on this machine", file=sys.stderr)
+        say(f"{finding} has no effect on this machine")
     engine = container.engine() if docker else ""
     image = container.image(engine, job) if docker else ""
     python = None if docker or here else environment.build(job)
@@ -125,7 +118,8 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
     run = tracking.start(root, job, view)
     status, exit_status = "failed", 1
     try:
-        tracking.write_record(record, run)
+        if record:
+            tracking.write_record(record, run)
         (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
             snapshot.copy(code, run.folder / "code", without=(root / "runs", root / "mlruns"))
@@ -141,7 +135,7 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
         if docker:
             mounts = {run.folder: "rw", root / "mlruns": "rw", **{Path(path): "ro" for path in inputs.values()}}
             command = container.command(engine, image, run, job, text, mounts, variables)
-        print(f"run {run.id}, experiment {run.experiment}", file=sys.stderr)
+        say(f"run {run.id}, experiment {run.experiment}")
         timeout = job.section("limits").get("timeout")
         exit_status = process.run(
             command,
@@ -149,12 +143,11 @@ def run(root: Path, job: Job, data: list[str], here: bool, docker: bool, record:
             {**_surroundings(python), **variables},
             run.folder / "logs" / "std_log.txt",
             timeout,
-            lambda pid: tracking.note_process(run, pid),
         )
         status = "failed" if exit_status else "finished"
-    except TimeoutError:
+    except subprocess.TimeoutExpired as late:
         exit_status = 124  # as of timeout(1)
-        print(f"{job.where('limits', 'timeout')}: the job took longer than {timeout} s, and was ended", file=sys.stderr)
+        say(f"{job.where('limits', 'timeout')}: the job took longer than {late.timeout} s, and was ended")
     except KeyboardInterrupt:
         status, exit_status = "cancelled", 130
     finally:
@@ -209,7 +202,7 @@ def _download(address: str, folder: Path) -> Path:
 
     try:
         urllib.request.urlretrieve(address, path, progress)
-        print(file=sys.stderr)
-    except OSError as error:
+        say("")
+    except (OSError, ValueError, HTTPException) as error:
         raise Refusal(f"{address}: {getattr(error, 'reason', error)}: download it and use --data PATH") from None
     return path

@@ -1,4 +1,4 @@
-"""What Azure and Azure Machine Learning accept as names. Standard library only: the template's hook imports it."""
+"""What Azure and Azure Machine Learning accept as names. Standard library only."""
 
 import re
 from typing import NamedTuple
@@ -29,7 +29,7 @@ RULES = {
     "subscription_id": Rule(
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
         "a UUID, as `az account show --query id` prints it",
-        NOT_SET,
+        "11111111-2222-3333-4444-555555555555",
     ),
     "resource_group": Rule(
         r"[-\w._()]{0,89}[-\w_()]", "1-90 letters, digits and - _ . ( ), not ending with a dot", "aml-demo"

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import psutil
+
+from aml import mute
 
 GRACE = 5.0  # seconds between asking a job to end and ending it
 MARK = "AML_RUN_ID"  # in the environment of a job, and so of every process that it starts
@@ -39,12 +40,11 @@ def run(
     environment: Mapping[str, str],
     log: Path,
     timeout: float | None,
-    started: Callable[[int], None],
 ) -> int:
     """Run to the end and return the command's exit status, 128 and more when a signal ended it, as a shell says it.
 
-    Output goes to the terminal as it comes and into `log`. `started` is given the process id. Raises TimeoutError
-    after `timeout` seconds. Nothing of the job is left running, however it ends.
+    Output goes to the terminal as it comes and into `log`. Raises subprocess.TimeoutExpired after `timeout` seconds.
+    Nothing of the job is left running, however it ends.
     """
     # A group of its own: Ctrl-C reaches this process alone, which then ends the group in order.
     group: Any = {"start_new_session": True}
@@ -60,33 +60,41 @@ def run(
             "bufsize": 0,
         }
         process = subprocess.Popen(command, cwd=folder, env=dict(environment), **streams, **group)
-        output = threading.Thread(target=_show_and_keep, args=(process.stdout, kept), daemon=True)
+        idle = threading.Event()
+        output = threading.Thread(target=_show_and_keep, args=(process.stdout, kept, idle), daemon=True)
         try:
             output.start()
-            started(process.pid)
             while process.poll() is None:
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise TimeoutError
+                    raise subprocess.TimeoutExpired(command, timeout or 0)
                 with contextlib.suppress(subprocess.TimeoutExpired):  # Windows delivers Ctrl-C only between waits
                     process.wait(min(left, 0.5) if os.name == "nt" or timeout else None)
         finally:
             end(environment[MARK], process.pid)
             output.join(GRACE)
+            while output.is_alive() and not idle.is_set():  # a slow reader of our output gets all of it
+                output.join(0.1)
     return 128 - process.returncode if process.returncode < 0 else process.returncode
 
 
-def _show_and_keep(output: BinaryIO, kept: BinaryIO) -> None:
+def _show_and_keep(output: BinaryIO, kept: BinaryIO, idle: threading.Event) -> None:
+    """Copy until the end of `output`; `idle` is set while there is nothing to copy."""
+    idle.set()
     while chunk := output.read(65536):
+        idle.clear()
         kept.write(chunk)
         kept.flush()
-        with contextlib.suppress(OSError, ValueError):  # the reader of our output went away: the log goes on
+        try:
             sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
+        except OSError:  # the reader of our output went away: the log goes on
+            mute(sys.stdout)
+        idle.set()
 
 
-def end(run_id: str, pid: int | None) -> None:
-    """End all processes of a run: ask first, end by force after GRACE seconds. `pid` is its command's, if that runs."""
+def end(run_id: str | None, pid: int | None) -> None:
+    """End all processes of a run, and `pid` with its children: ask first, end by force after GRACE seconds."""
     family = _family(run_id)
     with contextlib.suppress(psutil.NoSuchProcess):  # those that hide what they carry, as macOS' own do
         family |= {psutil.Process(pid), *psutil.Process(pid).children(recursive=True)} if pid else set()
@@ -100,33 +108,17 @@ def end(run_id: str, pid: int | None) -> None:
                 os.killpg(pid, signal.SIGKILL)
 
 
-def _family(run_id: str) -> set[psutil.Process]:
+def _family(run_id: str | None) -> set[psutil.Process]:
     """The processes that carry the run's id, whatever became of their parents, groups and sessions."""
     found = set()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.environ().get(MARK) == run_id:
+            if run_id and process.environ().get(MARK) == run_id:
                 found.add(process)
     return found
 
 
 def _each(family: set[psutil.Process], signal: Callable[[psutil.Process], None]) -> None:
-    for member in family:
+    for member in sorted(family, key=lambda one: one.pid):  # a shell before its command, lest it begins the next
         with contextlib.suppress(psutil.Error):
             signal(member)
-
-
-def identity(pid: int) -> str:
-    """Names a process beyond the reuse of its number, for alive()."""
-    return f"{pid} {psutil.Process(pid).create_time()} {socket.gethostname()}"
-
-
-def alive(identity: str) -> bool:
-    """Whether that process still runs. One of another machine counts as running: this one cannot know."""
-    pid, created, host = identity.split(" ", 2)
-    if host != socket.gethostname():
-        return True
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) < 1
-    except psutil.NoSuchProcess:
-        return False

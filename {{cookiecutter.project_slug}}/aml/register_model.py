@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--asset-path", default="outputs/model.pkl", metavar="PATH",
                         help="file or folder that the run made (default: %(default)s)")  # fmt: skip
     parser.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
-                        help="what aml submit -t wrote (default: the repository's run.json)")  # fmt: skip
+                        help="what aml submit -t wrote (default: the last run)")  # fmt: skip
+    parser.add_argument("--run", dest="run_id", metavar="ID", help="a run by its id, or a part of it")
     parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="can be changed later")
     parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="cannot be changed later")
 
@@ -37,9 +39,12 @@ def run(args: argparse.Namespace) -> int:
     RULES["asset"].require(args.name, "-n")
     tags = _parse("--tag", args.tag)
     properties = {f"property.{key}": value for key, value in _parse("--property", args.property).items()}
-    trained = tracking.read_record(args.run_metadata_file or root / "run.json", root)
+    if args.run_metadata_file:
+        trained = tracking.read_record(args.run_metadata_file, root)
+    else:
+        trained = tracking.find(root, args.run_id)
     if trained.status != "finished":
-        raise Refusal(f"run {trained.id} is {trained.status}: register a run that finished (aml runs lists them)")
+        raise Refusal(f"run {trained.id} {trained.status}: name one that finished with --run (aml runs lists them)")
     version, new = register(root, args.name, trained, args.asset_path, tags, properties)
     known = "" if new else " (registered before)"
     print(f"model {args.name}, version {version}: {args.asset_path} of run {trained.id}{known}")
@@ -58,7 +63,7 @@ def register(
     asset = (folder / asset_path).resolve()
     if not asset.is_relative_to(folder) or not asset.exists():
         made = sorted(file.relative_to(folder).as_posix() for file in (folder / "outputs").rglob("*") if file.is_file())
-        raise Refusal(f"--asset-path {asset_path}: run {run.id} made no such file, but {', '.join(made) or 'none'}")
+        raise Refusal(f"--asset-path {asset_path}: run {run.id} made {', '.join(made) or 'nothing in outputs/'}")
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
     client = registry(root)
     with FileLock(root / "mlruns" / ".register.lock"):
@@ -78,6 +83,6 @@ def register(
 
 def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
     for assignment in assignments:
-        if not assignment.partition("=")[0] or "=" not in assignment:
-            raise Refusal(f"{flag} {assignment}: write {flag} KEY=VALUE")
+        if not re.fullmatch(tracking.TAG + "=.*", assignment, re.DOTALL):
+            raise Refusal(f"{flag} {assignment}: write {flag} KEY=VALUE, the key of letters, digits and _ - . /")
     return dict(assignment.split("=", 1) for assignment in assignments)

@@ -3,27 +3,24 @@
 import argparse
 import time
 
-from aml import Refusal, find_root, shown, tracking
+from aml import find_root, shown, tracking
 from aml.table import pairs, table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="show")
     show = actions.add_parser("show", help="show one run")
-    show.add_argument("id", nargs="?", help="its id, or the beginning or end of it (default: the last run)")
+    show.add_argument("id", nargs="?", help="its id, or a part of it (default: the last run)")
 
 
 def run(args: argparse.Namespace) -> int:
     root = find_root()
-    everything = tracking.runs(root)
-    if not everything:
-        raise Refusal("no runs yet: aml submit -c train-local")
     if args.action == "show":
-        print(_describe(tracking.find(root, args.id) if args.id else everything[0]))
+        print(_describe(tracking.find(root, args.id)))
     else:
         rows = [
             (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(one.metrics()))
-            for one in everything
+            for one in tracking.runs(root)
         ]
         print(table(("RUN", "EXPERIMENT", "STATUS", "STARTED", "DURATION", "METRICS"), rows))
     return 0
@@ -33,7 +30,9 @@ def _describe(run: tracking.Run) -> str:
     sections = {
         "metrics": [f"{key} = {value}" for key, value in run.metrics().items()],
         "params": [f"{key} = {value}" for key, value in run.params().items()],
-        "tags": [f"{key} = {value}" for key, value in run.tags().items() if key not in tracking.OWN_TAGS],
+        "tags": [
+            f"{key} = {value}" for key, value in run.tags().items() if key not in (tracking.RUNNER, "mlflow.runName")
+        ],
         "files": [shown(file) for file in run.files()],
     }
     lines = [f"{run.id}  {run.status}", f"  started  {_clock(run.start)}, {_length(run.duration)}"]

@@ -38,7 +38,7 @@ def files(folder: Path, without: tuple[Path, ...] = ()) -> Iterator[Path]:
         folders[:] = sorted(
             name
             for name in folders
-            if here / name not in without
+            if os.path.realpath(here / name) not in map(os.path.realpath, without)
             and (brings_back or not ignored.match_file((relative / name).as_posix() + "/"))
         )
         for name in sorted(names):

@@ -1,10 +1,9 @@
 """`aml submit`: run a training job."""
 
 import argparse
-import sys
 from pathlib import Path
 
-from aml import Refusal, find_root, job, local, shown
+from aml import Refusal, find_root, job, local, say, shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="runconfig in aml_config/, or the path of any v2 command job file")  # fmt: skip
     parser.add_argument("-e", "--experiment-name", help="experiment to run in (default: the runconfig's)")
     parser.add_argument("-t", "--output-metadata-file", type=Path, metavar="FILE",
-                        help="what later steps need of the run (default: the repository's run.json)")  # fmt: skip
+                        help="what later steps need of the run, such as run.json")  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]PATH",
                         help="data of this machine in place of the runconfig's")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
@@ -34,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
             f"{asked_for.where('compute')}: compute {compute or 'none'} is not this machine: "
             f"aml submit -c {args.name} --local runs the same file here"
         )
-    record = args.output_metadata_file or root / "run.json"
-    ended, status = local.run(root, asked_for, args.data, args.here, args.docker, record)
-    print(f"run {ended.id} {ended.status} after {ended.duration:.1f} s: {shown(ended.folder)}", file=sys.stderr)
+    ended, status = local.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file)
+    how = f" with exit status {status}" if ended.status == "failed" else ""
+    say(f"run {ended.id} {ended.status}{how} after {ended.duration:.1f} s: {shown(ended.folder)}")
     return status

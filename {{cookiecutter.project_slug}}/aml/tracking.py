@@ -5,12 +5,13 @@ MLflow from 2.x to 3.15 writes and reads. Where its artifacts are is kept relati
 ended, so that the folder can be renamed and moved.
 """
 
-import getpass
+import contextlib
 import hashlib
 import json
 import os
 import re
 import secrets
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from aml import Refusal, process, shown
 from aml.job import Job
@@ -26,9 +28,10 @@ from aml.job import Job
 # mlflow.entities.RunStatus
 STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "cancelled"}
 CODES = {status: code for code, status in STATUSES.items()}
-RUNNER = "aml.runner"  # tag: the process that watches over a run
-PROCESS = "aml.process"  # tag: the job's own
-OWN_TAGS = (RUNNER, PROCESS, "mlflow.runName")
+TAG = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # MLflow's rule for keys, each of which is a file
+LOCK = ".lock"  # in runs/<id>, held as long as the run is watched over
+RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
+_locks: dict[str, FileLock] = {}  # what this process holds; the system frees them however it ends
 
 
 @dataclass(frozen=True)
@@ -61,23 +64,27 @@ class Run:
     def files(self) -> list[Path]:
         """What the run left: outputs, logs, pictures, but not the copy of its code."""
         found = [*self.folder.rglob("*"), *(self.record / "artifacts").rglob("*")]
-        return sorted(file for file in found if file.is_file() and not file.is_relative_to(self.folder / "code"))
+        own = (self.folder / "code", self.folder / LOCK)
+        return sorted(file for file in found if file.is_file() and not any(map(file.is_relative_to, own)))
 
 
 def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
     """Record a run of the job, watched over by this process, as running. `view` is where the job sees a path."""
-    tags = {key: str(value) for key, value in job.section("tags").items()}
+    tags = {str(key): str(value) for key, value in job.section("tags").items()}
     for key in tags:
-        if not re.fullmatch(r"[\w.\- ]+(/[\w.\- ]+)*", key) or ".." in key:  # MLflow's rule; each is a file
+        if not re.fullmatch(TAG, str(key)):
             raise Refusal(f"{job.where('tags', key)}: tag {key}: use letters, digits and _ - . / only")
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)  # sorts by time
     name = str(job.data.get("display_name") or run_id)
     if job.data.get("description"):
         tags["mlflow.note.content"] = str(job.data["description"])
-    tags |= {"mlflow.runName": name, RUNNER: process.identity(os.getpid()), **_git_tags(root)}
+    tags |= {"mlflow.runName": name, RUNNER: run_id, **_git_tags(root)}
 
     experiment = str(job.data.get("experiment_name") or root.name)
     record = _experiment(root, experiment) / run_id
+    (root / "runs" / run_id).mkdir(parents=True)
+    _locks[run_id] = FileLock(root / "runs" / run_id / LOCK)
+    _locks[run_id].acquire()
     for part in ("artifacts", "metrics", "params", "tags"):  # MLflow does not recognise a run without them
         (record / part).mkdir(parents=True)
     for key, value in tags.items():
@@ -96,10 +103,10 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
         "start_time": int(time.time() * 1000),
         "status": CODES["running"],
         "tags": [],
-        "user_id": _user(),
+        "user_id": os.environ.get("USER") or os.environ.get("USERNAME") or "unknown",
     }
     _write_meta(record, meta)
-    return _run(root, record, experiment, meta)
+    return _run(root, record, experiment)
 
 
 def _experiment(root: Path, name: str) -> Path:
@@ -135,6 +142,10 @@ def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     temporary = folder / f".meta.{os.getpid()}"
     temporary.write_text(yaml.safe_dump(meta, allow_unicode=True), encoding="utf-8")
+    for patience in (0.05, 0.2, 0.5, 1):  # Windows lets nobody replace a file while somebody reads it
+        with contextlib.suppress(PermissionError):
+            return os.replace(temporary, folder / "meta.yaml")
+        time.sleep(patience)
     os.replace(temporary, folder / "meta.yaml")
 
 
@@ -152,18 +163,6 @@ def _write_tag(record: Path, key: str, value: str) -> None:
     path = record / "tags" / key
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(value, encoding="utf-8")
-
-
-def note_process(run: Run, pid: int) -> None:
-    """Remember the job's process, so that it can be ended should this process be killed."""
-    _write_tag(run.record, PROCESS, process.identity(pid))
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (ImportError, KeyError, OSError):  # a container without a name for its user
-        return "unknown"
 
 
 def _git_tags(root: Path) -> dict[str, str]:
@@ -193,14 +192,17 @@ def finish(root: Path, run: Run, status: str) -> Run:
     """Record how a run ended: collect what its code left in outputs/ and logs/, and let its artifacts be found."""
     for name in ("outputs", "logs"):
         left = run.folder / "code" / name
-        for file in sorted(path for path in left.rglob("*") if path.is_file()):
-            target = run.folder / name / file.relative_to(left)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            file.replace(target)
-    meta = {**_read_meta(run.record), "status": CODES[status], "end_time": int(time.time() * 1000)}
-    _write_meta(run.record, meta)
+        if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
+            shutil.copytree(left, run.folder / name, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(left)
+    _write_meta(run.record, {**_read_meta(run.record), "status": CODES[status], "end_time": int(time.time() * 1000)})
+    (run.record / "tags" / RUNNER).unlink(missing_ok=True)
+    if run.id in _locks:
+        _locks.pop(run.id).release()
+    with contextlib.suppress(OSError):  # none, or on Windows still held by the caller
+        (run.folder / LOCK).unlink()
     make_paths_relative(root)
-    return _run(root, run.record, run.experiment, meta)
+    return _run(root, run.record, run.experiment)
 
 
 def make_paths_relative(root: Path) -> None:
@@ -209,44 +211,63 @@ def make_paths_relative(root: Path) -> None:
         if "artifact_uri: file:" in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
             meta = _read_meta(path.parent)
             inside = re.search(r"(runs/[^/]+|mlruns/\d+/[^/]+/artifacts)$", meta["artifact_uri"])
-            if inside and meta["status"] != CODES["running"]:
+            if inside and _run(root, path.parent, "").status != "running":
                 _write_meta(path.parent, {**meta, "artifact_uri": inside[1]})
 
 
 def runs(root: Path) -> list[Run]:
-    """All runs, the newest first. Runs whose watching process was killed are recorded as failed on the way."""
+    """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way."""
     found = []
     for folder, experiment in _experiments(root):
         for path in folder.glob("*/meta.yaml"):
-            meta = _read_meta(path.parent)
-            if meta.get("lifecycle_stage") == "active":
-                run = _run(root, path.parent, experiment, meta)
-                found.append(finish(root, run, "failed") if run.status == "running" and _abandoned(run) else run)
+            if _read_meta(path.parent).get("lifecycle_stage") == "active":
+                found.append(_settled(root, _run(root, path.parent, experiment)))
     return sorted(found, key=lambda run: run.start, reverse=True)
 
 
-def _run(root: Path, record: Path, experiment: str, meta: dict[str, Any]) -> Run:
-    end = meta["end_time"] / 1000 if meta.get("end_time") else None
-    name, status = str(meta.get("run_name") or ""), STATUSES[meta["status"]]
+def _settled(root: Path, run: Run) -> Run:
+    runner = _runner(run.record)
+    if run.status != "running" or not runner:
+        return run
+    try:
+        (root / "runs" / runner).mkdir(parents=True, exist_ok=True)
+        with FileLock(root / "runs" / runner / LOCK, timeout=0):
+            run = _run(root, run.record, run.experiment)  # it may have ended meanwhile
+            if run.status == "running":
+                process.end(runner, None)
+                run = finish(root, run, "failed")
+    except Timeout:  # its runner holds the lock
+        pass
+    return run
+
+
+def _runner(record: Path) -> str:
+    """The run whose runner watches over this one; nothing for a run that has ended, or that plain Python made."""
+    try:
+        return (record / "tags" / RUNNER).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+
+
+def _run(root: Path, record: Path, experiment: str) -> Run:
+    meta = _read_meta(record)
+    # MLflow calls a run finished when the first `with start_run()` ends: the job need not have.
+    status = "running" if _runner(record) == record.name else STATUSES[meta["status"]]
+    end = meta["end_time"] / 1000 if meta.get("end_time") and status != "running" else None
     folder = root / "runs" / record.name
+    name = str(meta.get("run_name") or "")
     return Run(record.name, experiment, name, status, meta["start_time"] / 1000, end, record, folder)
 
 
-def _abandoned(run: Run) -> bool:
-    """Whether the process that watched over the run is gone. The job itself, if it goes on, is ended."""
-    tags = run.tags()
-    if RUNNER not in tags or process.alive(tags[RUNNER]):
-        return False
-    job = tags.get(PROCESS)
-    process.end(run.id, int(job.split()[0]) if job and process.alive(job) else None)
-    return True
-
-
-def find(root: Path, run_id: str) -> Run:
-    """The run with that id, or with the only id that begins or ends like it. Raises Refusal otherwise."""
+def find(root: Path, run_id: str | None) -> Run:
+    """The run with that id, or with the only id that has it as a part; the last one for None. Raises Refusal."""
     everything = runs(root)
+    if not everything:
+        raise Refusal("no runs yet: aml submit -c train-local")
+    if run_id is None:
+        return everything[0]
     matches = [run for run in everything if run.id == run_id]
-    matches = matches or [run for run in everything if run.id.startswith(run_id) or run.id.endswith(run_id)]
+    matches = matches or [run for run in everything if run_id in run.id]
     if len(matches) != 1:
         what = "fits several runs" if matches else "no such run"
         raise Refusal(f"run {run_id}: {what}; aml runs lists them")
@@ -263,7 +284,7 @@ def environment(root: Path, run: Run, view: Callable[[Path], PurePath]) -> dict[
         "MLFLOW_EXPERIMENT_ID": run.record.parent.name,
         "MLFLOW_EXPERIMENT_NAME": run.experiment,
         # Runs that the job begins on its own carry the tag too, so that none of them is left as running.
-        "MLFLOW_RUN_CONTEXT": json.dumps({RUNNER: run.tags()[RUNNER]}),
+        "MLFLOW_RUN_CONTEXT": json.dumps({RUNNER: run.id}),
     }
 
 

@@ -6,62 +6,59 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 import webbrowser
+from pathlib import Path
 
-from aml import Refusal, find_root, tracking
+from aml import Refusal, find_root, process, say, tracking
 from aml.environment import uv
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-p", "--port", type=int, help="port on this machine (default: 5000, or a free one)")
+    parser.add_argument("-p", "--port", type=int, default=5000, help="port on this machine (default: %(default)s)")
     parser.add_argument("--no-browser", action="store_true", help="only say the address")
 
 
 def run(args: argparse.Namespace) -> int:
     root = find_root()
-    if not tracking.runs(root):
-        raise Refusal("no runs yet: aml submit -c train-local")
+    tracking.find(root, None)  # there is something to see
     tracking.make_paths_relative(root)
-    port = args.port or _free_port(5000)
-    address = f"http://127.0.0.1:{port}"
+    try:
+        socket.create_server(("127.0.0.1", args.port)).close()
+    except OSError:
+        raise Refusal(f"port {args.port} is taken: name another one with -p PORT") from None
     # MLflow writes the runs without a user interface (mlflow-skinny); uv fetches the one of the same version once.
     version = importlib.metadata.version("mlflow-skinny")
     mlflow = [uv(), "tool", "run", "--python", sys.executable, "--from", f"mlflow=={version}", "mlflow"]
-    options = f"--host 127.0.0.1 --port {port} --workers 1 --backend-store-uri mlruns"
-    environment = {**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"}
-    print(f"MLflow {version} UI of {root}: {address} (Ctrl-C ends it)", flush=True)
-    if not args.no_browser:
-        threading.Thread(target=_open_when_ready, args=(address,), daemon=True).start()
-    # Artifacts have paths relative to the repository.
-    server = subprocess.Popen([*mlflow, "ui", *options.split()], cwd=root, env=environment)
-    try:
-        return server.wait()
-    except KeyboardInterrupt:
-        server.terminate()
-        server.wait()
-        return 0
-
-
-def _free_port(preferred: int) -> int:
-    for port in (preferred, 0):
-        with socket.socket() as candidate:
-            try:
-                candidate.bind(("127.0.0.1", port))
-                return int(candidate.getsockname()[1])
-            except OSError:
-                continue
-    raise Refusal("no free port on this machine")
-
-
-def _open_when_ready(address: str) -> None:
-    for _ in range(600):
+    say(f"starting the UI of MLflow {version} (the first time, that is a download of 100 MB)")
+    if subprocess.run([*mlflow, "--version"], stdout=subprocess.DEVNULL).returncode:
+        raise Refusal("the UI of MLflow cannot be installed (uv's reason is above)")
+    options = f"--host 127.0.0.1 --port {args.port} --workers 1 --backend-store-uri mlruns".split()
+    log = root / "mlruns" / "ui.log"
+    with log.open("wb") as output:
+        # Artifacts have paths relative to the repository. A session of its own, for Ctrl-C ends this process first.
+        server = subprocess.Popen(
+            [*mlflow, "ui", *options], cwd=root, env={**os.environ, "MLFLOW_ALLOW_FILE_STORE": "true"},
+            stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
         try:
-            urllib.request.urlopen(f"{address}/health", timeout=2).close()
+            _wait_until_it_answers(server, args.port, log)
+            address = f"http://127.0.0.1:{args.port}"
+            print(f"{address} (Ctrl-C ends it)", flush=True)
+            if not args.no_browser:
+                webbrowser.open(address)
+            return server.wait()
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            process.end(None, server.pid)
+
+
+def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    while True:
+        if server.poll() is not None:
+            raise Refusal(f"the UI of MLflow ended with status {server.returncode}: {log} says why")
+        try:
+            return socket.create_connection(("127.0.0.1", port), timeout=1).close()
         except OSError:
-            time.sleep(0.5)
-        else:
-            webbrowser.open(address)
-            return
+            time.sleep(0.2)

@@ -1,4 +1,7 @@
-"""`aml workspace`: show, confirm or change the workspace settings. Standard library only: the hook runs it too."""
+"""`aml workspace`: show, confirm or change the workspace settings.
+
+Standard library only, so that it works before anything is installed.
+"""
 
 import argparse
 import json
@@ -62,7 +65,7 @@ def confirm(root: Path) -> list[Finding]:
         elif not RULES[name].accepts(value):
             findings.append(Finding(name, str(value), "not confirmed", f"should be {RULES[name].says}"))
         else:
-            findings.append(Finding(name, value, "confirmed", "in form; not looked up in Azure"))
+            findings.append(Finding(name, value, "confirmed", "in form only, not looked up in Azure"))
     return findings
 
 
