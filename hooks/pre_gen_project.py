@@ -89,7 +89,7 @@ def corrected(value, pattern, example):
 
 
 def writable(letter):
-    """Whether TOML, YAML and JSON can all hold the letter as it is: no control, separator, surrogate or noncharacter."""
+    """Whether TOML, YAML and JSON all hold the letter as it is: no control, separator, surrogate, noncharacter."""
     return unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and ord(letter) & 0xFFFE != 0xFFFE
 
 

@@ -105,7 +105,7 @@ def submit(repository: Repository, engine: Engine) -> Submit:
 
 
 def last(repository: Repository) -> tracking.Run:
-    return tracking.read_record(repository.path / "run.json", repository.path)
+    return tracking.find(repository.path, None)
 
 
 def test_a_container_reads_the_data_and_leaves_its_outputs_with_the_run(repository: Repository, submit: Submit) -> None:

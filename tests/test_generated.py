@@ -49,6 +49,7 @@ FILES = WITH_ANSWERS | {
     "sample-data/penguins.csv",
     "src/.amlignore",
     "src/train.py",
+    "tests/conftest.py",
     "tests/test_configuration.py",
     "tests/test_train.py",
 }
@@ -198,8 +199,10 @@ def test_hook_confirms_each_setting_and_names_the_next_commands(
     said = capfd.readouterr().out
     assert re.search(r"^Workspace settings, .*config\.json\n  confirmed: readable$", said, re.MULTILINE)
     assert re.search(r"^  subscription_id +00000000-0000-0000-0000-000000000000 +not set$", said, re.MULTILINE)
-    assert re.search(r"^  resource_group +rg-1 +confirmed: in form; not looked up in Azure$", said, re.MULTILINE)
-    assert re.search(r"^  workspace_name +aml-demo +confirmed: in form; not looked up in Azure$", said, re.MULTILINE)
+    assert re.search(r"^  resource_group +rg-1 +confirmed: in form only, not looked up in Azure$", said, re.MULTILINE)
+    assert re.search(
+        r"^  workspace_name +aml-demo +confirmed: in form only, not looked up in Azure$", said, re.MULTILINE
+    )
     assert "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE" in said
     _, block = said.split(f"Next, in {folder}:\n")
     commands = [line.strip() for line in block.splitlines()]
@@ -207,6 +210,7 @@ def test_hook_confirms_each_setting_and_names_the_next_commands(
         "python -m venv .venv",
         r".venv\Scripts\activate" if os.name == "nt" else ". .venv/bin/activate",
         "pip install -e .",
+        "aml check",
         "aml submit -c train-local",
         "aml register-model -n demo-model",
     ]
@@ -219,7 +223,9 @@ def test_hook_says_nothing_of_attaching_when_everything_is_set(
 ) -> None:
     bake(subscription_id=UUID)
     said = capfd.readouterr().out
-    assert re.search(rf"^  subscription_id +{UUID} +confirmed: in form; not looked up in Azure$", said, re.MULTILINE)
+    assert re.search(
+        rf"^  subscription_id +{UUID} +confirmed: in form only, not looked up in Azure$", said, re.MULTILINE
+    )
     assert "not set" not in said and "attach" not in said
 
 

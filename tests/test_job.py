@@ -110,13 +110,13 @@ def test_cmd_gets_double_quotes_where_it_needs_them(path: str, before: str, expe
 @pytest.mark.parametrize(
     ("assignment", "keys", "value"),
     [
-        ("inputs.rate=200", ("inputs", "rate"), 200),
-        ("inputs.rate=1.5", ("inputs", "rate"), 1.5),
-        ("inputs.words='a: b'", ("inputs", "words"), "a: b"),
+        ("inputs.rate=200", ("inputs", "rate"), "200"),
+        ("inputs.rate=1.5", ("inputs", "rate"), "1.5"),
+        ("inputs.words=0123", ("inputs", "words"), "0123"),
         ("inputs.words=a=b c", ("inputs", "words"), "a=b c"),
         ("inputs.words=", ("inputs", "words"), ""),
         ("inputs.words=[", ("inputs", "words"), "["),
-        ("inputs.words='200'", ("inputs", "words"), "200"),
+        ("inputs.words=2024-13-45", ("inputs", "words"), "2024-13-45"),
         ("inputs.data.path=../other", ("inputs", "data", "path"), "../other"),
         ("limits.timeout=60", ("limits", "timeout"), 60),
         ("command=echo hi; true", ("command",), "echo hi; true"),
@@ -215,3 +215,34 @@ def test_what_is_wrong_in_a_file_is_said_with_its_line(
         load("job.yml", tmp_path)
     assert str(refused.value).startswith(f"job.yml:{line}: ")
     assert says in str(refused.value)
+
+
+def test_set_refuses_a_field_that_no_job_has(tmp_path: Path) -> None:
+    job = job_of(tmp_path, inputs={"max_iter": 1})
+    with pytest.raises(Refusal, match=r"--set max_iter: a job has no such field; did you mean inputs.max_iter\?"):
+        job.set("max_iter=200")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "# don't\ncat ${{inputs.data}}",
+        'cat "$(ls ${{inputs.data}})"',
+        'cat "$(ls "${{inputs.data}}")"',
+        "(cat ${{inputs.data}})",
+        "echo it\\'s; cat ${{inputs.data}}",
+    ],
+)
+def test_a_path_with_blanks_survives_comments_and_substitutions(tmp_path: Path, command: str) -> None:
+    data = tmp_path / "a b"
+    data.write_text(str(tmp_path / "a b"))
+    job = job_of(tmp_path, command=command, inputs={"data": {"path": "a b"}})
+    text = job.fill_in(job.data["command"], {"inputs.data": str(data)}, quote_for_bash)
+    done = subprocess.run(["bash", "-c", text], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == str(data), done.stderr
+
+
+@pytest.mark.parametrize("kind", ["inputs", "outputs"])
+def test_a_name_that_would_lead_out_of_the_run_is_refused(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(Refusal, match=r"name '../../evil': should be letters"):
+        job_of(tmp_path, **{kind: {"../../evil": {"type": "uri_folder", "path": "x"}}})

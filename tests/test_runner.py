@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -33,7 +34,7 @@ def script(repository: Repository, text: str) -> dict[str, str]:
 
 
 def last(repository: Repository) -> tracking.Run:
-    return tracking.read_record(repository.path / "run.json", repository.path)
+    return tracking.find(repository.path, None)
 
 
 def everything(repository: Repository) -> list[tracking.Run]:
@@ -217,8 +218,14 @@ def test_data_of_this_machine_takes_the_place_of_the_runconfigs(repository: Repo
     ("entry", "says"),
     [
         ({"path": "nowhere"}, "nowhere does not exist: mend the path, or use --data data=PATH"),
-        ({"path": "sample-data", "type": "uri_file"}, "is a folder, but the input's type is uri_file"),
-        ({"path": "sample-data/penguins.csv"}, "is a file, but the input's type is uri_folder"),
+        (
+            {"path": "sample-data", "type": "uri_file"},
+            "is a folder, but the type is uri_file: --set inputs.data.type=uri_folder",
+        ),
+        (
+            {"path": "sample-data/penguins.csv"},
+            "is a file, but the type is uri_folder: --set inputs.data.type=uri_file",
+        ),
         ({"path": "azureml:other@latest"}, "no file of aml_config/ says where other is on this machine"),
         ({"path": "azureml://datastores/d/paths/p"}, "not on this machine: use --data data=PATH"),
         ({"path": "abfss://c@a.dfs.core.windows.net/p"}, "not on this machine: use --data data=PATH"),
@@ -581,3 +588,51 @@ def test_a_drive_is_a_folder_in_a_container(monkeypatch: pytest.MonkeyPatch) -> 
         windows.setattr(container.os, "name", "nt")
         seen = container.seen(path)
     assert seen == PurePosixPath("/d/my data/table.csv")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_killed_runner_is_noticed_although_mlflow_called_its_run_finished(repository: Repository) -> None:
+    text = "import mlflow, time\nwith mlflow.start_run():\n    pass\nprint('logged', flush=True)\ntime.sleep(60)\n"
+    job = repository.job("python main.py", **script(repository, text))
+    runner = subprocess.Popen(
+        repository.command("submit", "-c", job, "--here"), cwd=repository.path, env=ENVIRONMENT, stdout=subprocess.PIPE
+    )
+    assert runner.stdout and runner.stdout.readline() == b"logged\n"
+    assert last(repository).status == "running"
+    runner.kill()
+    runner.wait()
+    assert last(repository).status == "failed"
+    assert last(repository).end is not None
+
+
+def test_a_run_that_goes_on_keeps_its_paths_while_another_ends(repository: Repository) -> None:
+    text = """
+import mlflow, pathlib, time
+with mlflow.start_run() as run:
+    pass
+pathlib.Path("../first").touch()
+while not pathlib.Path("../go").exists():
+    time.sleep(0.05)
+with mlflow.start_run(run_id=run.info.run_id):
+    mlflow.log_text("late", "late.txt")
+"""
+    job = repository.job("python main.py", **script(repository, text))
+    runner = subprocess.Popen(repository.command("submit", "-c", job, "--here"), cwd=repository.path, env=ENVIRONMENT)
+    while not list(repository.path.glob("runs/*/first")):
+        time.sleep(0.1)
+    [going_on] = [path.parent for path in repository.path.glob("runs/*/first")]
+    repository.submit("true")
+    (going_on / "go").touch()
+    assert runner.wait(60) == 0
+    assert (going_on / "late.txt").read_text() == "late"
+
+
+def test_the_status_is_the_jobs_own_when_the_reader_has_enough(repository: Repository) -> None:
+    job = repository.job("for i in 1 2 3 4 5; do echo $i; sleep 0.1; done; exit 3")
+    submit = shlex.join(repository.command("submit", "-c", job, "--here"))
+    shown = subprocess.run(
+        ["bash", "-c", f"{submit} 2>&1 | head -1 >/dev/null; echo ${{PIPESTATUS[0]}}"],
+        cwd=repository.path, env=ENVIRONMENT, capture_output=True, text=True,
+    )  # fmt: skip
+    assert shown.stdout == "3\n"
+    assert (last(repository).folder / "logs" / "std_log.txt").read_text() == "1\n2\n3\n4\n5\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aml import process, tracking
+from aml import tracking
 from conftest import ENVIRONMENT, Repository
 
 LOGS = """
@@ -37,7 +37,7 @@ def ask(repository: Repository, code: str) -> Any:
 
 
 def last(repository: Repository) -> tracking.Run:
-    return tracking.read_record(repository.path / "run.json", repository.path)
+    return tracking.find(repository.path, None)
 
 
 def train(repository: Repository, text: str, status: int = 0, **parts: Any) -> tracking.Run:
@@ -176,15 +176,6 @@ def test_a_tag_that_mlflow_does_not_take_is_refused(repository: Repository) -> N
     assert refused == "aml: job.yml:5: tag what?: use letters, digits and _ - . / only\n"
 
 
-def test_a_process_of_another_machine_counts_as_running() -> None:
-    here = process.identity(os.getpid())
-    pid, created, host = here.split(" ", 2)
-    assert process.alive(here)
-    assert not process.alive(f"{pid} {float(created) - 60} {host}")  # the same number, given again
-    assert process.alive("999999999 1.5 another-machine")
-    assert not process.alive(f"999999999 1.5 {host}")
-
-
 # --------------------------------------------------------------------------------------------------------- models
 
 MODEL = """
@@ -223,8 +214,7 @@ def test_the_same_model_is_the_same_version(repository: Repository) -> None:
 
 def test_models_registered_at_once_get_a_version_each(repository: Repository) -> None:
     for name in ("a", "b"):
-        train(repository, MODEL)
-        (repository.path / "run.json").rename(repository.path / f"{name}.json")
+        tracking.write_record(repository.path / f"{name}.json", train(repository, MODEL))
     options: Any = {"cwd": repository.path, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "text": True}
     register = repository.command("register-model", "-n", "demo", "-f")
     both = [subprocess.Popen([*register, f"{name}.json"], **options) for name in ("a", "b", "a")]
@@ -240,7 +230,7 @@ def test_models_registered_at_once_get_a_version_each(repository: Repository) ->
     [
         (
             ["-n", "demo", "--asset-path", "outputs/none"],
-            "made no such file, but outputs/model.pkl, outputs/other/part.bin",
+            "made no such file; outputs/model.pkl, outputs/other/part.bin",
         ),
         (["-n", "demo", "--asset-path", "../../job.yml"], "made no such file"),
         (["-n", "a model"], "-n 'a model': should be 1-255 letters"),
@@ -259,7 +249,7 @@ def test_what_cannot_be_registered_is_refused(repository: Repository, arguments:
 def test_the_model_of_a_failed_run_is_refused(repository: Repository) -> None:
     run = train(repository, MODEL + "raise SystemExit(1)", status=1)
     refused = repository.aml("register-model", "-n", "demo", status=2).stderr
-    assert refused.startswith(f"aml: run {run.id} is failed: register a run that finished")
+    assert refused.startswith(f"aml: run {run.id} failed: name one that finished with --run")
     assert "no model registered yet" in repository.aml("models", status=2).stderr
 
 
@@ -308,3 +298,24 @@ def test_the_stock_user_interface_shows_a_renamed_repository(repository: Reposit
         assert server.wait(30) == 0
     with pytest.raises(OSError):
         get("/health")
+
+
+def test_an_earlier_run_is_registered_by_a_part_of_its_id(repository: Repository) -> None:
+    run = train(repository, MODEL)
+    train(repository, "raise SystemExit(1)", status=1)
+    assert run.id in repository.aml("register-model", "-n", "demo", "--run", run.id[-6:]).stdout
+
+
+def test_the_last_run_is_the_job_and_not_one_that_it_began(repository: Repository) -> None:
+    nested = "import mlflow\nwith mlflow.start_run():\n    mlflow.start_run(nested=True)\n"
+    run = train(repository, MODEL + nested)
+    assert run.folder.is_dir()
+    assert run.id in repository.aml("register-model", "-n", "demo").stdout
+
+
+def test_a_link_in_outputs_is_kept_and_what_it_leads_to_left_alone(repository: Repository) -> None:
+    precious = repository.path / "precious"
+    precious.mkdir()
+    (precious / "file").write_text("x")
+    repository.submit(f"rmdir outputs; ln -s '{precious}' outputs")
+    assert (precious / "file").read_text() == "x"

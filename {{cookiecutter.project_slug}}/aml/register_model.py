@@ -63,7 +63,7 @@ def register(
     asset = (folder / asset_path).resolve()
     if not asset.is_relative_to(folder) or not asset.exists():
         made = sorted(file.relative_to(folder).as_posix() for file in (folder / "outputs").rglob("*") if file.is_file())
-        raise Refusal(f"--asset-path {asset_path}: run {run.id} made {', '.join(made) or 'nothing in outputs/'}")
+        raise Refusal(f"--asset-path {asset_path}: run {run.id} made no such file; {', '.join(made) or 'none at all'}")
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
     client = registry(root)
     with FileLock(root / "mlruns" / ".register.lock"):

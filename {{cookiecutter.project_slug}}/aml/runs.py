@@ -3,7 +3,7 @@
 import argparse
 import time
 
-from aml import find_root, shown, tracking
+from aml import Refusal, find_root, shown, tracking
 from aml.table import pairs, table
 
 
@@ -17,10 +17,12 @@ def run(args: argparse.Namespace) -> int:
     root = find_root()
     if args.action == "show":
         print(_describe(tracking.find(root, args.id)))
+    elif not (everything := tracking.runs(root)):
+        raise Refusal(tracking.NO_RUNS)
     else:
         rows = [
             (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(one.metrics()))
-            for one in tracking.runs(root)
+            for one in everything
         ]
         print(table(("RUN", "EXPERIMENT", "STATUS", "STARTED", "DURATION", "METRICS"), rows))
     return 0

@@ -28,6 +28,7 @@ from aml.job import Job
 # mlflow.entities.RunStatus
 STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "cancelled"}
 CODES = {status: code for code, status in STATUSES.items()}
+NO_RUNS = "no runs yet: aml submit -c train-local"
 TAG = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # MLflow's rule for keys, each of which is a file
 LOCK = ".lock"  # in runs/<id>, held as long as the run is watched over
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
@@ -263,9 +264,9 @@ def find(root: Path, run_id: str | None) -> Run:
     """The run with that id, or with the only id that has it as a part; the last one for None. Raises Refusal."""
     everything = runs(root)
     if not everything:
-        raise Refusal("no runs yet: aml submit -c train-local")
-    if run_id is None:
-        return everything[0]
+        raise Refusal(NO_RUNS)
+    if run_id is None:  # of a job, not one that a job or plain Python began by itself
+        return next((run for run in everything if run.folder.is_dir()), everything[0])
     matches = [run for run in everything if run.id == run_id]
     matches = matches or [run for run in everything if run_id in run.id]
     if len(matches) != 1:
