@@ -1,0 +1,241 @@
+"""Sign-in: what login.microsoftonline.com, the az command and a machine's managed identity answer.
+
+Sources: azure-identity 1.27 (`_credentials/azure_cli.py`, `client_secret.py`, `imds.py`) and msal for what is asked;
+the error texts are those of Microsoft Entra ID (AADSTS codes) and of the Azure CLI.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from .wire import Json, Request, Response, Router, ServiceError
+
+LOGIN_HOST = "login.microsoftonline.com"
+IMDS_HOST = "169.254.169.254"
+TENANT = "11111111-2222-3333-4444-555555555555"
+CLIENT_ID = "22222222-3333-4444-5555-666666666666"
+OBJECT_ID = "33333333-4444-5555-6666-777777777777"
+USER = "someone@example.com"
+
+router = Router()
+imds_router = Router()
+
+
+@dataclass
+class Login:
+    """Who may sign in, and the tokens they get."""
+
+    #: Seconds. Make it small to see tokens run out.
+    token_lifetime: float = 3600
+    #: False: the az command says "Please run 'az login'".
+    az_signed_in: bool = True
+    #: What a machine answers on the address of its managed identity.
+    managed_identity: Literal["absent", "present"] = "absent"
+    client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+
+    def token(self, audience: str, name: str = USER, **claims: object) -> str:
+        now = int(time.time())
+        payload = {
+            "aud": audience,
+            "iss": f"https://sts.windows.net/{TENANT}/",
+            "iat": now,
+            "nbf": now - 300,
+            "exp": now + int(self.token_lifetime),
+            "oid": OBJECT_ID,
+            "tid": TENANT,
+            "upn": name,
+            "unique_name": name,
+            "jti": uuid.uuid4().hex,
+            **claims,
+        }
+        parts = [_encode(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "HS256"}, payload)]
+        signature = hmac.new(self._key, ".".join(parts).encode(), hashlib.sha256).digest()
+        return ".".join([*parts, _encode(signature)])
+
+    def claims(self, request: Request) -> Json:
+        """The claims of a request's token, or 401 in Azure Resource Manager's words."""
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or token.count(".") != 2:
+            raise ServiceError(
+                401,
+                "AuthenticationFailed",
+                "Authentication failed. The 'Authorization' header is missing or has an invalid format.",
+                WWW_Authenticate=_challenge("invalid_request", "no token"),
+            )
+        head, payload, signature = token.split(".")
+        if not hmac.compare_digest(
+            _encode(hmac.new(self._key, f"{head}.{payload}".encode(), hashlib.sha256).digest()), signature
+        ):
+            raise ServiceError(
+                401,
+                "InvalidAuthenticationToken",
+                "The access token is invalid.",
+                WWW_Authenticate=_challenge("invalid_token", "Could not validate the signature."),
+            )
+        claims: Json = json.loads(base64.urlsafe_b64decode(payload + "=="))
+        if claims["exp"] < time.time():
+            raise expired_token()
+        return claims
+
+
+def expired_token() -> ServiceError:
+    return ServiceError(
+        401,
+        "ExpiredAuthenticationToken",
+        "The access token expiry UTC time is earlier than current UTC time.",
+        WWW_Authenticate=_challenge("invalid_token", "The access token is expired."),
+    )
+
+
+def _challenge(error: str, description: str) -> str:
+    return (
+        f'Bearer authorization_uri="https://{LOGIN_HOST}/{TENANT}", error="{error}", error_description="{description}"'
+    )
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+@router.on("GET", "/common/discovery/instance")
+def discover_instance(request: Request) -> Response:
+    return Response(
+        200,
+        {
+            "tenant_discovery_endpoint": f"https://{LOGIN_HOST}/{TENANT}/v2.0/.well-known/openid-configuration",
+            "api-version": "1.1",
+            "metadata": [
+                {
+                    "preferred_network": LOGIN_HOST,
+                    "preferred_cache": "login.windows.net",
+                    "aliases": [LOGIN_HOST, "login.windows.net"],
+                }
+            ],
+        },
+    )
+
+
+@router.on("GET", "/{tenant}(?:/v2.0)?/.well-known/openid-configuration")
+def openid_configuration(request: Request) -> Response:
+    tenant = request.names["tenant"]
+    return Response(
+        200,
+        {
+            "token_endpoint": f"https://{LOGIN_HOST}/{tenant}/oauth2/v2.0/token",
+            "authorization_endpoint": f"https://{LOGIN_HOST}/{tenant}/oauth2/v2.0/authorize",
+            "device_authorization_endpoint": f"https://{LOGIN_HOST}/{tenant}/oauth2/v2.0/devicecode",
+            "issuer": f"https://{LOGIN_HOST}/{TENANT}/v2.0",
+        },
+    )
+
+
+@router.on("POST", "/{tenant}/oauth2/v2.0/token")
+def issue_token(request: Request) -> Response:
+    """Client secret, and federated token (workload identity, as OIDC in CI gives)."""
+    form, login = request.form, request.service.login
+    if request.names["tenant"] != TENANT:
+        return _refused("invalid_request", "AADSTS90002: Tenant not found. Check the tenant ID and try again.")
+    if form.get("client_id") != CLIENT_ID:
+        return _refused("unauthorized_client", f"AADSTS700016: Application '{form.get('client_id')}' was not found.")
+    if "client_assertion" not in form and form.get("client_secret") != login.client_secret:
+        return _refused("invalid_client", "AADSTS7000215: Invalid client secret provided.", status=401)
+    audience = form.get("scope", "").split(" ")[0].removesuffix("/.default")
+    token = login.token(audience, name=CLIENT_ID, appid=CLIENT_ID, idtyp="app")
+    lifetime = int(login.token_lifetime)
+    return Response(
+        200, {"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime, "access_token": token}
+    )
+
+
+def _refused(error: str, description: str, status: int = 400) -> Response:
+    return Response(status, {"error": error, "error_description": description, "error_codes": []})
+
+
+@router.on("GET", "/standin/az")
+def az_token(request: Request) -> Response:
+    """What the stand-in's az command asks for; `az account get-access-token` prints the answer."""
+    login = request.service.login
+    if not login.az_signed_in:
+        return Response(401, "ERROR: Please run 'az login' to setup account.")
+    expires = int(time.time() + login.token_lifetime)
+    return Response(
+        200,
+        {
+            "accessToken": login.token(request.query["resource"]),
+            "expiresOn": time.strftime("%Y-%m-%d %H:%M:%S.000000", time.localtime(expires)),
+            "expires_on": expires,
+            "subscription": request.service.cloud.subscription,
+            "tenant": TENANT,
+            "tokenType": "Bearer",
+        },
+    )
+
+
+@imds_router.on("GET", "/metadata/identity/oauth2/token")
+def managed_identity_token(request: Request) -> Response:
+    if request.headers.get("Metadata") != "true":
+        return Response(
+            400, {"error": "invalid_request", "error_description": "Required metadata header not specified"}
+        )
+    login = request.service.login
+    return Response(
+        200,
+        {
+            "access_token": login.token(request.query.get("resource", ""), name=CLIENT_ID),
+            "expires_in": str(int(login.token_lifetime)),
+            "expires_on": str(int(time.time() + login.token_lifetime)),
+            "resource": request.query.get("resource", ""),
+            "token_type": "Bearer",
+        },
+    )
+
+
+_AZ = '''\
+"""az, as far as AzureCliCredential and a person checking a sign-in need it."""
+import json, sys, urllib.error, urllib.parse, urllib.request
+arguments = sys.argv[1:]
+def option(*names):
+    return next((arguments[i + 1] for i, a in enumerate(arguments[:-1]) if a in names), "")
+if arguments[:1] in (["version"], ["--version"]):
+    print(json.dumps({"azure-cli": "2.79.0"}))
+    sys.exit()
+if arguments[:2] not in (["account", "get-access-token"], ["account", "show"]):
+    sys.exit(f"ERROR: '{' '.join(arguments)}' is not an az command of the stand-in.")
+resource = option("--resource") or option("--scope").removesuffix("/.default") or "https://management.core.windows.net/"
+url = "http://127.0.0.1:%(port)d/standin/az?" + urllib.parse.urlencode({"resource": resource})
+try:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
+        token = json.load(answer)
+except urllib.error.HTTPError as error:
+    sys.exit(error.read().decode())
+if arguments[1] == "show":
+    print(json.dumps({"id": token["subscription"], "tenantId": token["tenant"], "user": {"name": "%(user)s"}}))
+else:
+    print(json.dumps(token))
+'''
+
+
+def write_az(folder: Path, port: int) -> Path:
+    """An `az` executable (`az.cmd` on Windows) in a folder for the PATH."""
+    folder.mkdir(parents=True, exist_ok=True)
+    script = folder / "az.py"
+    script.write_text(_AZ % {"port": port, "user": USER}, encoding="utf-8")
+    if os.name == "nt":
+        (folder / "az.cmd").write_text(f'@"{sys.executable}" -I "{script}" %*\r\n', encoding="utf-8")
+    else:
+        command = folder / "az"
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "{script}" "$@"\n', encoding="utf-8")
+        command.chmod(0o755)
+    return folder

@@ -1,0 +1,396 @@
+"""The sockets: one port that is proxy, certificate and service at once, and the log of what was asked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import socket
+import ssl
+import struct
+import tempfile
+import threading
+import time
+import traceback
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from . import assets, cloud, computes, datastores, jobs, login, mlflow, registries, runhistory, storage
+from .certificates import Certificates
+from .faults import Faults, Rule
+from .wire import Request, Response, Router, ServiceError
+
+CONTROL_PLANE = "management.azure.com"
+#: The address of a region's data plane; docs: how-to-access-azureml-behind-firewall.md.
+DATA_PLANE = f"{cloud.LOCATION}.api.azureml.ms"
+#: Answered without a token.
+_PUBLIC = ("/discovery", "/metadata/endpoints")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as it was answered. `status` 0: the connection was broken instead."""
+
+    started: float
+    seconds: float
+    method: str
+    host: str
+    path: str
+    query: dict[str, str]
+    body: Any
+    status: int
+    fault: str | None
+    agent: str
+
+    @property
+    def kind(self) -> str:
+        """control, data, blob, login or other."""
+        if self.host == CONTROL_PLANE:
+            return "control"
+        if self.host == DATA_PLANE:
+            return "data"
+        if self.host == storage.HOST:
+            return "blob"
+        return "login" if self.host in (login.LOGIN_HOST, login.IMDS_HOST, "127.0.0.1") else "other"
+
+    def __str__(self) -> str:
+        broken = f" !{self.fault}" if self.fault else ""
+        return f"{self.status} {self.method} {self.host}{self.path} {self.query.get('api-version', '')}{broken}"
+
+
+class StandIn:
+    """The service. Start it, give a process `environment()`, look at `calls`, `violations` and `cloud` afterwards."""
+
+    def __init__(self, cache: Path | None = None) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="aml-standin-"))
+        self.cache = cache or storage.cache_folder()
+        self.certificates = Certificates(self.folder)
+        self.storage = storage.Storage(self.folder, self.cache, self.certificates)
+        self.faults = Faults()
+        #: Seconds that every answer is late, as on a long line.
+        self.latency = 0.0
+        self.calls: list[Call] = []
+        #: Requests that went against the published contract, in words.
+        self.violations: list[str] = []
+        #: A proxy of the machine's own, for addresses that aren't the stand-in's.
+        self.upstream = urllib.request.getproxies().get("https", "")
+        self.login = login.Login()
+        self._lock = threading.Lock()
+        self._tls = self.certificates.server_context()
+        self._server = _Server(self)
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, name="stand-in", daemon=True).start()
+        self._az = login.write_az(self.folder / "bin", self.port)
+        self.cloud = cloud.Cloud(self)
+        self._routes = {
+            CONTROL_PLANE: _joined(cloud.router, computes.router, datastores.router, assets.router, jobs.router),
+            DATA_PLANE: _joined(runhistory.router, mlflow.router, registries.router),
+            login.LOGIN_HOST: login.router,
+            "127.0.0.1": login.router,
+            login.IMDS_HOST: login.imds_router,
+        }
+
+    def __enter__(self) -> StandIn:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.cloud.close()
+        self._server.shutdown()
+        self._server.server_close()
+        self.storage.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def reset(self) -> None:
+        """As if just started: one empty workspace, no faults, an empty log."""
+        self.cloud.close()
+        self.faults.clear()
+        self.latency = 0.0
+        self.calls.clear()
+        self.violations.clear()
+        self.login = login.Login()
+        self.cloud = cloud.Cloud(self)
+
+    def environment(self, sign_in: Literal["az", "client-secret", "none"] = "az", **more: str) -> dict[str, str]:
+        """The variables for a process that is to meet the stand-in, signed in through az or with a client secret."""
+        dropped = ("AZURE_", "AZUREML_", "MLFLOW_", "MSI_", "IDENTITY_", "ARM_CLOUD_METADATA_URL")
+        variables = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.upper().startswith(dropped) and not name.upper().endswith("_PROXY")
+        }
+        proxy = f"http://127.0.0.1:{self.port}"
+        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+            variables[name] = variables[name.lower()] = proxy
+        variables["NO_PROXY"] = variables["no_proxy"] = "localhost,127.0.0.1"
+        bundle = str(self.certificates.bundle)
+        for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "PIP_CERT"):
+            variables[name] = bundle
+        variables.pop("SSL_CERT_DIR", None)
+        if sign_in == "az":
+            variables["PATH"] = f"{self._az}{os.pathsep}{variables.get('PATH', '')}"
+        elif sign_in == "client-secret":
+            variables["AZURE_TENANT_ID"] = login.TENANT
+            variables["AZURE_CLIENT_ID"] = login.CLIENT_ID
+            variables["AZURE_CLIENT_SECRET"] = self.login.client_secret
+        return {**variables, **more}
+
+    def count(self, kind: str = "") -> int:
+        """How many requests there were, of one kind or of all."""
+        return sum(not kind or call.kind == kind for call in self.calls)
+
+    @contextlib.contextmanager
+    def watch(self) -> Iterator[list[Call]]:
+        """The calls made within a with block."""
+        before = len(self.calls)
+        seen: list[Call] = []
+        yield seen
+        seen.extend(self.calls[before:])
+
+    def record(self, call: Call) -> None:
+        with self._lock:
+            self.calls.append(call)
+
+    def answers_for(self, host: str) -> bool:
+        return host in self._routes or host == storage.HOST
+
+    def handle(self, request: Request) -> Response:
+        """Answer one request; faults aside."""
+        if request.host == storage.HOST:
+            return self.storage.forward(request)
+        try:
+            found = self._routes[request.host].find(request.method, request.path)
+            if request.host in (CONTROL_PLANE, DATA_PLANE) and request.path not in _PUBLIC:
+                request.claims = self.login.claims(request)
+            if request.host == CONTROL_PLANE:
+                cloud.admit(request)
+            if found is None:
+                self.violations.append(
+                    f"{request.method} {request.host}{request.path}: the stand-in has no such address"
+                )
+                return ServiceError(404, "NotFound", f"No such address: {request.method} {request.path}").response()
+            handler, request.names = found
+            with self.cloud.lock:
+                return handler(request)
+        except ServiceError as error:
+            return error.response()
+        except Exception as error:
+            traceback.print_exc()
+            self.violations.append(f"{request.method} {request.host}{request.path}: {error!r} in the stand-in")
+            return ServiceError(500, "InternalServerError", f"the stand-in failed: {error!r}").response()
+
+
+def _joined(*routers: Router) -> Router:
+    joined = Router()
+    for router in routers:
+        joined.routes.extend(router.routes)
+    return joined
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, service: StandIn) -> None:
+        self.service = service
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is none of the stand-in's business."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """A proxy's side: CONNECT to a name of ours is answered here, with our certificate; to another one, tunnelled."""
+
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    #: The host of a CONNECT, once inside its TLS.
+    inside: str = ""
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """No log on stderr: `StandIn.calls` is the log."""
+
+    def do_CONNECT(self) -> None:
+        host, _, port = self.path.partition(":")
+        service = self.server.service
+        if not service.answers_for(host):
+            self._tunnel(host, int(port))
+            return
+        self.send_response(200, "Connection established")
+        self.end_headers()
+        try:
+            self.connection = service._tls.wrap_socket(self.connection, server_side=True)
+        except (OSError, ssl.SSLError):
+            self.close_connection = True
+            return
+        self.rfile = self.connection.makefile("rb", -1)
+        self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]
+        self.inside = host
+        self.close_connection = False
+        while not self.close_connection:
+            self.handle_one_request()
+
+    def _tunnel(self, host: str, port: int) -> None:
+        self.close_connection = True
+        upstream = urlsplit(self.server.service.upstream)
+        try:
+            other = socket.create_connection((upstream.hostname or host, upstream.port or port), timeout=20)
+            other.settimeout(None)
+        except OSError:
+            self.send_error(502)
+            return
+        if upstream.hostname:  # it answers for itself
+            other.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
+        else:
+            self.send_response(200, "Connection established")
+            self.end_headers()
+        sides = {self.connection: other, other: self.connection}
+        with other:
+            while True:
+                for side in select.select(list(sides), [], [], 300)[0] or [None]:
+                    data = side.recv(65536) if side else b""
+                    if not data:
+                        return
+                    sides[side].sendall(data)
+
+    def _answer(self) -> None:
+        service = self.server.service
+        started = time.monotonic()
+        target = self.path
+        host = self.inside or self.headers.get("Host", "").split(":")[0]
+        if target.startswith("http://"):
+            parts = urlsplit(target)
+            host, target = parts.hostname or "", (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        request = Request(service, self.command, host, target, self.headers, self._body())
+        if not service.answers_for(host):
+            self._send(Response(502, f"the stand-in does not answer for {host}"))
+            return
+        rule = service.faults.meet(request.method, host, request.path)
+        if host == login.IMDS_HOST and service.login.managed_identity == "absent":
+            time.sleep(rule.seconds if rule else 0)  # as where a proxy or a firewall swallows the address
+            self._break(request, started, rule)
+            return
+        if service.latency:
+            time.sleep(service.latency)
+        response = self._with_fault(request, rule)
+        if response is None:
+            self._break(request, started, rule)
+            return
+        self._record(request, response.status, started, rule)
+        self._send(response)
+
+    do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = _answer
+
+    def _with_fault(self, request: Request, rule: Rule | None) -> Response | None:
+        """The answer to a request that meets with a fault; None: break the connection."""
+        service = self.server.service
+        if rule is None:
+            return service.handle(request)
+        if rule.kind == "slow":
+            answer = service.handle(request)
+            time.sleep(rule.seconds)
+            return answer
+        if rule.kind == "reset":
+            return None
+        if rule.kind in ("reset-after", "crash-after"):
+            service.handle(request)
+            if rule.action:
+                rule.action()
+            return None
+        return _faulty(request, rule)
+
+    def _body(self) -> bytes:
+        # urllib3 leaves Nagle's algorithm on towards a proxy: a body waits for the acknowledgement of its head, 40 ms.
+        if hasattr(socket, "TCP_QUICKACK"):
+            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            body = b""
+            while size := int(self.rfile.readline().split(b";")[0], 16):
+                body += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return body
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _send(self, response: Response) -> None:
+        data, media_type = response.payload()
+        self.send_response(response.status)
+        length = str(len(data))
+        for name, value in response.headers.items():
+            if name.lower() == "content-length":
+                length = value
+            elif name.lower() not in ("content-type", "date", "server"):
+                self.send_header(name, value)
+        if media_type:
+            self.send_header("Content-Type", media_type)
+        if response.status not in (204, 304):
+            self.send_header("Content-Length", length)
+        self.end_headers()
+        if self.command != "HEAD":
+            with contextlib.suppress(OSError):
+                self.wfile.write(data)
+
+    def _break(self, request: Request, started: float, rule: Rule | None) -> None:
+        """Reset the connection: close with SO_LINGER 0 sends RST."""
+        self._record(request, 0, started, rule)
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            # detach, because the streams on a socket keep it open
+            socket.socket(fileno=self.connection.detach()).close()
+
+    def _record(self, request: Request, status: int, started: float, rule: Rule | None) -> None:
+        body: Any = None
+        if request.body and request.host != storage.HOST:
+            try:
+                body = json.loads(request.body)
+            except ValueError:
+                body = "(not JSON)"  # a form with a secret, say: not for a log
+        call = Call(
+            started,
+            time.monotonic() - started,
+            request.method,
+            request.host,
+            request.path,
+            {k: v for k, v in request.query.items() if k not in ("sig", "token")},
+            body,
+            status,
+            rule.kind if rule else None,
+            request.headers.get("User-Agent", ""),
+        )
+        self.server.service.record(call)
+
+
+def _faulty(request: Request, rule: Rule) -> Response:
+    """An error in the shape of the service that was asked."""
+    if rule.kind == "401-expired":
+        error = login.expired_token()
+    elif rule.kind == "429":
+        error = ServiceError(429, "TooManyRequests", "The request is being throttled.")
+    elif rule.kind == "503":
+        error = ServiceError(503, "ServerTimeout", "The service is temporarily unavailable, retry later.")
+    else:
+        error = ServiceError(500, "InternalServerError", "An internal error occurred. Please retry.")
+    if rule.kind in ("429", "503"):
+        error.headers["Retry-After"] = f"{rule.seconds:g}"
+    if request.host == storage.HOST:
+        codes = {"429": "TooManyRequests", "503": "ServerBusy", "500": "InternalError"}
+        code = codes.get(rule.kind, "InvalidAuthenticationInfo")
+        text = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{error.message}</Message></Error>'
+        headers = {**error.headers, "x-ms-error-code": code, "Content-Type": "application/xml"}
+        return Response(error.status, text.encode(), headers)
+    if request.host == login.LOGIN_HOST:
+        body = {"error": "temporarily_unavailable", "error_description": f"AADSTS90033: {error.message}"}
+        return Response(error.status, body, error.headers)
+    return error.response()
