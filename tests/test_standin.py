@@ -256,7 +256,7 @@ STREAM = {
 
 @pytest.mark.parametrize("credentials", STREAM)
 def test_datastore_credentials(service: StandIn, workspace: Workspace, tmp_path: Path, credentials: str) -> None:
-    """Upload and download work with all three; jobs.stream only with the account key, as the SDK is (facts, 13.1)."""
+    """Upload and download work with all three; jobs.stream only with the account key (azure-ai-ml 1.35.2)."""
     workspace.datastore_credentials = credentials  # type: ignore[assignment]
     output = sdk(
         service,

@@ -226,3 +226,8 @@ def test_hooks_leave_nothing_outside_of_the_repository(
     sandbox.cruft(folder, "update", "--skip-apply-ask")
     assert outside() == before
     assert not list(folder.rglob("__pycache__"))
+
+
+def test_the_version_is_written_the_same_in_both_places() -> None:
+    answers = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
+    assert f'version = "{answers["__version"]}"' in (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8")
