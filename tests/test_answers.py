@@ -560,6 +560,16 @@ def contents(folder: Path) -> dict[str, str | None]:
     }
 
 
+def generate_named(slug: str, overwrite: bool, config: Path) -> None:
+    cookiecutter(
+        str(TEMPLATE),
+        no_input=True,
+        extra_context={"project_slug": literal(slug)},
+        overwrite_if_exists=overwrite,
+        config_file=str(config),
+    )
+
+
 @pytest.mark.parametrize("overwrite", [False, True])
 @pytest.mark.parametrize(
     "slug", ["x/../..", "..", "../new", "../../home", "a/b", "a\\b", "..\\..", "C:x", "{here}/b", "."]
@@ -570,13 +580,7 @@ def test_path_is_refused_before_any_folder_exists(
     before = contents(home)
     slug = slug.format(here=Path.cwd().as_posix())
     with pytest.raises(UndefinedError, match="project_slug is a folder name, not a path"):
-        cookiecutter(
-            str(TEMPLATE),
-            no_input=True,
-            extra_context={"project_slug": literal(slug)},
-            overwrite_if_exists=overwrite,
-            config_file=str(_cookiecutter_config_file),
-        )
+        generate_named(slug, overwrite, _cookiecutter_config_file)
     assert contents(home) == before
 
 
@@ -587,13 +591,7 @@ def test_odd_folder_name_leaves_nothing(
 ) -> None:
     before = contents(home)
     with pytest.raises(Exception):  # noqa: B017  # cookiecutter's own, the system's, or the hook's refusal
-        cookiecutter(
-            str(TEMPLATE),
-            no_input=True,
-            extra_context={"project_slug": literal(slug)},
-            overwrite_if_exists=overwrite,
-            config_file=str(_cookiecutter_config_file),
-        )
+        generate_named(slug, overwrite, _cookiecutter_config_file)
     assert contents(home) == before
 
 

@@ -180,6 +180,17 @@ def test_a_snapshot_over_100_mb_is_found_unless_ignored(model: Path) -> None:
     assert list(check(model)) == []
 
 
+@pytest.mark.parametrize("file", ["data.yml", "train-local.yml"])
+def test_every_field_that_the_sdk_loads_is_known(model: Path, file: str) -> None:
+    setting = "auto_delete_setting: {condition: created_greater_than, value: 7d}"
+    path = model / "aml_config" / file
+    if file == "data.yml":
+        path.write_text(path.read_text(encoding="utf-8") + setting + "\n", encoding="utf-8")
+    else:
+        replace(path, "environment:\n", f"environment:\n  {setting}\n")
+    assert not [finding for finding in check(model) if "unknown field" in finding]
+
+
 def test_a_difference_between_the_runconfigs_is_found(model: Path) -> None:
     replace(model / "aml_config" / JOB, "python train.py", "python -O train.py")
     replace(model / "aml_config" / "train-local.yml", "  c: 1.0", "  c: 1.0\n  extra: 1")

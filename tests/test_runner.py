@@ -636,3 +636,11 @@ def test_the_status_is_the_jobs_own_when_the_reader_has_enough(repository: Repos
     )  # fmt: skip
     assert shown.stdout == "3\n"
     assert (last(repository).folder / "logs" / "std_log.txt").read_text() == "1\n2\n3\n4\n5\n"
+
+
+def test_a_data_asset_may_say_that_it_is_a_file(repository: Repository) -> None:
+    data = repository.path / "aml_config" / "data.yml"
+    data.write_text(data.read_text(encoding="utf-8").replace("../sample-data", "file:../sample-data"), encoding="utf-8")
+    inputs = {"data": {"type": "uri_folder", "path": "azureml:demo-model-data@latest"}}
+    shown = repository.submit("ls ${{inputs.data}}", inputs=inputs).stdout
+    assert shown == "penguins.csv\n"

@@ -468,19 +468,19 @@ FAULTY = {
 }
 
 
+REGISTER_DATA = """
+    try:
+        print("done", client().data.create_or_update(load_data("aml_config/data.yml")).version)
+    except AzureError as error:
+        print("failed", type(error).__name__, error.message)
+    """
+
+
 @pytest.mark.parametrize("kind", FAULTY)
 def test_faults_of_the_control_plane(service: StandIn, workspace: Workspace, kind: str) -> None:
     method, path = FAULTY[kind].split(" ")
     rule = service.faults.add(kind, method=method, path=path, seconds=1)  # type: ignore[arg-type]
-    output = sdk(
-        service,
-        """
-        try:
-            print("done", client().data.create_or_update(load_data("aml_config/data.yml")).version)
-        except AzureError as error:
-            print("failed", type(error).__name__, error.message)
-        """,
-    )
+    output = sdk(service, REGISTER_DATA)
     assert len(rule.hits) == 1, service.calls
     print(kind, output.strip().splitlines()[-1], list(workspace.assets.get("data", {}).get("demo-model-data", {})))
     assert "failed" in output if kind == "401-expired" else "done 1" in output
@@ -490,15 +490,7 @@ def test_faults_of_the_control_plane(service: StandIn, workspace: Workspace, kin
 @pytest.mark.parametrize("kind", ["429", "503", "500", "reset", "reset-after", "slow"])
 def test_faults_of_blobs(service: StandIn, workspace: Workspace, kind: str) -> None:
     rule = service.faults.add(kind, method="PUT", path=r"blob\.core.*penguins", seconds=0.5)  # type: ignore[arg-type]
-    output = sdk(
-        service,
-        """
-        try:
-            print("done", client().data.create_or_update(load_data("aml_config/data.yml")).version)
-        except AzureError as error:
-            print("failed", type(error).__name__, error.message)
-        """,
-    )
+    output = sdk(service, REGISTER_DATA)
     assert len(rule.hits) == 1
     print(kind, output.strip().splitlines()[-1])
 

@@ -158,23 +158,22 @@ def assert_updated(sandbox: Sandbox, folder: Path, template: Path) -> None:
     assert {line[3:]: line[:2].strip() for line in status} == {"README.md": "M", ".cruft.json": "M"}
 
 
-def test_repository_made_by_cruft_is_updated(sandbox: Sandbox, by_cruft: Path, template: Path) -> None:
-    assert "up to date" in sandbox.cruft(by_cruft, "check", "--checkout", FIRST)
-    assert "out of date" in sandbox.cruft(by_cruft, "check", status=1)
-    said = sandbox.cruft(by_cruft, "update", "--skip-apply-ask")
+def update_and_check(sandbox: Sandbox, folder: Path, template: Path) -> None:
+    assert "up to date" in sandbox.cruft(folder, "check", "--checkout", FIRST)
+    assert "out of date" in sandbox.cruft(folder, "check", status=1)
+    said = sandbox.cruft(folder, "update", "--skip-apply-ask")
     assert "Failed" not in said
-    assert_updated(sandbox, by_cruft, template)
-    assert "up to date" in sandbox.cruft(by_cruft, "check")
+    assert_updated(sandbox, folder, template)
+    assert "up to date" in sandbox.cruft(folder, "check")
+
+
+def test_repository_made_by_cruft_is_updated(sandbox: Sandbox, by_cruft: Path, template: Path) -> None:
+    update_and_check(sandbox, by_cruft, template)
 
 
 def test_repository_made_by_cookiecutter_is_updated(sandbox: Sandbox, by_cookiecutter: Path, template: Path) -> None:
     assert recorded(by_cookiecutter)["commit"] == FIRST
-    assert "up to date" in sandbox.cruft(by_cookiecutter, "check", "--checkout", FIRST)
-    assert "out of date" in sandbox.cruft(by_cookiecutter, "check", status=1)
-    said = sandbox.cruft(by_cookiecutter, "update", "--skip-apply-ask")
-    assert "Failed" not in said
-    assert_updated(sandbox, by_cookiecutter, template)
-    assert "up to date" in sandbox.cruft(by_cookiecutter, "check")
+    update_and_check(sandbox, by_cookiecutter, template)
 
 
 def test_both_ways_generate_the_same(sandbox: Sandbox, template: Path) -> None:

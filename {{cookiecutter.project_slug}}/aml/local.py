@@ -14,6 +14,7 @@ from aml.document import Document
 from aml.job import DATA_TYPES, Job, quote_for_bash, quote_for_cmd
 
 WEB = re.compile(r"https?://")
+ELSEWHERE = re.compile(r"(?!file:)[a-z][a-z0-9]+:")
 WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>.+)")
 
 
@@ -71,7 +72,7 @@ def _locate(root: Path, job: Job, name: str, replacement: str | None) -> str:
         asset = re.fullmatch(r"azureml:([^:@/]+)([:@].+)?", address)
         if asset:
             path = _data_asset(root, asset[1], where, name)
-        elif re.match(r"[a-z][a-z0-9]+:", address) and not address.startswith("file:"):
+        elif ELSEWHERE.match(address):
             raise Refusal(f"{where}: {address} is not on this machine: use --data {name}=PATH")
         else:
             path = job.local_path("inputs", name, "path")
@@ -89,8 +90,8 @@ def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
         data = Document(file)
         address = str(data.data.get("path", ""))
         if data.data.get("name") == asset and "dependencies" not in data.data and address:
-            if not re.match(r"[a-z][a-z0-9]+:", address):
-                return (file.parent / address).resolve()
+            if not ELSEWHERE.match(address):
+                return (file.parent / address.removeprefix("file:")).resolve()
             raise Refusal(f"{data.where('path')}: {asset} is not on this machine: use --data {name}=PATH")
     raise Refusal(f"{where}: no file of aml_config/ says where {asset} is on this machine: use --data {name}=PATH")
 
@@ -131,18 +132,18 @@ def run(
         text = job.fill_in(
             job.data["command"], values, quote_for_cmd if os.name == "nt" and not docker else quote_for_bash
         )
-        command = process.shell(text)
         if docker:
             mounts = {run.folder: "rw", root / "mlruns": "rw", **{Path(path): "ro" for path in inputs.values()}}
-            command = container.command(engine, image, run, job, text, mounts, variables)
+            command: list[str] | str = container.command(engine, image, run, job, text, mounts, variables)
+        else:
+            command = process.shell(text)
         say(f"run {run.id}, experiment {run.experiment}")
-        timeout = job.section("limits").get("timeout")
         exit_status = process.run(
             command,
             run.folder / "code",
             {**_surroundings(python), **variables},
             run.folder / "logs" / "std_log.txt",
-            timeout,
+            job.at("limits", "timeout"),
         )
         status = "failed" if exit_status else "finished"
     except subprocess.TimeoutExpired as late:

@@ -19,14 +19,14 @@ def run(args: argparse.Namespace) -> int:
     versions = registry(root).search_model_versions(f"name = '{args.name}'" if args.name else None)
     if not versions:
         raise Refusal(f"no model{' ' + args.name if args.name else ''} registered yet: aml register-model -n NAME")
-    metrics = {one.id: pairs(one.metrics()) for one in tracking.runs(root)}
+    runs = {one.id: one for one in tracking.runs(root)}
     rows = [
         (
             version.name,
             str(version.version),
             version.run_id or "",
             str(version.source).partition(f"{version.run_id}/")[2] or str(version.source),
-            metrics.get(version.run_id or "", ""),
+            pairs(runs[version.run_id].metrics()) if version.run_id in runs else "",
             pairs(version.tags),
         )
         for version in sorted(versions, key=lambda version: (version.name, -int(version.version)))

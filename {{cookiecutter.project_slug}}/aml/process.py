@@ -111,9 +111,9 @@ def end(run_id: str | None, pid: int | None) -> None:
 def _family(run_id: str | None) -> set[psutil.Process]:
     """The processes that carry the run's id, whatever became of their parents, groups and sessions."""
     found = set()
-    for process in psutil.process_iter():
+    for process in psutil.process_iter() if run_id else ():
         with contextlib.suppress(psutil.Error):
-            if run_id and process.environ().get(MARK) == run_id:
+            if process.environ().get(MARK) == run_id:
                 found.add(process)
     return found
 

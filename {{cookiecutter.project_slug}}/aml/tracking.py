@@ -73,7 +73,7 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
     """Record a run of the job, watched over by this process, as running. `view` is where the job sees a path."""
     tags = {str(key): str(value) for key, value in job.section("tags").items()}
     for key in tags:
-        if not re.fullmatch(TAG, str(key)):
+        if not re.fullmatch(TAG, key):
             raise Refusal(f"{job.where('tags', key)}: tag {key}: use letters, digits and _ - . / only")
     run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)  # sorts by time
     name = str(job.data.get("display_name") or run_id)
@@ -107,7 +107,7 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
         "user_id": os.environ.get("USER") or os.environ.get("USERNAME") or "unknown",
     }
     _write_meta(record, meta)
-    return _run(root, record, experiment)
+    return _run(root, record, experiment, meta)
 
 
 def _experiment(root: Path, name: str) -> Path:
@@ -196,14 +196,15 @@ def finish(root: Path, run: Run, status: str) -> Run:
         if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
             shutil.copytree(left, run.folder / name, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(left)
-    _write_meta(run.record, {**_read_meta(run.record), "status": CODES[status], "end_time": int(time.time() * 1000)})
+    meta = {**_read_meta(run.record), "status": CODES[status], "end_time": int(time.time() * 1000)}
+    _write_meta(run.record, meta)
     (run.record / "tags" / RUNNER).unlink(missing_ok=True)
     if run.id in _locks:
         _locks.pop(run.id).release()
     with contextlib.suppress(OSError):  # none, or on Windows still held by the caller
         (run.folder / LOCK).unlink()
     make_paths_relative(root)
-    return _run(root, run.record, run.experiment)
+    return _run(root, run.record, run.experiment, meta)
 
 
 def make_paths_relative(root: Path) -> None:
@@ -212,7 +213,7 @@ def make_paths_relative(root: Path) -> None:
         if "artifact_uri: file:" in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
             meta = _read_meta(path.parent)
             inside = re.search(r"(runs/[^/]+|mlruns/\d+/[^/]+/artifacts)$", meta["artifact_uri"])
-            if inside and _run(root, path.parent, "").status != "running":
+            if inside and _run(root, path.parent, "", meta).status != "running":
                 _write_meta(path.parent, {**meta, "artifact_uri": inside[1]})
 
 
@@ -221,8 +222,9 @@ def runs(root: Path) -> list[Run]:
     found = []
     for folder, experiment in _experiments(root):
         for path in folder.glob("*/meta.yaml"):
-            if _read_meta(path.parent).get("lifecycle_stage") == "active":
-                found.append(_settled(root, _run(root, path.parent, experiment)))
+            meta = _read_meta(path.parent)
+            if meta.get("lifecycle_stage") == "active":
+                found.append(_settled(root, _run(root, path.parent, experiment, meta)))
     return sorted(found, key=lambda run: run.start, reverse=True)
 
 
@@ -233,7 +235,7 @@ def _settled(root: Path, run: Run) -> Run:
     try:
         (root / "runs" / runner).mkdir(parents=True, exist_ok=True)
         with FileLock(root / "runs" / runner / LOCK, timeout=0):
-            run = _run(root, run.record, run.experiment)  # it may have ended meanwhile
+            run = _run(root, run.record, run.experiment, _read_meta(run.record))  # it may have ended meanwhile
             if run.status == "running":
                 process.end(runner, None)
                 run = finish(root, run, "failed")
@@ -250,8 +252,7 @@ def _runner(record: Path) -> str:
         return ""
 
 
-def _run(root: Path, record: Path, experiment: str) -> Run:
-    meta = _read_meta(record)
+def _run(root: Path, record: Path, experiment: str, meta: dict[str, Any]) -> Run:
     # MLflow calls a run finished when the first `with start_run()` ends: the job need not have.
     status = "running" if _runner(record) == record.name else STATUSES[meta["status"]]
     end = meta["end_time"] / 1000 if meta.get("end_time") and status != "running" else None
