@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from standin import StandIn
-from standin.cloud import Workspace
+from azure.storage.blob import ContainerClient
+from standin import StandIn, assets
+from standin.cloud import SUBSCRIPTION, Workspace
 from standin.fixtures import service, workspace  # noqa: F401
 from standin.storage import cache_folder
 
@@ -50,7 +52,7 @@ def wait(ml, job):
 @pytest.fixture(autouse=True, scope="module")
 def _in_a_generated_repository(generate: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     folder = tmp_path_factory.mktemp("generated")
-    generate(folder)
+    generate(folder, f"subscription_id={SUBSCRIPTION}")
     before = Path.cwd()
     os.chdir(folder / "demo-model")
     yield
@@ -171,6 +173,62 @@ def test_managed_identity(service: StandIn, workspace: Workspace) -> None:
     assert "aml-demo" in sdk(service, code)
 
 
+def test_compute_instance(service: StandIn, workspace: Workspace) -> None:
+    """Its managed identity has an address and a secret of its own; the system's identity, and one by client id."""
+    code = """
+        from azure.identity import ManagedIdentityCredential
+        for client_id in (None, os.environ["DEFAULT_IDENTITY_CLIENT_ID"], "someone-else"):
+            try:
+                print(client(ManagedIdentityCredential(client_id=client_id)).workspaces.get("aml-demo").name)
+            except AzureError as error:
+                print(type(error).__name__)
+        os.environ["MSI_SECRET"] = "wrong"
+        try:
+            ManagedIdentityCredential().get_token("https://management.azure.com/.default")
+        except AzureError as error:
+            print(type(error).__name__)
+        """
+    output = sdk(service, code, sign_in="managed-identity")
+    assert output.split() == ["aml-demo", "aml-demo", "CredentialUnavailableError", "CredentialUnavailableError"]
+    assert [call.status for call in service.calls if call.path == "/MSI/auth"] == [200, 200, 400, 401]
+
+
+def test_federated_sign_in(service: StandIn, workspace: Workspace, tmp_path: Path) -> None:
+    code = """
+        from azure.identity import DefaultAzureCredential
+        credential = DefaultAzureCredential()
+        try:
+            print(client(credential).workspaces.get("aml-demo").name, type(credential._successful_credential).__name__)
+        except AzureError as error:
+            print(error.message)
+        """
+    assert "aml-demo WorkloadIdentityCredential" in sdk(service, code, sign_in="federated")
+    (tmp_path / "token").write_text("another")
+    refused = sdk(service, code, sign_in="federated", AZURE_FEDERATED_TOKEN_FILE=str(tmp_path / "token"))
+    assert "AADSTS700213" in refused and "aml-demo" not in refused
+
+
+def test_az_command(service: StandIn, workspace: Workspace) -> None:
+    """Every time it is started counts, and it takes as long as it is told to."""
+    environment = service.environment()
+    az = shutil.which("az", path=environment["PATH"])
+
+    def run(*arguments: str) -> tuple[Any, float]:
+        started = time.monotonic()
+        done = subprocess.run([str(az), *arguments], env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout), time.monotonic() - started
+
+    service.login.az_seconds = 1
+    shown, seconds = run("account", "show")
+    assert shown["id"] == SUBSCRIPTION and seconds >= 1
+    service.login.az_seconds = 0
+    assert run("account", "get-access-token", "--resource", "https://storage.azure.com")[0]["tokenType"] == "Bearer"
+    assert "azure-cli" in run("--version")[0]
+    launches = [call for call in service.calls if (call.host, call.path) == ("127.0.0.1", "/standin/az")]
+    assert [call.query["command"] for call in launches] == ["account show", "account get-access-token", "version"]
+    assert launches[0].seconds >= 1 > launches[1].seconds
+
+
 def test_workspaces_and_permissions(service: StandIn, workspace: Workspace) -> None:
     service.cloud.add_workspace("aml-prod", "other")
     output = sdk(
@@ -187,7 +245,7 @@ def test_workspaces_and_permissions(service: StandIn, workspace: Workspace) -> N
             except HttpResponseError as error:
                 print(error.status_code, error.error.code)
         try:
-            other = MLClient(AzureCliCredential(), "9" * 8 + ml.subscription_id[8:], "aml-demo", "aml-demo")
+            other = MLClient(AzureCliCredential(), "8" * 8 + ml.subscription_id[8:], "aml-demo", "aml-demo")
             other.workspaces.get("aml-demo")
         except HttpResponseError as error:
             print(error.status_code, error.error.code)
@@ -283,6 +341,98 @@ def test_datastore_credentials(service: StandIn, workspace: Workspace, tmp_path:
     assert re.search(STREAM[credentials], output) and "Completed" in output, output
     assert (tmp_path / "artifacts" / "outputs" / "one").read_text() == "1\n"
     assert (tmp_path / "artifacts" / "user_logs" / "std_log.txt").read_text().strip() == "345"
+
+
+@pytest.mark.parametrize("credentials", ["sas", "identity"])
+def test_what_opens_a_container(service: StandIn, workspace: Workspace, credentials: str) -> None:
+    """The signature that listSecrets gives, or a token for storage; no other signature, no other token."""
+    workspace.datastore_credentials = credentials  # type: ignore[assignment]
+    output = sdk(
+        service,
+        """
+        from azure.ai.ml.entities import AzureBlobDatastore, SasTokenConfiguration
+        from azure.storage.blob import ContainerClient
+        class ForManagement:
+            def get_token(self, *scopes, **more):
+                return AzureCliCredential().get_token("https://management.azure.com/.default")
+        ml = client()
+        store = ml.datastores.get_default(include_secrets=True)
+        signature = getattr(store.credentials, "sas_token", "")
+        url = f"https://{store.account_name}.blob.core.windows.net/{store.container_name}"
+        right = signature or AzureCliCredential()
+        container = ContainerClient.from_container_url(url, right, max_single_put_size=1000, max_block_size=1000)
+        container.upload_blob("large", bytes(2500))
+        container.upload_blob("small", b"1")
+        print([blob.name for blob in container.list_blobs()], len(container.download_blob("large").readall()))
+        wrong = signature.replace("sp=r", "sp=") or ForManagement()
+        try:
+            ContainerClient.from_container_url(url, wrong).upload_blob("no", b"1")
+        except HttpResponseError as error:
+            print(error.status_code)
+        if signature:
+            ml.datastores.create_or_update(AzureBlobDatastore(
+                name="mine", account_name=store.account_name, container_name=store.container_name,
+                credentials=SasTokenConfiguration(sas_token=signature)))
+            print(ml.datastores.get("mine", include_secrets=True).credentials.sas_token == signature)
+        """,
+    )
+    registered = ["True"] if credentials == "sas" else []
+    assert output.splitlines() == ["['large', 'small'] 2500", "403", *registered]
+    puts = [call for call in service.calls if call.kind == "blob" and call.method == "PUT" and call.status == 201]
+    assert [call.query.get("comp") for call in puts] == ["block", "block", "block", "blocklist", None]
+
+
+def test_pages_of_lists(service: StandIn, workspace: Workspace) -> None:
+    service.page_size = 2
+    for name in ("aml-test", "aml-prod"):
+        service.cloud.add_workspace(name)
+    for collection, fixed in (("data", {"dataUri": "u", "dataType": "uri_folder"}), ("models", {"modelUri": "u"})):
+        for version in range(1, 6):
+            assets.store(workspace, collection, "many", str(version), fixed)
+        for name in ("b", "c"):
+            assets.store(workspace, collection, name, "1", fixed)
+    output = sdk(
+        service,
+        """
+        from azure.ai.ml.entities import AzureBlobDatastore
+        ml = client()
+        for name in "pqr":
+            ml.jobs.create_or_update(quick("true", name=name))
+            compute = load_compute("aml_config/compute.yml")
+            compute.name = f"cluster-{name}"
+            ml.compute.begin_create_or_update(compute)
+        ml.datastores.create_or_update(AzureBlobDatastore(name="mine", account_name="other", container_name="c"))
+        print(json.dumps({
+            "jobs": [one.name for one in ml.jobs.list()],
+            "computes": [one.name for one in ml.compute.list()],
+            "datastores": [one.name for one in ml.datastores.list()],
+            "workspaces": [one.name for one in ml.workspaces.list()],
+            "subscription": [one.name for one in ml.workspaces.list(scope="subscription")],
+            "data": [one.name for one in ml.data.list()],
+            "models": [one.name for one in ml.models.list()],
+            "data versions": [one.version for one in ml.data.list(name="many")],
+            "model versions": [one.version for one in ml.models.list(name="many")],
+            "latest": ml.data.get("many", label="latest").version,
+        }))
+        """,
+    )
+    assert json.loads(output) == {
+        "jobs": ["r", "q", "p"],
+        "computes": ["cluster-p", "cluster-q", "cluster-r"],
+        "datastores": ["workspaceblobstore", "workspaceartifactstore", "mine"],
+        "workspaces": ["aml-demo", "aml-test", "aml-prod"],
+        "subscription": ["aml-demo", "aml-test", "aml-prod"],
+        "data": ["many", "b", "c"],
+        "models": ["many", "b", "c"],
+        "data versions": ["5", "4", "3", "2", "1"],
+        "model versions": ["5", "4", "3", "2", "1"],
+        "latest": "5",
+    }
+    skips = [(call.path.rpartition("/")[2], call.query["$skip"]) for call in service.calls if "$skip" in call.query]
+    assert sorted(skips) == sorted(
+        [(name, "2") for name in ("jobs", "computes", "datastores", "workspaces", "workspaces", "data", "models")]
+        + [("versions", "2"), ("versions", "4")] * 2
+    )
 
 
 def test_data_versions(service: StandIn, workspace: Workspace, tmp_path: Path) -> None:
@@ -421,6 +571,56 @@ def test_mlflow_from_a_laptop(service: StandIn, workspace: Workspace, tmp_path: 
     assert (tmp_path / "notes" / "hello.txt").read_text() == "hello"
 
 
+def test_mlflow_searches(service: StandIn, workspace: Workspace) -> None:
+    output = sdk(
+        service,
+        """
+        import mlflow
+        mlflow.set_tracking_uri(client().workspaces.get("aml-demo").mlflow_tracking_uri)
+        service = mlflow.MlflowClient()
+        ids = [service.create_experiment(name) for name in "xyz"]
+        for number, loss in enumerate((0.2, 0.3, 0.1, None)):
+            run = service.create_run(ids[number % 3], start_time=1000 + number, run_name=f"r{number}")
+            if loss:
+                service.log_metric(run.info.run_id, "loss", loss)
+        def runs(experiments=ids, **more):
+            found = service.search_runs(experiments, **more)
+            print(" ".join(run.info.run_name for run in found), "more" if found.token else "")
+            return found.token
+        def experiments(**more):
+            found = service.search_experiments(**more)
+            print(" ".join(experiment.name for experiment in found), "more" if found.token else "")
+            return found.token
+        runs()
+        runs(order_by=["attributes.start_time DESC"])
+        runs(order_by=["start_time ASC"])
+        runs(order_by=["metrics.loss DESC"])
+        runs(ids[:2])
+        runs(filter_string="attributes.start_time > 1000 and metrics.loss < 0.25")
+        runs(max_results=3, page_token=runs(max_results=3))
+        experiments(filter_string="name = 'y'")
+        downwards = {"max_results": 2, "order_by": ["name DESC"]}
+        experiments(page_token=experiments(**downwards), **downwards)
+        print(service.get_experiment_by_name("y").experiment_id == ids[1])
+        """,
+        AZURE_TOKEN_CREDENTIALS="AzureCliCredential",
+    )
+    assert [line.strip() for line in output.splitlines()] == [
+        "r3 r2 r1 r0",
+        "r3 r2 r1 r0",
+        "r0 r1 r2 r3",
+        "r1 r0 r2 r3",
+        "r3 r1 r0",
+        "r2",
+        "r3 r2 r1 more",
+        "r0",
+        "y",
+        "z y more",
+        "x",
+        "True",
+    ]
+
+
 def test_curated_environments(service: StandIn, workspace: Workspace) -> None:
     output = sdk(
         service,
@@ -551,3 +751,38 @@ def test_latency_and_counts(service: StandIn, workspace: Workspace) -> None:
         print(f"{time.monotonic() - started:.2f} s", json.dumps([str(call) for call in calls], indent=1))
     assert all(call.seconds >= 0.03 for call in calls)
     assert sum(call.kind == "control" for call in calls) <= 3
+
+
+def test_direct_storage(service: StandIn, workspace: Workspace) -> None:
+    """Past log and faults; every answer is late by the latency, and a long line is no narrow one."""
+    service.direct_storage, service.latency = True, 0.2
+    rule = service.faults.add("500", path="blob")
+    data = os.urandom(32 << 20)
+
+    def container() -> ContainerClient:
+        return ContainerClient(
+            service.storage.container_url("").rstrip("/"),
+            workspace.datastores["workspaceblobstore"]["properties"]["containerName"],
+            credential={"account_name": service.storage.account, "account_key": service.storage.key},
+            connection_verify=str(service.certificates.bundle),
+            proxies={"https": f"http://127.0.0.1:{service.port}"},
+            use_env_settings=False,
+            max_single_get_size=len(data),
+        )
+
+    def seconds(call: Callable[..., Any], *arguments: Any) -> float:
+        started = time.monotonic()
+        call(*arguments)
+        return time.monotonic() - started
+
+    with container() as direct:
+        assert seconds(direct.upload_blob, "large", data) >= 0.6  # connection, TLS, request
+        assert 0.2 <= seconds(direct.get_container_properties) < 0.6
+        # in 256 KB at a time, each waiting for the one before, it would take 25 seconds
+        assert 0.2 <= seconds(lambda: direct.download_blob("large").readall() == data or pytest.fail("other bytes")) < 8
+    assert service.calls == [] and rule.hits == []
+    service.faults.clear()
+    service.direct_storage = False
+    with container() as logged:
+        logged.get_container_properties()
+    assert service.count("blob") == 1

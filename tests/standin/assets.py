@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import uuid
 
-from .cloud import PROVIDER, WS, Workspace, checked_body, system_data, workspace_of
+from .cloud import PROVIDER, WS, Workspace, checked_body, page, system_data, workspace_of
 from .wire import Json, Request, Response, Router, ServiceError
 
 router = Router()
@@ -103,9 +103,7 @@ def _container(workspace: Workspace, collection: str, name: str) -> Json:
 def list_containers(request: Request) -> Response:
     collection = request.names["collection"].lower()
     workspace = workspace_of(request, f"{collection}/read")
-    return Response(
-        200, {"value": [_container(workspace, collection, name) for name in workspace.assets.get(collection, {})]}
-    )
+    return page(request, [_container(workspace, collection, name) for name in workspace.assets.get(collection, {})])
 
 
 @router.on("GET", f"{_CONTAINERS}/{{name}}")
@@ -149,7 +147,7 @@ def list_versions(request: Request) -> Response:
             for version in versions.values()
             if version["properties"]["properties"].get("hash_sha256") == query["hash"]
         ]
-    return Response(200, {"value": found[: int(query.get("$top") or len(found))]})
+    return page(request, found[: int(query.get("$top") or len(found))])
 
 
 @router.on("GET", f"{_VERSIONS}/{{version}}")

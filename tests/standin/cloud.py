@@ -11,6 +11,7 @@ import threading
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from . import contract, login, storage
 from .wire import Json, Request, Response, Router, ServiceError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from .mlflow import Experiment, Run
     from .server import StandIn
 
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+SUBSCRIPTION = "99999999-8888-7777-6666-555555555555"
 GROUP = "aml-demo"
 WORKSPACE = "aml-demo"
 LOCATION = "eastus"
@@ -201,6 +202,23 @@ def checked_body(request: Request, shape: str) -> Json:
     return body
 
 
+def page(request: Request, values: list[Json]) -> Response:
+    """A page of a list, `StandIn.page_size` long, and the address of the next one.
+
+    `$skip` is a token for the client to hand back (the contract's Jobs_List); here it counts what came before.
+    """
+    token, target = request.query.get("$skip", "0"), urlsplit(request.target)
+    refuse_violations(request, [] if token.isdecimal() else [f"$skip: {token!r} is not from a nextLink"])
+    start = int(token)
+    end = start + request.service.page_size
+    body: Json = {"value": values[start:end]}
+    if end < len(values):
+        query = [(name, value) for name, value in parse_qsl(target.query) if name.lower() != "$skip"]
+        query.append(("$skip", str(end)))
+        body["nextLink"] = f"https://{request.host}{target.path}?{urlencode(query, safe='$')}"
+    return Response(200, body)
+
+
 def workspace_of(request: Request, action: str = "") -> Workspace:
     """The workspace a request is for, if there is one and the caller may do `action` in it ("jobs/write")."""
     names, service = request.names, request.service
@@ -337,7 +355,7 @@ def list_workspaces(request: Request) -> Response:
     ]
     if group is not None and not any(known == group.lower() for known, _ in request.service.cloud.workspaces):
         raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{group}' could not be found.")
-    return Response(200, {"value": found})
+    return page(request, found)
 
 
 @router.on("GET", WS)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .cloud import LOCATION, PROVIDER, WS, Workspace, checked_body, system_data, timestamp, workspace_of
+from .cloud import LOCATION, PROVIDER, WS, Workspace, checked_body, page, system_data, timestamp, workspace_of
 from .wire import Json, Request, Response, Router, ServiceError
 
 router = Router()
@@ -55,7 +55,7 @@ def _find(workspace: Workspace, name: str) -> Json:
 
 @router.on("GET", f"{WS}/computes")
 def list_computes(request: Request) -> Response:
-    return Response(200, {"value": list(workspace_of(request, "computes/read").computes.values())})
+    return page(request, list(workspace_of(request, "computes/read").computes.values()))
 
 
 @router.on("GET", f"{WS}/computes/{{name}}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from .cloud import PROVIDER, WS, Workspace, checked_body, system_data, workspace_of
+from .cloud import PROVIDER, WS, Workspace, checked_body, page, system_data, workspace_of
 from .storage import ACCOUNT
 from .wire import Json, Request, Response, Router, ServiceError
 
@@ -73,7 +73,7 @@ def list_datastores(request: Request) -> Response:
     found = [_find(workspace, name) for name in workspace.datastores]
     if request.query.get("isdefault", "").lower() == "true":
         found = [one for one in found if one["properties"]["isDefault"]]
-    return Response(200, {"value": found})
+    return page(request, found)
 
 
 @router.on("GET", f"{WS}/datastores/{{name}}")

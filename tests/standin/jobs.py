@@ -28,7 +28,7 @@ import yaml
 from filelock import FileLock
 
 from . import assets, datastores, runhistory
-from .cloud import PROVIDER, WS, Workspace, checked_body, system_data, workspace_of
+from .cloud import PROVIDER, WS, Workspace, checked_body, page, system_data, workspace_of
 from .mlflow import Run, experiment_of
 from .storage import HOST as BLOB_HOST
 from .wire import Json, Request, Response, Router, ServiceError
@@ -439,7 +439,7 @@ def list_jobs(request: Request) -> Response:
         for job in reversed(workspace.jobs.values())
         if view == "All" or bool(job.properties.get("isArchived")) == (view == "ArchivedOnly")
     ]
-    return Response(200, {"value": found})
+    return page(request, found)
 
 
 def _find(workspace: Workspace, name: str) -> Job:

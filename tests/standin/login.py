@@ -1,7 +1,8 @@
 """Sign-in: what login.microsoftonline.com, the az command and a machine's managed identity answer.
 
-Sources: azure-identity 1.27 (`_credentials/azure_cli.py`, `client_secret.py`, `imds.py`) and msal for what is asked;
-the error texts are those of Microsoft Entra ID (AADSTS codes) and of the Azure CLI.
+Sources: azure-identity 1.27 (`_credentials/azure_cli.py`, `client_secret.py`, `workload_identity.py`, `imds.py`,
+`azure_ml.py`) and msal for what is asked; the error texts are those of Microsoft Entra ID (AADSTS codes) and of the
+Azure CLI.
 """
 
 from __future__ import annotations
@@ -40,9 +41,16 @@ class Login:
     token_lifetime: float = 3600
     #: False: the az command says "Please run 'az login'".
     az_signed_in: bool = True
-    #: What a machine answers on the address of its managed identity.
+    #: How long the az command takes, in seconds.
+    az_seconds: float = 0.0
+    #: What a virtual machine answers on the address of its managed identity. A compute instance of Azure ML has
+    #: another one, which is there with environment("managed-identity").
     managed_identity: Literal["absent", "present"] = "absent"
     client_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    #: What proves a workload to be the application, as a CI system hands it out.
+    federated_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    #: What a process on a compute instance shows to its managed identity.
+    msi_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def token(self, audience: str, name: str = USER, **claims: object) -> str:
@@ -149,7 +157,11 @@ def issue_token(request: Request) -> Response:
         return _refused("invalid_request", "AADSTS90002: Tenant not found. Check the tenant ID and try again.")
     if form.get("client_id") != CLIENT_ID:
         return _refused("unauthorized_client", f"AADSTS700016: Application '{form.get('client_id')}' was not found.")
-    if "client_assertion" not in form and form.get("client_secret") != login.client_secret:
+    if "client_assertion" in form:
+        if form["client_assertion"] != login.federated_token:
+            message = "AADSTS700213: No matching federated identity record found for presented assertion."
+            return _refused("invalid_client", message, status=401)
+    elif form.get("client_secret") != login.client_secret:
         return _refused("invalid_client", "AADSTS7000215: Invalid client secret provided.", status=401)
     audience = form.get("scope", "").split(" ")[0].removesuffix("/.default")
     token = login.token(audience, name=CLIENT_ID, appid=CLIENT_ID, idtyp="app")
@@ -165,10 +177,12 @@ def _refused(error: str, description: str, status: int = 400) -> Response:
 
 @router.on("GET", "/standin/az")
 def az_token(request: Request) -> Response:
-    """What the stand-in's az command asks for; `az account get-access-token` prints the answer."""
+    """What the stand-in's az command asks for, once for each time it is started; it prints the answer."""
     login = request.service.login
+    if request.query["command"] == "version":
+        return Response(200, {"azure-cli": "2.79.0"}, delay=login.az_seconds)
     if not login.az_signed_in:
-        return Response(401, "ERROR: Please run 'az login' to setup account.")
+        return Response(401, "ERROR: Please run 'az login' to setup account.", delay=login.az_seconds)
     expires = int(time.time() + login.token_lifetime)
     return Response(
         200,
@@ -180,6 +194,7 @@ def az_token(request: Request) -> Response:
             "tenant": TENANT,
             "tokenType": "Bearer",
         },
+        delay=login.az_seconds,
     )
 
 
@@ -189,6 +204,20 @@ def managed_identity_token(request: Request) -> Response:
         return Response(
             400, {"error": "invalid_request", "error_description": "Required metadata header not specified"}
         )
+    return _identity_token(request)
+
+
+@router.on("GET", "/MSI/auth")
+def compute_instance_token(request: Request) -> Response:
+    """The managed identity of a compute instance; azure-identity's `azure_ml.py`, for want of documentation."""
+    if request.headers.get("secret") != request.service.login.msi_secret:
+        return Response(401, {"error": "unauthorized", "error_description": "The secret header is missing or wrong"})
+    if request.query.get("clientid", CLIENT_ID) != CLIENT_ID:
+        return Response(400, {"error": "invalid_request", "error_description": "Identity not found"})
+    return _identity_token(request)
+
+
+def _identity_token(request: Request) -> Response:
     login = request.service.login
     return Response(
         200,
@@ -208,22 +237,19 @@ import json, sys, urllib.error, urllib.parse, urllib.request
 arguments = sys.argv[1:]
 def option(*names):
     return next((arguments[i + 1] for i, a in enumerate(arguments[:-1]) if a in names), "")
-if arguments[:1] in (["version"], ["--version"]):
-    print(json.dumps({"azure-cli": "2.79.0"}))
-    sys.exit()
-if arguments[:2] not in (["account", "get-access-token"], ["account", "show"]):
+command = "version" if arguments[:1] in (["version"], ["--version"]) else " ".join(arguments[:2])
+if command not in ("version", "account get-access-token", "account show"):
     sys.exit(f"ERROR: '{' '.join(arguments)}' is not an az command of the stand-in.")
 resource = option("--resource") or option("--scope").removesuffix("/.default") or "https://management.core.windows.net/"
-url = "http://127.0.0.1:%(port)d/standin/az?" + urllib.parse.urlencode({"resource": resource})
+url = "http://127.0.0.1:%(port)d/standin/az?" + urllib.parse.urlencode({"command": command, "resource": resource})
 try:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=60) as answer:
-        token = json.load(answer)
+        said = json.load(answer)
 except urllib.error.HTTPError as error:
     sys.exit(error.read().decode())
-if arguments[1] == "show":
-    print(json.dumps({"id": token["subscription"], "tenantId": token["tenant"], "user": {"name": "%(user)s"}}))
-else:
-    print(json.dumps(token))
+if command == "account show":
+    said = {"id": said["subscription"], "tenantId": said["tenant"], "user": {"name": "%(user)s"}}
+print(json.dumps(said))
 '''
 
 

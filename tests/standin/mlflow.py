@@ -11,7 +11,7 @@ import re
 import time
 import uuid
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .cloud import WS, Workspace, workspace_of
 from .wire import Json, Request, Response, Router
@@ -30,6 +30,10 @@ _STATUSES = {
 }
 
 
+#: `metrics.m`, or `tags.` and a key in quotes.
+_KEY = r"(?:(\w+)\.)?[`\"]?([^`\"=!<>]+?)[`\"]?"
+
+
 class MlflowError(Exception):
     def __init__(self, code: str, message: str, status: int = 404) -> None:
         super().__init__(message)
@@ -41,6 +45,12 @@ class Experiment:
     name: str
     identifier: str = field(default_factory=lambda: str(uuid.uuid4()))
     created: int = field(default_factory=lambda: _now())
+
+    @property
+    def searched(self) -> dict[str, Json]:
+        """What a search can ask for, by the first letter of `attributes`."""
+        attributes = {"name": self.name, "creation_time": self.created, "last_update_time": self.created}
+        return {"a": attributes}
 
     def as_json(self, workspace: Workspace) -> Json:
         return {
@@ -109,6 +119,17 @@ class Run:
             },
         }
 
+    @property
+    def searched(self) -> dict[str, Json]:
+        """What a search can ask for, by the first letter of `attributes`, `metrics`, `params` and `tags`."""
+        times = {"start_time": self.started, "end_time": self.ended}
+        return {
+            "a": {"status": self.info["status"], "run_id": self.identifier, "run_name": self.name, **times},
+            "m": {key: points[-1]["value"] for key, points in self.metrics.items()},
+            "p": self.params,
+            "t": self.tags,
+        }
+
     def log(self, metrics: list[Json], params: list[Json], tags: list[Json]) -> None:
         for param in params:
             before = self.params.get(param["key"])
@@ -132,6 +153,9 @@ class Run:
             self.tags[tag["key"]] = tag.get("value", "")
             if tag["key"] == "mlflow.runName":
                 self.name = tag.get("value", "")
+
+
+_Searched = TypeVar("_Searched", Run, Experiment)
 
 
 def experiment_of(workspace: Workspace, name: str) -> Experiment:
@@ -197,7 +221,8 @@ def create_experiment(workspace: Workspace, arguments: Json) -> Json:
 
 @_on("GET|POST", "experiments/(?:search|list)")
 def search_experiments(workspace: Workspace, arguments: Json) -> Json:
-    return {"experiments": [known.as_json(workspace) for known in workspace.experiments.values()]}
+    found, more = _search(list(workspace.experiments.values()), arguments)
+    return {"experiments": [known.as_json(workspace) for known in found], **more}
 
 
 @_on("POST", "runs/create")
@@ -278,36 +303,59 @@ def get_metric_history(workspace: Workspace, arguments: Json) -> Json:
 
 @_on("POST", "runs/search")
 def search_runs(workspace: Workspace, arguments: Json) -> Json:
-    """Newest first; comparisons joined with `and`; order_by is not read."""
+    """Newest first, unless order_by says otherwise."""
     wanted = arguments.get("experiment_ids") or list(workspace.experiments)
-    conditions = [
-        _condition(text) for text in re.split(r"\s+and\s+", arguments.get("filter") or "", flags=re.I) if text
-    ]
-    found = [
-        run.as_json
-        for run in sorted(workspace.runs.values(), key=lambda run: -run.started)
-        if run.experiment.identifier in wanted and not run.deleted and all(fits(run) for fits in conditions)
-    ]
-    return {"runs": found[: int(arguments.get("max_results") or 1000)]}
+    runs = sorted(reversed(workspace.runs.values()), key=lambda run: -run.started)
+    found, more = _search([run for run in runs if run.experiment.identifier in wanted and not run.deleted], arguments)
+    return {"runs": [run.as_json for run in found], **more}
 
 
-def _condition(text: str) -> Callable[[Run], bool]:
-    found = re.fullmatch(r"\s*(?:(\w+)\.)?[`\"]?([^`\"=!<>]+?)[`\"]?\s*(=|!=|<=|>=|<|>|LIKE)\s*(.+?)\s*", text, re.I)
+def _search(known: list[_Searched], arguments: Json) -> tuple[list[_Searched], Json]:
+    """The page asked for of those that fit, in order, and the token of the next page, if there is one.
+
+    A filter is comparisons joined with `and`.
+    """
+    comparisons = re.split(r"\s+and\s+", arguments.get("filter") or "", flags=re.I)
+    conditions = [_condition(text) for text in comparisons if text]
+    found = [one for one in known if all(fits(one.searched) for fits in conditions)]
+    for clause in reversed(arguments.get("order_by") or []):
+        found = _ordered(found, clause)
+    start = int(arguments.get("page_token") or 0)
+    end = start + int(arguments.get("max_results") or 1000)
+    return found[start:end], ({"next_page_token": str(end)} if end < len(found) else {})
+
+
+def _ordered(found: list[_Searched], clause: str) -> list[_Searched]:
+    """By `metrics.m DESC`, say; those without a value come last either way."""
+    parts = re.fullmatch(rf"\s*{_KEY}(?:\s+(ASC|DESC))?\s*", clause, re.I)
+    if not parts:
+        raise MlflowError("INVALID_PARAMETER_VALUE", f"Invalid order_by clause: {clause}", 400)
+    where, key, downwards = parts[1], parts[2], (parts[3] or "").upper() == "DESC"
+
+    def value(one: _Searched) -> Any:
+        return _value(one.searched, where, key)
+
+    present = sorted((one for one in found if value(one) is not None), key=value, reverse=downwards)
+    return present + [one for one in found if value(one) is None]
+
+
+def _value(searched: dict[str, Json], where: str | None, key: str) -> Any:
+    """What `metrics.m` stands for; a key alone, and `run.key`, are attributes."""
+    letter = (where or "a")[0].lower()
+    return searched.get("a" if letter == "r" else letter, {}).get(key)
+
+
+def _condition(text: str) -> Callable[[dict[str, Json]], bool]:
+    found = re.fullmatch(rf"\s*{_KEY}\s*(=|!=|<=|>=|<|>|LIKE)\s*(.+?)\s*", text, re.I)
     if not found:
         raise MlflowError("INVALID_PARAMETER_VALUE", f"Invalid clause in filter: {text}", 400)
-    where, key, operator, literal = found[1] or "attributes", found[2], found[3].upper(), found[4].strip("'\"")
+    where, key, operator, literal = found[1], found[2], found[3].upper(), found[4].strip("'\"")
 
-    def fits(run: Run) -> bool:
-        value: Any
-        if where.startswith("metric"):
-            points = run.metrics.get(key)
-            value, other = (points[-1]["value"] if points else None), float(literal)
-        else:
-            attributes = {"status": run.info["status"], "run_id": run.identifier, "run_name": run.name}
-            source = {"p": run.params, "t": run.tags, "a": attributes}[where[0].lower()]
-            value, other = source.get(key), literal  # type: ignore[assignment]
+    def fits(searched: dict[str, Json]) -> bool:
+        value = _value(searched, where, key)
         if value is None:
             return operator == "!="
+        other: Any = literal if isinstance(value, str) else float(literal)
         return bool(
             {
                 "=": lambda: value == other,

@@ -15,7 +15,8 @@ import threading
 import time
 import traceback
 import urllib.request
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -32,6 +33,7 @@ CONTROL_PLANE = "management.azure.com"
 DATA_PLANE = f"{cloud.LOCATION}.api.azureml.ms"
 #: Answered without a token.
 _PUBLIC = ("/discovery", "/metadata/endpoints")
+SignIn = Literal["az", "client-secret", "federated", "managed-identity", "none"]
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class StandIn:
         self.faults = Faults()
         #: Seconds that every answer is late, as on a long line.
         self.latency = 0.0
+        #: For benchmarks: HTTPS to the blob host goes to Azurite as it is, at next to no cost on this side. `latency`
+        #: holds for it, as a line's round trip; these requests are neither in `calls` nor do they meet with `faults`.
+        self.direct_storage = False
+        #: How many entries a page of the control plane's lists has.
+        self.page_size = 100
         self.calls: list[Call] = []
         #: Requests that went against the published contract, in words.
         self.violations: list[str] = []
@@ -115,14 +122,19 @@ class StandIn:
         self.cloud.close()
         self.faults.clear()
         self.latency = 0.0
+        self.direct_storage = False
+        self.page_size = 100
         self.calls.clear()
         self.violations.clear()
         self.login = login.Login()
         self.cloud = cloud.Cloud(self)
 
-    def environment(self, sign_in: Literal["az", "client-secret", "none"] = "az", **more: str) -> dict[str, str]:
-        """The variables for a process that is to meet the stand-in, signed in through az or with a client secret."""
-        dropped = ("AZURE_", "AZUREML_", "MLFLOW_", "MSI_", "IDENTITY_", "ARM_CLOUD_METADATA_URL")
+    def environment(self, sign_in: SignIn = "az", **more: str) -> dict[str, str]:
+        """The variables for a process that is to meet the stand-in, signed in through az or as `sign_in` says.
+
+        "federated" is what OIDC gives in CI; "managed-identity" is that of a compute instance of Azure ML.
+        """
+        dropped = ("AZURE_", "AZUREML_", "MLFLOW_", "MSI_", "IDENTITY_", "DEFAULT_IDENTITY_", "ARM_CLOUD_METADATA_URL")
         variables = {
             name: value
             for name, value in os.environ.items()
@@ -142,6 +154,16 @@ class StandIn:
             variables["AZURE_TENANT_ID"] = login.TENANT
             variables["AZURE_CLIENT_ID"] = login.CLIENT_ID
             variables["AZURE_CLIENT_SECRET"] = self.login.client_secret
+        elif sign_in == "federated":
+            file = self.folder / "federated-token"
+            file.write_text(self.login.federated_token)
+            variables["AZURE_TENANT_ID"] = login.TENANT
+            variables["AZURE_CLIENT_ID"] = login.CLIENT_ID
+            variables["AZURE_FEDERATED_TOKEN_FILE"] = str(file)
+        elif sign_in == "managed-identity":
+            variables["MSI_ENDPOINT"] = f"http://127.0.0.1:{self.port}/MSI/auth"
+            variables["MSI_SECRET"] = self.login.msi_secret
+            variables["DEFAULT_IDENTITY_CLIENT_ID"] = login.CLIENT_ID
         return {**variables, **more}
 
     def count(self, kind: str = "") -> int:
@@ -189,6 +211,43 @@ class StandIn:
             return ServiceError(500, "InternalServerError", f"the stand-in failed: {error!r}").response()
 
 
+def _relay(client: socket.socket, server: socket.socket, late: Callable[[], float] = lambda: 0.0) -> None:
+    """Pass bytes on both ways until one side ends.
+
+    Those of the server reach the client `late` seconds after they came, in order; meanwhile further ones may be under
+    way, so that a long line is no narrow one.
+    """
+    line: deque[tuple[float, bytes]] = deque()
+    open_sides = [client, server]
+    while True:
+        wait = max(0.0, line[0][0] - time.monotonic()) if line else 300.0
+        ready = select.select(open_sides, [], [], wait)[0]
+        if not ready and not line:
+            return
+        for side in ready:
+            _acknowledge_at_once(side)
+            data = side.recv(262144)
+            if side is server:
+                line.append((time.monotonic() + late(), data))
+                if not data:
+                    open_sides.remove(server)
+            elif data:
+                server.sendall(data)
+            else:
+                return
+        while line and line[0][0] <= time.monotonic():
+            _, data = line.popleft()
+            if not data:
+                return
+            client.sendall(data)
+
+
+def _acknowledge_at_once(connection: socket.socket) -> None:
+    """urllib3 leaves Nagle's algorithm on towards a proxy: a body waits for the acknowledgement of its head, 40 ms."""
+    if hasattr(socket, "TCP_QUICKACK"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
 def _joined(*routers: Router) -> Router:
     joined = Router()
     for router in routers:
@@ -223,8 +282,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_CONNECT(self) -> None:
         host, _, port = self.path.partition(":")
         service = self.server.service
+        if host == storage.HOST and service.direct_storage:
+            time.sleep(service.latency)  # opening a connection takes a round trip too
+            self._tunnel("127.0.0.1", service.storage.port, late=lambda: service.latency)
+            return
         if not service.answers_for(host):
-            self._tunnel(host, int(port))
+            upstream = urlsplit(service.upstream)
+            if upstream.hostname:  # it answers for itself
+                greeting = f"CONNECT {self.path} HTTP/1.1\r\nHost: {self.path}\r\n\r\n"
+                self._tunnel(upstream.hostname, upstream.port or int(port), greeting)
+            else:
+                self._tunnel(host, int(port))
             return
         self.send_response(200, "Connection established")
         self.end_headers()
@@ -240,28 +308,23 @@ class _Handler(BaseHTTPRequestHandler):
         while not self.close_connection:
             self.handle_one_request()
 
-    def _tunnel(self, host: str, port: int) -> None:
+    def _tunnel(self, host: str, port: int, greeting: str = "", late: Callable[[], float] = lambda: 0.0) -> None:
+        """Lead the client there. With a greeting, say that and leave it to the other side to answer the CONNECT."""
         self.close_connection = True
-        upstream = urlsplit(self.server.service.upstream)
         try:
-            other = socket.create_connection((upstream.hostname or host, upstream.port or port), timeout=20)
-            other.settimeout(None)
+            other = socket.create_connection((host, port), timeout=20)
         except OSError:
             self.send_error(502)
             return
-        if upstream.hostname:  # it answers for itself
-            other.sendall(f"CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode())
-        else:
-            self.send_response(200, "Connection established")
-            self.end_headers()
-        sides = {self.connection: other, other: self.connection}
         with other:
-            while True:
-                for side in select.select(list(sides), [], [], 300)[0] or [None]:
-                    data = side.recv(65536) if side else b""
-                    if not data:
-                        return
-                    sides[side].sendall(data)
+            other.settimeout(None)
+            other.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if greeting:
+                other.sendall(greeting.encode())
+            else:
+                self.send_response(200, "Connection established")
+                self.end_headers()
+            _relay(self.connection, other, late)
 
     def _answer(self) -> None:
         service = self.server.service
@@ -286,6 +349,7 @@ class _Handler(BaseHTTPRequestHandler):
         if response is None:
             self._break(request, started, rule)
             return
+        time.sleep(response.delay)
         self._record(request, response.status, started, rule)
         self._send(response)
 
@@ -310,9 +374,7 @@ class _Handler(BaseHTTPRequestHandler):
         return _faulty(request, rule)
 
     def _body(self) -> bytes:
-        # urllib3 leaves Nagle's algorithm on towards a proxy: a body waits for the acknowledgement of its head, 40 ms.
-        if hasattr(socket, "TCP_QUICKACK"):
-            self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        _acknowledge_at_once(self.connection)
         if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
             body = b""
             while size := int(self.rfile.readline().split(b";")[0], 16):

@@ -1,7 +1,8 @@
 """Blobs: Azurite, Microsoft's own emulator, and the way to it.
 
 Requests for `<account>.blob.core.windows.net` reach the stand-in first, for faults, delay and the log, and go on to
-Azurite as they are: Azurite itself checks shared keys, shared access signatures and tokens.
+Azurite as they are: Azurite itself checks shared keys, shared access signatures and tokens. With
+`StandIn.direct_storage` connections lead to Azurite's own port instead, past faults and log.
 """
 
 import atexit
@@ -68,12 +69,12 @@ class Storage:
         self.key = base64.b64encode(secrets.token_bytes(64)).decode()
         self._tls = certificates.client_context()
         self._connections = threading.local()
-        self._port = _free_port()
+        self.port = _free_port()
         self._log = (folder / "azurite.log").open("w+b")
         self._process = subprocess.Popen(
             [
                 *azurite_command(cache),
-                *("--blobHost", "127.0.0.1", "--blobPort", str(self._port), "--location", str(folder / "azurite")),
+                *("--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--location", str(folder / "azurite")),
                 *("--cert", str(certificates.certificate), "--key", str(certificates.key), "--oauth", "basic"),
                 *("--silent", "--skipApiVersionCheck", "--disableTelemetry", "--blobKeepAliveTimeout", "60"),
             ],
@@ -85,7 +86,7 @@ class Storage:
         self._wait(seconds=60)
         #: For the service's own work: straight to Azurite, past faults, delay and log.
         self.client = BlobServiceClient(
-            f"https://127.0.0.1:{self._port}/{self.account}",
+            f"https://127.0.0.1:{self.port}/{self.account}",
             credential={"account_name": self.account, "account_key": self.key},
             connection_verify=str(certificates.bundle),
             proxies={"https": ""},
@@ -164,7 +165,7 @@ class Storage:
         for attempt in (1, 2):
             connection = getattr(self._connections, "value", None)
             if connection is None:
-                connection = http.client.HTTPSConnection("127.0.0.1", self._port, context=self._tls, timeout=300)
+                connection = http.client.HTTPSConnection("127.0.0.1", self.port, context=self._tls, timeout=300)
                 self._connections.value = connection
             try:
                 connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
@@ -190,7 +191,7 @@ class Storage:
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline and self._process.poll() is None:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 return
             time.sleep(0.05)
         self._log.seek(0)

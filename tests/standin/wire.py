@@ -21,6 +21,8 @@ class Response:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    #: Seconds until it is sent; others are answered meanwhile.
+    delay: float = 0.0
 
     def payload(self) -> tuple[bytes, str]:
         """The bytes of the body and their media type."""
