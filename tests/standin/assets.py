@@ -177,7 +177,11 @@ def store(workspace: Workspace, collection: str, name: str, version: str, given:
     versions = workspace.assets.setdefault(collection, {}).setdefault(name, {})
     before = versions.get(version)
     given = {key: value for key, value in given.items() if value is not None}
-    if before and any(before["properties"].get(key) != given.get(key) for key in _FIXED[collection] if key in given):
+    if before and any(
+        _comparable(workspace, before["properties"].get(key)) != _comparable(workspace, given[key])
+        for key in _FIXED[collection]
+        if key in given
+    ):
         raise ServiceError(409, "UserError", _TAKEN[collection])
     properties: Json = {"description": None, "tags": {}, "properties": {}, "isArchived": False, "isAnonymous": False}
     if before:
@@ -201,6 +205,12 @@ def store(workspace: Workspace, collection: str, name: str, version: str, given:
     }
     versions[version] = resource
     return (200 if before else 201), resource
+
+
+def _comparable(workspace: Workspace, value: object) -> str:
+    """Ids are compared regardless of case, as all of Azure Resource Manager's; a job's output is where it lies."""
+    text = str(value)
+    return resolved(workspace, text).lower() if text.startswith("azureml:") else text
 
 
 def _job_of(uri: str) -> str | None:

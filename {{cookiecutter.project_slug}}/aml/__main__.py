@@ -2,19 +2,25 @@
 
 import argparse
 import importlib
+import logging
 import signal
 import sys
+import traceback
 
 from aml import Refusal, mute, say
 
 VERBS = {
     "check": "validate the configuration, offline",
-    "submit": "run a training job",
+    "submit": "run a training job, here or on a cluster",
     "runs": "list runs, or show one",
     "register-model": "register the model of a run",
     "models": "list registered models and versions",
     "ui": "open the MLflow UI on the runs of this repository",
     "workspace": "show, confirm or change the workspace settings",
+    "create-compute": "create or change the cluster",
+    "register-data": "upload and register the data",
+    "register-datastore": "let the workspace know a blob container",
+    "data": "list registered data",
 }
 
 
@@ -28,6 +34,7 @@ def build_parser(argv: list[str]) -> argparse.ArgumentParser:
         if verb == asked_for:
             module = importlib.import_module("aml." + verb.replace("-", "_"))
             module.add_arguments(verb_parser)
+            verb_parser.add_argument("--debug", action="store_true", help="show requests and tracebacks")
             verb_parser.set_defaults(run=module.run)
     return parser
 
@@ -46,6 +53,10 @@ def main(argv: list[str] | None = None) -> int:
         if not args.verb:
             parser.print_help()
             return 2
+        if args.debug:
+            logging.basicConfig(format="%(name)s: %(message)s")
+            for name in ("aml", "azure"):  # not urllib3: it logs addresses with the permission that they carry
+                logging.getLogger(name).setLevel(logging.DEBUG)
         status: int = args.run(args)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has enough, as in `aml runs | head`
@@ -55,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
         say(f"aml: {missing.name} is not installed for {sys.executable}: activate .venv, or pip install -e .")
         status = 2
     except (Refusal, OSError) as problem:  # the latter: a full disk, a folder that may not be written
+        if "--debug" in argv:
+            traceback.print_exc()
         say(f"aml: {problem}")
         status = 2
     except KeyboardInterrupt:

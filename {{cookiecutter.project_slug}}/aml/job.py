@@ -110,6 +110,24 @@ class Job:
         entry = self.section("inputs")[name]
         return isinstance(entry, dict) and "value" not in entry
 
+    def data_inputs(self) -> list[str]:
+        """The names of the inputs that are data."""
+        return [name for name in self.section("inputs") if self.data_input(name)]
+
+    def choose_data(self, replacements: list[str]) -> dict[str, str]:
+        """What each --data gives to which input: PATH for a job with one data input, or NAME=PATH. Raises Refusal."""
+        wanted, given = self.data_inputs(), {}
+        for replacement in replacements:
+            name, equals, path = replacement.partition("=")
+            if name in wanted and equals:
+                given[name] = path
+            elif len(wanted) == 1:
+                given[wanted[0]] = replacement
+            else:
+                which = f"which of {' or '.join(wanted)}? Write NAME=PATH" if wanted else "no data input"
+                raise Refusal(f"--data {replacement}: {which}")
+        return given
+
     def literals(self) -> dict[str, str]:
         """The literal inputs as text, as azure-ai-ml sends them."""
         entries = {name: value for name, value in self.section("inputs").items() if not self.data_input(name)}

@@ -8,10 +8,15 @@ import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
 from aml import Refusal, container, environment, process, say, snapshot, tracking
 from aml.document import Document
 from aml.job import DATA_TYPES, Job, quote_for_bash, quote_for_cmd
+from aml.tracking import AZURE_RUN
+
+if TYPE_CHECKING:
+    from aml.service import Service
 
 WEB = re.compile(r"https?://")
 ELSEWHERE = re.compile(r"(?!file:)[a-z][a-z0-9]+:")
@@ -32,23 +37,10 @@ def not_honoured(job: Job, docker: bool) -> list[str]:
 def locate_inputs(root: Path, job: Job, replacements: list[str]) -> dict[str, str]:
     """Where each data input is: a path of this machine or a web address.
 
-    `replacements` are those of --data: PATH for a job with one data input, or NAME=PATH. Raises Refusal for what
-    is not there, or not on this machine.
+    `replacements` are those of --data. Raises Refusal for what is not there, or not on this machine.
     """
-    wanted = [name for name in job.section("inputs") if job.data_input(name)]
-    given = {}
-    for replacement in replacements:
-        name, equals, path = replacement.partition("=")
-        if name in wanted and equals:
-            given[name] = path
-        elif len(wanted) == 1:
-            given[wanted[0]] = replacement
-        else:
-            names = " or ".join(wanted)
-            raise Refusal(
-                f"--data {replacement}: " + (f"which of {names}? Write NAME=PATH" if wanted else "no data input")
-            )
-    return {name: _locate(root, job, name, given.get(name)) for name in wanted}
+    given = job.choose_data(replacements)
+    return {name: _locate(root, job, name, given.get(name)) for name in job.data_inputs()}
 
 
 def _locate(root: Path, job: Job, name: str, replacement: str | None) -> str:
@@ -97,9 +89,10 @@ def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
 
 
 def run(
-    root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path | None
+    root: Path, job: Job, data: list[str], here: bool, docker: bool, record: Path | None, track: "Service | None" = None
 ) -> tuple[tracking.Run, int]:
     """Run the job; returns the run and its exit status. `record` gets what later steps need to know of the run.
+    With `track` the job's MLflow writes to that workspace.
 
     Raises Refusal when the job cannot run on this machine: before anything is written, but for a web address that
     does not answer, which leaves a failed run.
@@ -118,9 +111,15 @@ def run(
     view = container.seen if docker else Path
     run = tracking.start(root, job, view)
     status, exit_status = "failed", 1
+    remote: dict[str, str] = {}
     try:
         if record:
-            tracking.write_record(record, run)
+            tracking.write_record(record, run.id, run.experiment, "local")
+        if track:
+            from aml import history
+
+            remote = history.start(track, run.experiment, run.id, run.tags())
+            tracking.write_tag(run, AZURE_RUN, remote["MLFLOW_RUN_ID"])
         (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
             snapshot.copy(code, run.folder / "code", without=(root / "runs", root / "mlruns"))
@@ -128,7 +127,7 @@ def run(
             if WEB.match(address):
                 inputs[name] = str(_download(address, run.folder / "inputs" / name))
         values = _values(job, run.folder, inputs, view)
-        variables = {**tracking.environment(root, run, view), **_variables(job, values)}
+        variables = {**tracking.environment(root, run, view), **remote, **_variables(job, values)}
         text = job.fill_in(
             job.data["command"], values, quote_for_cmd if os.name == "nt" and not docker else quote_for_bash
         )
@@ -138,6 +137,8 @@ def run(
         else:
             command = process.shell(text)
         say(f"run {run.id}, experiment {run.experiment}")
+        if track:
+            say(track.studio(remote["MLFLOW_RUN_ID"]))
         exit_status = process.run(
             command,
             run.folder / "code",
@@ -155,7 +156,21 @@ def run(
         if docker:
             container.remove(engine, run)
         run = tracking.finish(root, run, status)
+        if track and remote:
+            _finish_remote(track, run, remote["MLFLOW_RUN_ID"])
     return run, exit_status
+
+
+def _finish_remote(track: "Service", run: tracking.Run, run_id: str) -> None:
+    """Record in the workspace how the run ended, and here what it logged there."""
+    from aml import history
+
+    try:
+        history.end(track, run_id, run.status)
+        found = history.find(track, run_id)
+        tracking.copy(run, found.metrics(), found.params())
+    except Refusal as refusal:
+        say(f"aml: {refusal}\n     the run ended all the same; in the workspace it may be shown as running")
 
 
 def _values(job: Job, folder: Path, inputs: dict[str, str], view: Callable[[Path], PurePath]) -> dict[str, str]:

@@ -1,8 +1,9 @@
 """`aml models`: list registered models and versions."""
 
 import argparse
+from pathlib import Path
 
-from aml import Refusal, find_root, tracking
+from aml import Refusal, find_root, tracking, workspace
 from aml.names import RULES
 from aml.register_model import registry
 from aml.table import pairs, table
@@ -10,17 +11,27 @@ from aml.table import pairs, table
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--name", help="only this model")
+    parser.add_argument("--azure", action="store_true", help="those of the workspace")
 
 
 def run(args: argparse.Namespace) -> int:
     root = find_root()
     if args.name:
         RULES["asset"].require(args.name, "-n")
-    versions = registry(root).search_model_versions(f"name = '{args.name}'" if args.name else None)
-    if not versions:
-        raise Refusal(f"no model{' ' + args.name if args.name else ''} registered yet: aml register-model -n NAME")
+    rows = _rows_azure(root, args.name) if args.azure else _rows(root, args.name)
+    if not rows:
+        where = f" in workspace {workspace.read(root)['workspace_name']}" if args.azure else ""
+        raise Refusal(
+            f"no model{' ' + args.name if args.name else ''} registered{where} yet: aml register-model -n NAME"
+        )
+    print(table(("MODEL", "VERSION", "RUN", "PATH", "METRICS", "TAGS"), rows))
+    return 0
+
+
+def _rows(root: Path, name: str | None) -> list[tuple[str, ...]]:
     runs = {one.id: one for one in tracking.runs(root)}
-    rows = [
+    versions = registry(root).search_model_versions(f"name = '{name}'" if name else None)
+    return [
         (
             version.name,
             str(version.version),
@@ -31,5 +42,17 @@ def run(args: argparse.Namespace) -> int:
         )
         for version in sorted(versions, key=lambda version: (version.name, -int(version.version)))
     ]
-    print(table(("MODEL", "VERSION", "RUN", "PATH", "METRICS", "TAGS"), rows))
-    return 0
+
+
+def _rows_azure(root: Path, name: str | None) -> list[tuple[str, ...]]:
+    from aml import assets
+
+    rows: list[tuple[str, ...]] = []
+    for model, version in assets.everything(workspace.service(root), "models", name):
+        known = version["properties"]
+        own = known["properties"] or {}
+        metrics = {key[7:]: value for key, value in own.items() if key.startswith("metric.")}
+        run_id = own.get("aml.run") or known.get("jobName") or ""
+        path = own.get("aml.path") or assets.place(known["modelUri"])
+        rows.append((model, version["name"], run_id, path, pairs(metrics), pairs(known["tags"] or {})))
+    return rows

@@ -24,7 +24,9 @@ class Rule(NamedTuple):
 
 # Sources: Azure Resource Manager's naming rules (resource group); azure-ai-ml 1.29, generated clients
 # v2023_08_01_preview (workspace, compute, asset); azureml-core, _base_sdk_common/common.py (experiment);
-# azure-ai-ml 1.35, entities/_job/_input_output_helpers.py (input).
+# azure-ai-ml 1.35, entities/_job/_input_output_helpers.py (input); how-to-datastore.md (datastore); its
+# _restclient/runhistory (run);
+# Azure Resource Manager's naming rules for Microsoft.Storage (account, container).
 RULES = {
     "subscription_id": Rule(
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -51,6 +53,12 @@ RULES = {
     ),
     "experiment": Rule(
         r"[a-zA-Z0-9][\w-]{0,254}", "1-255 letters, digits, - and _, beginning with a letter or digit", "demo-model"
+    ),
+    "run": Rule(r"[a-zA-Z0-9][\w-]{0,255}", "the id of a run, as aml runs lists it", "20261124-093000-1a2b3c"),
+    "datastore": Rule(r"[a-z0-9_]{1,255}", "small letters, digits and _", "training_data"),
+    "account": Rule(r"[a-z0-9]{3,24}", "3-24 small letters and digits", "demostorage"),
+    "container": Rule(
+        r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]", "3-63 small letters, digits and single dashes", "training-data"
     ),
     "input": Rule(r"[a-zA-Z_][a-zA-Z0-9_]*", "letters, digits and _, not beginning with a digit", "training_data"),
 }

@@ -1,9 +1,9 @@
-"""`aml submit`: run a training job."""
+"""`aml submit`: run a training job, here or on a cluster, as its runconfig says."""
 
 import argparse
 from pathlib import Path
 
-from aml import Refusal, find_root, job, local, say, shown
+from aml import Refusal, find_root, job, local, say, shown, workspace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,13 +13,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-t", "--output-metadata-file", type=Path, metavar="FILE",
                         help="what later steps need of the run, such as run.json")  # fmt: skip
     parser.add_argument("--data", action="append", default=[], metavar="[NAME=]PATH",
-                        help="data of this machine in place of the runconfig's")  # fmt: skip
+                        help="other data: a path of this machine, or azureml:NAME:VERSION on a cluster")  # fmt: skip
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE",
                         help="change a value of the runconfig, such as inputs.max_iter=200")  # fmt: skip
-    parser.add_argument("--local", action="store_true", help="run on this machine what is meant for a cluster")
-    how = parser.add_mutually_exclusive_group()
+    here = parser.add_argument_group("on this machine")
+    here.add_argument("--local", action="store_true", help="run here what is meant for a cluster")
+    here.add_argument("--track", choices=["azure"], help="let the run show in the workspace")
+    how = here.add_mutually_exclusive_group()
     how.add_argument("--here", action="store_true", help="in the present Python environment")
     how.add_argument("--docker", action="store_true", help="in the job's image, with docker or podman")
+    there = parser.add_argument_group("on a cluster")
+    there.add_argument("--no-wait", action="store_true", help="submit, and do not follow")
+    there.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -27,13 +32,29 @@ def run(args: argparse.Namespace) -> int:
     asked_for = job.load(args.name, root, args.set)
     if args.experiment_name:
         asked_for.data["experiment_name"] = args.experiment_name
-    compute = asked_for.data.get("compute")
-    if not args.local and compute != "local":
-        raise Refusal(
-            f"{asked_for.where('compute')}: compute {compute or 'none'} is not this machine: "
-            f"aml submit -c {args.name} --local runs the same file here"
-        )
-    ended, status = local.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file)
+    is_local = args.local or asked_for.data.get("compute") == "local"
+    for option in ("no_wait", "dry_run") if is_local else ("track", "here", "docker"):
+        if getattr(args, option):
+            where = "on a cluster" if is_local else "on this machine, with compute: local or --local"
+            raise Refusal(f"--{option.replace('_', '-')} is for a run {where}")
+    if is_local:
+        return _run_here(root, asked_for, args)
+    from aml import cluster
+
+    for name, path in asked_for.choose_data(args.data).items():
+        known = local.ELSEWHERE.match(path)
+        asked_for.data["inputs"][name]["path"] = path if known else str(Path(path).resolve())
+    service = workspace.service(root, args.dry_run)
+    return cluster.submit(root, service, asked_for, args.output_metadata_file, not args.no_wait)
+
+
+def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
+    track = workspace.service(root) if args.track else None
+    if track and args.docker:
+        raise Refusal("--track azure and --docker: your sign-in stays outside of a container; take one of them")
+    if track:
+        track.workspace  # noqa: B018  # is it there? Before anything is written
+    ended, status = local.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file, track)
     how = f" with exit status {status}" if ended.status == "failed" else ""
     say(f"run {ended.id} {ended.status}{how} after {ended.duration:.1f} s: {shown(ended.folder)}")
     return status

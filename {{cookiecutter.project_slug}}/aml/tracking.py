@@ -31,6 +31,7 @@ CODES = {status: code for code, status in STATUSES.items()}
 NO_RUNS = "no runs yet: aml submit -c train-local"
 TAG = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # MLflow's rule for keys, each of which is a file
 LOCK = ".lock"  # in runs/<id>, held as long as the run is watched over
+AZURE_RUN = "azure.run"  # tag of a run that was tracked in the workspace: its id there
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
 _locks: dict[str, FileLock] = {}  # what this process holds; the system frees them however it ends
 
@@ -75,7 +76,7 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
     for key in tags:
         if not re.fullmatch(TAG, key):
             raise Refusal(f"{job.where('tags', key)}: tag {key}: use letters, digits and _ - . / only")
-    run_id = time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)  # sorts by time
+    run_id = new_id()
     name = str(job.data.get("display_name") or run_id)
     if job.data.get("description"):
         tags["mlflow.note.content"] = str(job.data["description"])
@@ -108,6 +109,11 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
     }
     _write_meta(record, meta)
     return _run(root, record, experiment, meta)
+
+
+def new_id() -> str:
+    """An id that sorts by time, here and on a cluster."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
 
 
 def _experiment(root: Path, name: str) -> Path:
@@ -164,6 +170,23 @@ def _write_tag(record: Path, key: str, value: str) -> None:
     path = record / "tags" / key
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(value, encoding="utf-8")
+
+
+def write_tag(run: Run, key: str, value: str) -> None:
+    _write_tag(run.record, key, value)
+
+
+def copy(run: Run, metrics: dict[str, float], params: dict[str, str]) -> None:
+    """Record what a run logged elsewhere."""
+    texts = {
+        "metrics": {key: f"{run.start * 1000:.0f} {value!r} 0\n" for key, value in metrics.items()},
+        "params": params,
+    }
+    for part, entries in texts.items():
+        for key, text in entries.items():
+            path = run.record / part / key
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
 
 def _git_tags(root: Path) -> dict[str, str]:
@@ -261,6 +284,11 @@ def _run(root: Path, record: Path, experiment: str, meta: dict[str, Any]) -> Run
     return Run(record.name, experiment, name, status, meta["start_time"] / 1000, end, record, folder)
 
 
+def has(root: Path, run_id: str) -> bool:
+    """Whether the id, or a part of one, is that of a run here."""
+    return any(run_id in run.id for run in runs(root))
+
+
 def find(root: Path, run_id: str | None) -> Run:
     """The run with that id, or with the only id that has it as a part; the last one for None. Raises Refusal."""
     everything = runs(root)
@@ -290,19 +318,19 @@ def environment(root: Path, run: Run, view: Callable[[Path], PurePath]) -> dict[
     }
 
 
-def write_record(path: Path, run: Run) -> None:
-    """Write what later steps need to know of a run, aml submit's -t FILE."""
-    record = {"run_id": run.id, "experiment_name": run.experiment, "compute": "local"}
+def write_record(path: Path, run_id: str, experiment: str, compute: str) -> None:
+    """Write what later steps need to know of a run, aml submit's -t FILE. `compute` is "local" for this machine."""
+    record = {"run_id": run_id, "experiment_name": experiment, "compute": compute}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def read_record(path: Path, root: Path) -> Run:
-    """The run that such a file names. Raises Refusal when the file, or the run, is not there."""
+def read_record(path: Path) -> tuple[str, str]:
+    """The id and the compute of the run that such a file names. Raises Refusal when it is no such file."""
     try:
-        run_id = json.loads(path.read_text(encoding="utf-8"))["run_id"]
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return str(record["run_id"]), str(record["compute"])
     except OSError as error:
         raise Refusal(f"{shown(path)}: {error.strerror}; aml submit -t {shown(path)} writes it") from None
     except (ValueError, KeyError, TypeError):
         raise Refusal(f"{shown(path)}: not the record of a run; aml submit -t {shown(path)} writes it") from None
-    return find(root, str(run_id))

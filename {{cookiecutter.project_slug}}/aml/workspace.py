@@ -4,15 +4,24 @@ Standard library only, so that it works before anything is installed.
 """
 
 import argparse
+import difflib
+import importlib.util
 import json
 import os
+import shutil
+import threading
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
 from aml import Refusal, find_root, shown
 from aml.names import NOT_SET, RULES
+from aml.service import RESOURCE_MANAGER, Service, ServiceError
+from aml.sign_in import user
 
 SETTINGS = ("subscription_id", "resource_group", "workspace_name")
+ATTACH = "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
+TO_TRAIN = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
 
 class Finding(NamedTuple):
@@ -30,7 +39,7 @@ def read(root: Path) -> dict[str, str]:
     """The settings of aml_config/config.json. Raises Refusal when the file is missing or not what it should be."""
     path = settings_file(root)
     file = shown(path)
-    mend = "mend it with: aml workspace attach -s SUBSCRIPTION -g GROUP -w WORKSPACE"
+    mend = f"mend it with: {ATTACH}"
     try:
         settings = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -69,19 +78,98 @@ def confirm(root: Path) -> list[Finding]:
     return findings
 
 
-def report(root: Path) -> tuple[list[str], bool]:
-    """The lines that `aml workspace` prints, and whether nothing is wrong (`not set` is not wrong)."""
+def service(root: Path, dry: bool = False) -> Service:
+    """The workspace of the settings, to send requests to. Raises Refusal unless they are set and well-formed."""
+    settings = read(root)
+    for name, value, state, why in confirm(root)[1:]:
+        if state == "not confirmed" or (state == "not set" and not dry):
+            raise Refusal(f"{shown(settings_file(root))}: {name} {value!r} {why or 'is not set'}: {ATTACH}")
+    return Service(settings, dry)
+
+
+def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
+    """What the service knows of the settings: for each, its state and why. Takes a second; never raises."""
+    service = Service(settings, patience=(1,))
+    states = {name: ("confirmed", "") for name in SETTINGS}
+    try:
+        resource = service.workspace
+        account = resource["properties"]["storageAccount"].rpartition("/")[2]
+        who = user(service.sign_in.get_token(f"{RESOURCE_MANAGER}/.default").token)
+        may = "may submit jobs" if _allowed(service, TO_TRAIN) else "may only look: ask for AzureML Data Scientist"
+        states["workspace_name"] = "confirmed", f"in {resource['location']}, storage {account}; {who} {may}"
+    except ServiceError as error:
+        wrong = {"SubscriptionNotFound": 0, "InvalidSubscriptionId": 0, "ResourceGroupNotFound": 1}.get(error.code, 2)
+        why = _visible(service, wrong) if error.status == 404 else str(error)
+        for name in SETTINGS[wrong:]:
+            states[name] = "not confirmed", why if name == SETTINGS[wrong] else "see above"
+    except Refusal as refusal:
+        return {name: ("not confirmed", str(refusal) if name == SETTINGS[0] else "see above") for name in SETTINGS}
+    return states
+
+
+def _allowed(service: Service, action: str) -> bool:
+    """Whether you may do `action` in the workspace. Reading that list needs no permission of its own."""
+    path = f"{service.scope}/providers/Microsoft.Authorization/permissions"
+
+    def covers(patterns: list[str]) -> bool:
+        return any(fnmatch(action.lower(), pattern.lower()) for pattern in patterns)
+
+    entries = service.all(path, api="2022-04-01")
+    return any(covers(entry["actions"]) and not covers(entry["notActions"]) for entry in entries)
+
+
+def _visible(service: Service, wrong: int) -> str:
+    """What you can see in place of a subscription, group or workspace that is not there, the nearest name first."""
+    try:
+        if wrong == 0:
+            found = service.all("/subscriptions", api="2022-12-01")
+            names = [f"{entry['subscriptionId']} ({entry['displayName']})" for entry in found]
+        else:
+            path = f"{service.subscription}/providers/Microsoft.MachineLearningServices/workspaces"
+            ids = [entry["id"].split("/") for entry in service.all(path)]
+            names = [f"{parts[-1]} (group {parts[4]})" for parts in ids]
+    except Refusal:
+        names = []
+    wanted = service.settings[SETTINGS[wrong]] if wrong != 1 else service.name
+    names.sort(key=lambda name: -difflib.SequenceMatcher(None, wanted, name.split(" ")[0]).ratio())
+    what = "subscriptions" if wrong == 0 else "workspaces"
+    seen = f"the {what} you can see: {', '.join(names[:5])}" if names else f"you can see no {what} here: az login"
+    return f"not found, or not yours; {seen}"
+
+
+def report(root: Path, seconds: float = 60) -> tuple[list[str], bool, bool]:
+    """The lines that `aml workspace` prints, whether nothing is wrong (`not set` is not wrong), and whether all of it
+    was confirmed by the service.
+
+    The service is asked when the settings are well-formed and azure-identity or the az command is at hand; it gets
+    `seconds` to answer.
+    """
     findings = confirm(root)
+    looked_up = False
+    if all(finding.state == "confirmed" for finding in findings[1:]) and _at_hand():
+        states = dict.fromkeys(
+            SETTINGS, ("not confirmed", f"no answer within {seconds:g} s: aml workspace tries again")
+        )
+        asking = threading.Thread(target=lambda: states.update(look_up(read(root))), daemon=True)
+        asking.start()
+        asking.join(seconds)
+        findings[1:] = [Finding(setting, value, *states[setting]) for setting, value, _, _ in findings[1:]]
+        looked_up = True
     width = max(len(finding.value) for finding in findings[1:])
     lines = [f"Workspace settings, {findings[0].value}", f"  {findings[0].state}: {findings[0].why}"]
     for setting, value, state, why in findings[1:]:
         lines.append(f"  {setting:<15}  {value:<{width}}  {state}{': ' if why else ''}{why}")
     if any(finding.state == "not set" for finding in findings):
-        lines += [
-            "Everything on this machine works without them. To set them:",
-            "  aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE",
-        ]
-    return lines, all(finding.state != "not confirmed" for finding in findings)
+        lines += ["Everything on this machine works without them. To set them:", f"  {ATTACH}"]
+    fine = all(finding.state != "not confirmed" for finding in findings)
+    return lines, fine, fine and looked_up
+
+
+def _at_hand() -> bool:
+    try:
+        return bool(importlib.util.find_spec("azure.identity") or shutil.which("az"))
+    except ModuleNotFoundError:  # not even azure
+        return bool(shutil.which("az"))
 
 
 def attach(root: Path, changes: dict[str, str]) -> None:
@@ -117,6 +205,6 @@ def run(args: argparse.Namespace) -> int:
         if not changes:
             raise Refusal("attach what? Name at least one of -s SUBSCRIPTION, -g RESOURCE_GROUP, -w WORKSPACE")
         attach(root, changes)
-    lines, fine = report(root)
+    lines, fine, _ = report(root)
     print("\n".join(lines))
     return 0 if fine else 1

@@ -1,0 +1,53 @@
+"""Versions of data assets and models in the workspace."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from aml import Refusal
+from aml.service import MISSING, Service, ServiceError
+
+
+def latest(service: Service, kind: str, name: str) -> str | None:
+    """The latest version of `kind` ("data", "models", "environments"), or None where there is none."""
+    found = service.find(f"/{kind}/{name}")
+    return str(found["properties"]["latestVersion"]) if found else None
+
+
+def versions(service: Service, kind: str, name: str) -> list[Any]:
+    """All versions, the newest first; none where there is no such asset."""
+    try:
+        return list(service.all(f"/{kind}/{name}/versions"))
+    except ServiceError as error:
+        if error.status == 404 and error.code not in MISSING:
+            return []
+        raise
+
+
+def everything(service: Service, kind: str, name: str | None) -> Iterator[tuple[str, Any]]:
+    """The name and each version, newest first, of one asset or of all."""
+    names = [name] if name else sorted(asset["name"] for asset in service.all(f"/{kind}"))
+    for asset in names:
+        for version in versions(service, kind, asset):
+            yield asset, version
+
+
+def create(service: Service, kind: str, name: str, put: Callable[[str], object]) -> str:
+    """Let `put` make the next version; returns it. The service refuses one that somebody else has just made: then
+    the one after it is tried.
+    """
+    for _ in range(5):
+        found = service.find(f"/{kind}/{name}")
+        version = str(found["properties"]["nextVersion"]) if found else "1"
+        try:
+            put(version)
+            return version
+        except ServiceError as error:
+            if error.status != 409:
+                raise
+    raise Refusal(f"{name}: others register versions at the same moment: run it again")
+
+
+def place(address: str) -> str:
+    """A path on a datastore in its short form: azureml://datastores/NAME/paths/PATH; others as they are."""
+    _, found, path = address.partition("/datastores/")
+    return f"azureml://datastores/{path.rstrip('/')}" if found else address.rstrip("/")

@@ -1,0 +1,108 @@
+"""`aml create-compute`: create, change or delete the cluster of compute.yml."""
+
+import argparse
+import re
+from pathlib import Path
+from typing import Any
+
+from aml import Refusal, find_root, say, workspace
+from aml.document import Document
+from aml.job import nearest
+from aml.names import RULES
+from aml.sdk import client, plainly
+from aml.service import Service, ServiceError
+
+# What aml compares, with the defaults of azure-ai-ml 1.35
+FIELDS = {
+    "size": None,
+    "tier": "dedicated",
+    "min_instances": 0,
+    "max_instances": 4,
+    "idle_time_before_scale_down": 120,
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--file", type=Path, help="description of the cluster (default: aml_config/compute.yml)")
+    parser.add_argument("--delete", action="store_true", help="delete it; its runs and models stay")
+    parser.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root()
+    document = Document(args.file or root / "aml_config" / "compute.yml")
+    RULES["compute"].require(document.data.get("name"), f"{document.where('name')}: name")
+    service = workspace.service(root, args.dry_run)
+    done = delete(service, document.data["name"]) if args.delete else create(service, document)
+    if not service.dry:
+        print(f"cluster {document.data['name']}: {done}")
+    return 0
+
+
+def create(service: Service, document: Document) -> str:
+    """Create the cluster, or change what differs; returns what was done. Raises Refusal with the line to mend."""
+    name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
+    found = service.find(f"/computes/{name}")
+    present = _read(found["properties"]) if found and not service.dry else {}
+    changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
+    if present and not changed and present["state"] != "Failed":
+        return f"is there already, as described ({present['state'].lower()})"
+    if present and "size" in changed:
+        raise Refusal(
+            f"{document.where('size')}: cluster {name} has the size {present['size']}, which cannot be changed: "
+            "give it another name, or delete it first: aml create-compute --delete"
+        )
+    ml = client(service)
+    from azure.ai.ml import load_compute
+
+    say(f"{'changing' if present else 'creating'} cluster {name}")
+    try:
+        with plainly(service):
+            cluster = load_compute(document.path)
+            cluster.location = cluster.location or service.workspace["location"]  # its own look at that takes 3 s
+            ml.compute.begin_create_or_update(cluster).result()
+    except ServiceError as error:
+        raise _locate(error, service, document) from error
+    if present:
+        return "changed, " + ", ".join(f"{key} from {present[key]} to {wanted[key]}" for key in changed)
+    return "created, {size}, {min_instances} to {max_instances} nodes".format(**wanted)
+
+
+def delete(service: Service, name: str) -> str:
+    """Delete the cluster, whether or not it is there; returns what was done."""
+    if not service.find(f"/computes/{name}"):
+        return "is not there"
+    with plainly(service):
+        client(service).compute.begin_delete(name).result()
+    return "deleted"
+
+
+def _read(properties: Any) -> dict[str, Any]:
+    """The fields of compute.yml as the service has them, and the state of the cluster."""
+    from isodate import parse_duration  # type: ignore[import-untyped]
+
+    own = properties.get("properties") or {}
+    scale = own.get("scaleSettings") or {}
+    idle = scale.get("nodeIdleTimeBeforeScaleDown")
+    return {
+        "size": own.get("vmSize"),
+        "tier": "low_priority" if own.get("vmPriority") == "LowPriority" else "dedicated",
+        "min_instances": scale.get("minNodeCount"),
+        "max_instances": scale.get("maxNodeCount"),
+        "idle_time_before_scale_down": int(parse_duration(idle).total_seconds()) if idle else None,
+        "state": str(properties.get("provisioningState")),
+    }
+
+
+def _locate(error: ServiceError, service: Service, document: Document) -> Refusal:
+    """The refusal of a cluster with the line of compute.yml that it is about."""
+    if "quota" in f"{error.code} {error}".lower():
+        where = document.where("max_instances")
+        return Refusal(f"{where}: {error}: fewer or smaller nodes, or more quota from https://ml.azure.com/quota")
+    if re.search("vm ?size", f"{error.code} {error}", re.IGNORECASE):
+        region = service.workspace["location"]
+        path = f"{service.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/vmSizes"
+        sizes = [size["name"] for size in service.get(path)["value"]]
+        size = document.data["size"]
+        return Refusal(f"{document.where('size')}: size {size} is not to be had in {region}{nearest(size, sizes)}")
+    return error

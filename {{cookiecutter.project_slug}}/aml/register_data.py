@@ -1,0 +1,72 @@
+"""`aml register-data`: upload and register the data asset of data.yml."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from aml import Refusal, assets, find_root, storage, workspace
+from aml.document import Document
+from aml.job import DATA_TYPES
+from aml.local import ELSEWHERE
+from aml.names import RULES
+from aml.sdk import client, plainly
+from aml.service import Service
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--file", type=Path, help="description of the data (default: aml_config/data.yml)")
+    parser.add_argument("--path", type=Path, metavar="PATH", help="a file or folder in place of the description's path")
+    parser.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root()
+    document = Document(args.file or root / "aml_config" / "data.yml")
+    data = {"type": "uri_folder", **document.data}
+    RULES["asset"].require(data.get("name"), f"{document.where('name')}: name")
+    if data["type"] not in DATA_TYPES[:3]:
+        raise Refusal(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
+    address = str(args.path or data.get("path") or "")
+    service = workspace.service(root, args.dry_run)
+    if args.path or not ELSEWHERE.match(address):
+        path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
+        where = f"--path {args.path}" if args.path else f"{document.where('path')}: {address}"
+        if not path.exists():
+            raise Refusal(f"{where} does not exist: mend it")
+        if path.is_dir() == (data["type"] == "uri_file"):
+            found = "folder" if path.is_dir() else "file"
+            raise Refusal(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
+        address, _ = storage.upload(service, path)
+    elif not address:
+        raise Refusal(f"{document.where('path')}: no path")
+    version, state = register(service, data, address)
+    if not service.dry:
+        print(f"data {data['name']}, version {version}: {address} ({state})")
+    return 0
+
+
+def register(service: Service, data: dict[str, Any], address: str) -> tuple[str, str]:
+    """Register the address as the next version, unless the latest one has it; returns version and what was done."""
+    name = data["name"]
+    described: dict[str, Any] = {"description": data.get("description"), "tags": data.get("tags") or {}}
+    version = str(data.get("version") or assets.latest(service, "data", name) or "")
+    found = service.find(f"/data/{name}/versions/{version}") if version else None
+    same = found is not None and assets.place(found["properties"]["dataUri"]) == assets.place(address)
+    if (
+        found
+        and same
+        and all((found["properties"].get(key) or {}) == (value or {}) for key, value in described.items())
+    ):
+        return version, "unchanged"
+
+    ml = client(service)
+    from azure.ai.ml.entities import Data
+
+    def put(version: str) -> None:
+        with plainly(service):
+            ml.data.create_or_update(Data(name=name, version=version, type=data["type"], path=address, **described))
+
+    if same or data.get("version"):
+        put(version)
+        return version, "description changed" if same else "registered"
+    return assets.create(service, "data", name, put), "registered"

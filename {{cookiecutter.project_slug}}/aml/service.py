@@ -1,0 +1,203 @@
+"""Azure Machine Learning's REST interface with the standard library: to look up, to confirm and to follow.
+
+What creates or changes something goes through azure-ai-ml (sdk.py), whose import takes two seconds.
+"""
+
+import contextlib
+import http.client
+import json
+import logging
+import os
+import ssl
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from aml import Refusal, dry_run
+from aml.sign_in import SignIn
+
+RESOURCE_MANAGER = "https://management.azure.com"
+API = "2024-10-01"  # of Microsoft.MachineLearningServices
+PAUSES = (0.5, 1, 2, 4)  # seconds between attempts, where the service names none
+PASSING = (408, 429, 500, 502, 503, 504)
+log = logging.getLogger("aml")
+
+
+class ServiceError(Refusal):
+    """What the service refused, or that it did not answer: then `status` is 0. `code` is Azure's word for it."""
+
+    def __init__(self, message: str, status: int, code: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Service:
+    """The workspace that the settings name. `dry` sends nothing: it prints requests and makes answers up."""
+
+    def __init__(self, settings: dict[str, str], dry: bool = False, patience: tuple[float, ...] = PAUSES) -> None:
+        if not log.isEnabledFor(logging.DEBUG):
+            logging.disable()  # Azure's libraries tell of every class that is experimental, every sign-in they tried
+        self.settings = settings
+        self.dry = dry
+        self.patience = patience
+        self.sign_in = dry_run.SignIn() if dry else SignIn()
+        self.subscription = f"/subscriptions/{settings['subscription_id']}"
+        self.scope = (
+            f"{self.subscription}/resourceGroups/{settings['resource_group']}"
+            f"/providers/Microsoft.MachineLearningServices/workspaces/{settings['workspace_name']}"
+        )
+
+    @property
+    def name(self) -> str:
+        return str(self.settings["workspace_name"])
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        /,
+        api: str = API,
+        patience: tuple[float, ...] | None = None,
+        **query: Any,
+    ) -> Any:
+        """The answer to a request below the workspace, below the subscription ("/subscriptions/…") or at an address.
+
+        `patience` has the seconds between attempts; none for a request that must not be sent twice. Raises
+        ServiceError when the service refuses, or does not answer after the last attempt.
+        """
+        address = path
+        if not path.startswith("https:"):
+            base = RESOURCE_MANAGER + ("" if path.startswith("/subscriptions") else self.scope)
+            address = base + urllib.parse.quote(path) + "?" + urllib.parse.urlencode({"api-version": api, **query})
+        elif query:
+            address += "?" + urllib.parse.urlencode(query)
+        if self.dry:
+            status, answer = dry_run.answer(method, address, body)
+            if status == 404:
+                raise ServiceError("not there yet", status, "NotFound")
+            return answer
+        return json.loads(
+            self._attempt(method, address, body, self.patience if patience is None else patience) or b"null"
+        )
+
+    def get(self, path: str, /, **query: Any) -> Any:
+        return self.send("GET", path, **query)
+
+    def find(self, path: str, /, **query: Any) -> Any:
+        """The same, or None when there is no such thing in the workspace."""
+        try:
+            return self.get(path, **query)
+        except ServiceError as error:
+            if error.status == 404 and error.code not in MISSING:
+                return None
+            raise
+
+    def all(self, path: str, /, **query: Any) -> Iterator[Any]:
+        """The entries of a list, page by page."""
+        page = self.get(path, **query)
+        while True:
+            yield from page["value"]
+            if not page.get("nextLink"):
+                return
+            page = self.send("GET", page["nextLink"])
+
+    @cached_property
+    def workspace(self) -> Any:
+        return self.get("")
+
+    @cached_property
+    def data_plane(self) -> str:
+        """The address of the workspace's region, which has runs, metrics and logs."""
+        return "https://" + urllib.parse.urlsplit(str(self.workspace["properties"]["mlFlowTrackingUri"])).netloc
+
+    def studio(self, run_id: str) -> str:
+        return f"https://ml.azure.com/runs/{run_id}?wsid={self.scope}"
+
+    def _attempt(self, method: str, address: str, body: Any, patience: tuple[float, ...]) -> bytes:
+        content = None if body is None else json.dumps(body).encode()
+        host = urllib.parse.urlsplit(address).netloc
+        for pause in (*patience, None):
+            token = self.sign_in.get_token(f"{RESOURCE_MANAGER}/.default").token
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "aml"}
+            request = urllib.request.Request(address, content, headers, method=method)
+            try:
+                with urllib.request.urlopen(request, timeout=60, context=_trust()) as response:
+                    log.debug("%s %s %s", response.status, method, address)
+                    return bytes(response.read())
+            except urllib.error.HTTPError as refused:
+                error = _explain(refused, self)
+                log.debug("%s %s %s: %s", refused.code, method, address, error.code)
+                if refused.code not in PASSING or pause is None:
+                    raise error from None
+                with contextlib.suppress(ValueError):
+                    pause = float(refused.headers.get("Retry-After") or pause)
+            except (OSError, http.client.HTTPException) as broken:
+                reason = getattr(broken, "reason", broken)
+                log.debug("%s %s: %s", method, address, reason)
+                if pause is None or isinstance(reason, ssl.SSLCertVerificationError):
+                    raise ServiceError(f"{host} cannot be reached: {reason}", 0, "Unreachable") from None
+            time.sleep(pause)
+        raise AssertionError
+
+
+def fetch(address: str, start: int) -> bytes:
+    """What a blob has from byte `start` on, by an address that carries its own permission; nothing yet is b""."""
+    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"})
+    try:
+        with urllib.request.urlopen(request, timeout=60, context=_trust()) as response:
+            return bytes(response.read())
+    except (OSError, http.client.HTTPException):  # nothing new (416), or not now: it is asked for again
+        return b""
+
+
+def _trust() -> ssl.SSLContext:
+    """The system's certificates, certifi's (python.org's Python on macOS has none), and those of a company's proxy."""
+    context = ssl.create_default_context()
+    with contextlib.suppress(ImportError):
+        import certifi
+
+        context.load_verify_locations(certifi.where())
+    if own := os.environ.get("REQUESTS_CA_BUNDLE"):
+        context.load_verify_locations(own)
+    return context
+
+
+# Azure Resource Manager's codes (azure-resource-manager/troubleshooting/common-deployment-errors)
+MISSING = ("SubscriptionNotFound", "InvalidSubscriptionId", "ResourceGroupNotFound")
+ATTACH = "aml workspace finds out, and aml workspace attach -s SUBSCRIPTION -g GROUP -w WORKSPACE mends it"
+
+
+def _explain(refused: urllib.error.HTTPError, service: Service) -> ServiceError:
+    try:
+        answer = json.loads(refused.read() or b"{}")
+        error = answer.get("error") if isinstance(answer.get("error"), dict) else answer
+    except ValueError:
+        error = {}
+    code = str(error.get("code") or error.get("error_code") or refused.reason)
+    return ServiceError(explain(refused.code, code, str(error.get("message") or ""), service), refused.code, code)
+
+
+def explain(status: int, code: str, message: str, service: Service) -> str:
+    """What the service refused, why and the mend, in a line or two. `code` and `message` are the service's own."""
+    workspace = f"workspace {service.name}"
+    if status == 401:
+        return f"{workspace}: your sign-in ran out or is of another tenant ({code}): az login, and run it again"
+    if status == 403:
+        return f"{workspace}: you may not do this ({code}): ask its owner for the role AzureML Data Scientist"
+    if code in MISSING or "/workspaces/" + service.name + "'" in message:
+        return f"{workspace}: {sentence(message)}; {ATTACH}"
+    if status in PASSING:
+        return f"{workspace}: the service is busy ({status} {code}): run it again later"
+    return f"{workspace}: {sentence(message) or status} ({code})"
+
+
+def sentence(message: str) -> str:
+    """The first line of a message of Azure, without the id of the request that ends some."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    return lines[0].removesuffix(".") if lines else ""
