@@ -24,10 +24,10 @@ def main(folder, model):
     sys.path.insert(0, str(folder))
     from aml import workspace
 
-    lines, _, looked_up = workspace.report(folder, seconds=5)
+    lines, state = workspace.report(folder, seconds=5)
     activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
     print("\n".join(lines))
-    if os.environ.get("AML_CONFIRM") == "strict" and not looked_up:
+    if os.environ.get("AML_CONFIRM") == "strict" and state != "confirmed":
         print("AML_CONFIRM=strict: the workspace is not confirmed, so nothing is generated", file=sys.stderr)
         return 1
     print(NEXT.format(folder=folder, activate=activate, model=model))

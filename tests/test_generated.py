@@ -235,9 +235,7 @@ def test_hook_says_nothing_of_attaching_when_everything_is_set(
 ) -> None:
     bake(subscription_id=UUID)
     said = capfd.readouterr().out
-    assert re.search(
-        rf"^  subscription_id +{UUID} +confirmed: in form only, not looked up in Azure$", said, re.MULTILINE
-    )
+    assert re.search(rf"^  subscription_id +{UUID} +not confirmed: not signed in to Azure: run `az login`", said, re.M)
     assert "not set" not in said and "attach" not in said
 
 
@@ -358,7 +356,7 @@ def test_unreadable_settings_are_refused_with_file_and_line(text: str, message: 
     write_settings(root, text)
     with pytest.raises(Refusal, match=message) as refusal:
         workspace.report(root)
-    assert "aml workspace attach -s SUBSCRIPTION -g GROUP -w WORKSPACE" in str(refusal.value)
+    assert "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE" in str(refusal.value)
 
 
 def test_settings_in_another_encoding_are_refused(root: Path) -> None:
@@ -387,11 +385,11 @@ def test_missing_settings_file_is_refused(root: Path) -> None:
 def test_state_of_a_value(value: object, state: str, root: Path) -> None:
     write_settings(root, {**read_settings(root), "resource_group": value})
     assert states(root)["resource_group"] == state
-    lines, fine = workspace.report(root)
-    assert fine == (state != "not confirmed")
+    lines, worst = workspace.report(root)
+    assert worst == ("not set" if state == "confirmed" else state)  # the subscription is not set
     (line,) = [line for line in lines if line.startswith("  resource_group")]
     assert state in line
-    assert fine or "1-90 letters, digits and - _ . ( ), not ending with a dot" in line
+    assert state != "not confirmed" or "1-90 letters, digits and - _ . ( ), not ending with a dot" in line
 
 
 def test_nearest_shadow_is_named(root: Path) -> None:
@@ -405,7 +403,7 @@ def test_nearest_shadow_is_named(root: Path) -> None:
     finding = workspace.confirm(inner)[0]
     assert finding.state == "not confirmed"
     assert str(root / "models" / ".azureml" / "config.json") in finding.why
-    assert workspace.report(inner)[1] is False
+    assert workspace.report(inner)[1] == "not confirmed"
     assert str(root / ".azureml" / "config.json") in workspace.confirm(root)[0].why
 
 
@@ -420,8 +418,8 @@ def test_workspace_command_shows_changes_and_refuses(repository: Repository) -> 
     assert config.read_bytes() == before
     assert "attach what?" in repository.aml("workspace", "attach", status=2).stderr
 
-    attached = repository.aml("workspace", "attach", "-s", UUID, "-w", "other", cwd=repository.path / "src")
-    assert re.search(rf"subscription_id +{UUID} +confirmed", attached.stdout)
+    attached = repository.aml("workspace", "attach", "-s", UUID, "-w", "other", cwd=repository.path / "src", status=1)
+    assert re.search(rf"subscription_id +{UUID} +not confirmed: not signed in", attached.stdout)
     assert json.loads(config.read_text(encoding="utf-8")) == {
         "subscription_id": UUID,
         "resource_group": "aml-demo",

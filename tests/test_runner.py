@@ -4,6 +4,7 @@ import functools
 import http.server
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -185,8 +186,10 @@ def test_a_job_file_may_stand_outside_of_the_repository(repository: Repository, 
 
 def test_a_job_for_a_cluster_is_not_run_here_unasked(repository: Repository) -> None:
     job = repository.job("echo hello", compute="azureml:big")
-    refused = repository.aml("submit", "-c", job, "--here", status=2).stderr
-    assert refused.startswith("aml: job.yml:2: compute azureml:big is not this machine: aml submit -c job.yml --local")
+    refused = repository.aml("submit", "-c", job, status=2).stderr
+    assert re.match(r"aml: aml_config.config\.json: subscription_id '[0-]+' is not set: aml workspace attach ", refused)
+    assert refused.endswith("\n     on this machine: aml submit -c job.yml --local\n")
+    assert "--here is for a run on this machine" in repository.aml("submit", "-c", job, "--here", status=2).stderr
     assert repository.aml("submit", "-c", job, "--here", "--local").stdout.strip() == "hello"
 
 

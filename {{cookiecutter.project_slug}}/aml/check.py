@@ -23,6 +23,10 @@ def anything(value: Any) -> str | None:
     return None
 
 
+def free(fields: str) -> dict[str, Shape]:
+    return dict.fromkeys(fields.split(), anything)
+
+
 def named(rule: str) -> Shape:
     return lambda name: None if RULES[rule].accepts(name) else f"{RULES[rule].says}, such as {RULES[rule].example}"
 
@@ -46,22 +50,29 @@ def texts(value: Any) -> str | None:
 
 
 ASSET = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)|/.+)"
-COMMON: dict[str, Shape] = {"$schema": anything, "description": anything, "tags": texts}
-INPUT: dict[str, Shape] = {
-    **dict.fromkeys(("path", "value", "datastore", "path_on_compute"), anything),
+COMMON: dict[str, Shape] = free("$schema description") | {"tags": texts}
+INPUT: dict[str, Shape] = free("path value datastore path_on_compute") | {
     "type": one_of(*DATA_TYPES),
     "mode": matching("(?i)(ro_mount|download|direct|eval_mount|eval_download)", "ro_mount, download or direct"),
 }
-OUTPUT: dict[str, Shape] = {
-    "path": anything,
+OUTPUT: dict[str, Shape] = free("path version") | {
     "type": one_of(*DATA_TYPES),
     "mode": matching("(?i)(rw_mount|mount|upload|direct)", "rw_mount, upload or direct"),
     "name": named("asset"),
-    "version": anything,
 }
-ENVIRONMENT = dict.fromkeys(
-    "name version image conda_file build os_type inference_config id datastore auto_delete_setting".split(), anything
+ENVIRONMENT = COMMON | free(
+    "name version image conda_file build os_type inference_config id datastore auto_delete_setting"
 )
+DISTRIBUTIONS: dict[str, dict[str, Shape]] = {
+    "mpi": {"process_count_per_instance": at_least(1)},
+    "pytorch": {"process_count_per_instance": at_least(1)},
+    "tensorflow": {"worker_count": at_least(1), "parameter_server_count": at_least(0)},
+    "ray": {
+        **free("address head_node_additional_args worker_node_additional_args"),
+        **dict.fromkeys(("port", "dashboard_port"), at_least(1)),
+        "include_dashboard": matching("True|False", "true or false"),
+    },
+}
 JOB: dict[str, Shape] = {
     **dict.fromkeys(FIELDS, anything),
     "tags": texts,
@@ -75,15 +86,15 @@ JOB: dict[str, Shape] = {
     "limits": {"timeout": at_least(1)},
     "queue_settings": {"job_tier": anything, "priority": one_of("low", "medium", "high")},
     "resources": {
-        **dict.fromkeys(("docker_args", "instance_type", "locations", "properties"), anything),
+        **free("docker_args instance_type locations properties"),
         "instance_count": at_least(1),
         "max_instance_count": at_least(1),
         "shm_size": matching(r"\d+[bkmgBKMG]", "a number and b, k, m or g"),
     },
 }
 COMPUTE = COMMON | {
-    **dict.fromkeys(("location", "identity", "enable_node_public_ip", "network_settings", "resource_id"), anything),
-    **dict.fromkeys(("ssh_public_access_enabled", "ssh_settings"), anything),
+    **free("location identity enable_node_public_ip network_settings resource_id"),
+    **free("ssh_public_access_enabled ssh_settings"),
     "type": one_of("amlcompute"),
     "name": named("compute"),
     "size": matching(r"\w+", "a VM size, such as Standard_DS3_v2"),
@@ -93,7 +104,7 @@ COMPUTE = COMMON | {
     "idle_time_before_scale_down": at_least(0),
 }
 DATA = COMMON | {
-    **dict.fromkeys(("path", "version", "id", "datastore", "auto_delete_setting"), anything),
+    **free("path version id datastore auto_delete_setting"),
     "name": named("asset"),
     "type": one_of(*DATA_TYPES[:3]),
 }
@@ -103,6 +114,15 @@ RETIRED = {
     "azureml-sdk": "is SDK v1, out of support since 2026-06-30: take it out",
     "azureml-defaults": "brings SDK v1 and a web server: azureml-mlflow is enough to train",
 }
+# What an image or a package is for, by its name: +cu124, jax[cuda12], cudatoolkit=11.8; or CPUs only.
+CUDA = re.compile(
+    r"(?<![a-z0-9])cu(?:da(?:[a-z-]*[\s=]+|[:-])?)?(1\d)|\+cpu\b|/whl/cpu\b|\bcpuonly\b|\b(?:pytorch|tensorflow)-cpu\b"
+)
+# Releases on PyPI and the CUDA that they, or tensorflow[and-cuda], require (as nvidia-cuda-runtime-cuNN, cuda-toolkit).
+# tensorflow alone takes the image's. torch brings its own: what is older than the image's runs, so it is not listed.
+PINS = ((r"torch==2\.1[1-5]\b", 13), (r"tensorflow==2\.14\b", 11), (r"tensorflow==2\.(1[5-9]|2[01])\b", 12))
+BASE_IMAGE = re.compile(r"mcr\.microsoft\.com/azureml/(base:)?(open|intel)mpi")  # to be had with and without CUDA
+NVIDIA = re.compile(r"standard_n[cdv](?!.*(as_v4|v710|mi300x))")  # the excepted ones have GPUs of AMD
 TOO_LARGE = 100 * 2**20  # bytes; azure-ai-ml warns above it
 SECRET_NAMES = re.compile(
     r"\.env(\..+)?|.+\.(pem|pfx|p12|key)|id_(rsa|dsa|ecdsa|ed25519)|\.(netrc|pypirc|git-credentials)"
@@ -133,7 +153,9 @@ def _place(finding: str) -> tuple[str, int, str]:
 def check(root: Path, name: str | None = None) -> Iterator[str]:
     """All findings on one runconfig and what it refers to, or on everything in aml_config/."""
     if name:
-        yield from _job(load_job(name, root))
+        job = load_job(name, root)
+        yield from of_job(job)
+        yield from _hardware(job, root)
         return
     jobs = {}
     for path in sorted((root / "aml_config").glob("*.y*ml")):
@@ -141,8 +163,9 @@ def check(root: Path, name: str | None = None) -> Iterator[str]:
             document = Document(path)
             data = document.data
             if "command" in data or data.get("type") == "command":
-                jobs[path.stem] = Job(document)
-                yield from _job(jobs[path.stem])
+                job = jobs[path.stem] = Job(document)
+                yield from of_job(job)
+                yield from _hardware(job, root)
             elif "dependencies" in data:
                 yield from _conda(document)
             elif "size" in data or "compute" in str(data.get("type")):
@@ -179,12 +202,22 @@ def _shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *key
             yield from _shape(document, value, shape[field], *keys, field)
 
 
-def _job(job: Job) -> Iterator[str]:
+def of_job(job: Job) -> Iterator[str]:
+    """The findings on one runconfig; aml submit asks for them before it sends anything."""
     document = job.document
     yield from _shape(document, job.data, JOB)
     yield from _references(job)
     if "compute" not in job.data and "instance_type" not in job.section("resources"):
         yield f"{job.where()}: no compute: write compute: local, or compute: azureml:NAME"
+    if fields := DISTRIBUTIONS.get(str(job.at("distribution", "type")).lower()):
+        yield from _shape(document, job.section("distribution"), fields | free("type"), "distribution")
+    elif job.data.get("distribution") is not None:
+        says = f"should be a mapping with a type: {', '.join(DISTRIBUTIONS)}"
+        yield f"{job.where('distribution', 'type')}: distribution: {says}"
+    where, nodes = job.where("resources", "instance_count"), job.at("resources", "instance_count")
+    if type(nodes) is int and nodes > 1 and "distribution" not in job.data:
+        mend = "add a distribution, such as {type: pytorch}"
+        yield f"{where}: {nodes} nodes would each train on their own: {mend}"
     for kind, shape in (("inputs", INPUT), ("outputs", OUTPUT)):
         for name, value in job.section(kind).items():
             if isinstance(value, dict):
@@ -251,7 +284,7 @@ def _path(document: Document, entry: dict[str, Any], *keys: str) -> Iterator[str
 
 
 def _environment(document: Document, data: dict[str, Any], *keys: str) -> Iterator[str]:
-    yield from _shape(document, data, COMMON | ENVIRONMENT, *keys)
+    yield from _shape(document, data, ENVIRONMENT, *keys)
     if ("image" in data) == ("build" in data):
         yield f"{document.where(*keys)}: an environment needs either an image or a build"
     if isinstance(data.get("conda_file"), str):
@@ -280,6 +313,38 @@ def _conda(document: Document) -> Iterator[str]:
         yield f"{where}: MLflow alone does not reach the workspace: add azureml-mlflow"
     elif re.search(r"==?\s*(3\.(1[6-9]|[2-9]\d)|[4-9]\.)", text):  # azureml-mlflow 1.62.0.post6: mlflow-skinny<=3.15.0
         yield f"{where}: {text}: azureml-mlflow needs MLflow 3.15.0 or older"
+
+
+def _hardware(job: Job, root: Path) -> Iterator[str]:
+    """Whether cluster, image and packages go together. submit does not ask: the cluster may have changed since."""
+    compute, nodes = str(job.data.get("compute")), job.at("resources", "instance_count")
+    image, where = str(job.at("environment", "image")), job.where("environment", "image")
+    found, base, short = CUDA.search(image.lower()), BASE_IMAGE.match(image), image.rpartition("/")[2]
+    cuda = int(found[1] or 0) if found else 0 if base else None  # 0: none; None: not known
+    files = sorted((root / "aml_config").glob("*.y*ml")) if compute.startswith("azureml:") else []
+    for cluster in (Document(path) for path in files if b"\nsize:" in b"\n" + path.read_bytes()):
+        if compute != f"azureml:{cluster.data.get('name')}":
+            continue
+        most, size = cluster.data.get("max_instances", 4), str(cluster.data.get("size"))
+        if type(nodes) is int and type(most) is int and nodes > most:
+            limit = f"{cluster.where('max_instances')} allows {most}"
+            yield f"{job.where('resources', 'instance_count')}: {nodes} nodes, but {limit}: mend one of them"
+        gpu = NVIDIA.match(size.lower())
+        if base and not (size.lower().startswith("standard_n") if cuda else not gpu):
+            node = f"{size} ({cluster.where('size')}) has {'a' if gpu else 'no'} GPU"
+            yield f"{where}: image {short} has {'' if cuda else 'no '}CUDA, but {node}: take another image or size"
+    conda = job.at("environment", "conda_file")
+    if cuda is None or not isinstance(conda, str) or not (job.folder / conda).is_file():
+        return
+    document = Document(job.folder / conda)
+    lines = list(entries(document.data, document.name))
+    named = [(keys, text, int(match[1] or 0)) for keys, text in lines if (match := CUDA.search(text.lower()))]
+    pip = [(keys, text) for keys, text in lines if cuda and "pip" in keys]
+    pinned = [(*line, needs) for line in pip for pin, needs in PINS if re.match(pin, line[1].replace(" ", ""))]
+    for keys, text, needs in named or pinned:
+        if needs != cuda:
+            what, has = (f"CUDA {version}" if version else "CPUs" for version in (needs, cuda))
+            yield f"{document.where(*keys)}: {text} is for {what}, image {short} for {has}: take another build or image"
 
 
 def _compute(document: Document) -> Iterator[str]:
@@ -319,8 +384,8 @@ def _snapshot(code: Path) -> Iterator[str]:
 
 
 def _differences(here: Job, there: Job) -> Iterator[str]:
-    """Where the runconfig of the cluster differs from that of this machine beyond compute and inputs."""
-    for key in sorted({*here.data, *there.data} - {"$schema", "compute", "inputs"}):
+    """Where the runconfig of the cluster differs from that of this machine beyond inputs, compute and its nodes."""
+    for key in sorted({*here.data, *there.data} - {"$schema", "compute", "inputs", "resources", "distribution"}):
         if here.data.get(key) != there.data.get(key):
             yield f"{there.where(key)}: {key} differs from {here.where(key)}: what trains here should train there"
     for has, lacks in ((here, there), (there, here)):

@@ -24,6 +24,7 @@ from aml.service import Service, ServiceError
 
 EXIT = {"finished": 0, "failed": 1, "cancelled": 130}
 CURATED = re.compile(r"azureml://registries/|azureml:/")
+FOLLOWING = (1.0, 2, 4, 8, 15, 30, 60)  # seconds between attempts to reach the service while a job goes on there
 NOTE_LASTS = 86400  # seconds after which a submission that was cut off is forgotten
 
 
@@ -32,7 +33,7 @@ def submit(root: Path, service: Service, job: Job, record: Path | None, wait: bo
 
     Raises Refusal, before anything is uploaded, when the job cannot run there.
     """
-    if findings := list(check._job(job)):
+    if findings := list(check.of_job(job)):
         raise Refusal("\n     ".join([f"{job.document.name} has {len(findings)} to mend first", *findings]))
     with ThreadPoolExecutor(1 if service.dry else 8) as pool:  # meanwhile azure-ai-ml is imported
         looking = [pool.submit(look) for look in _lookups(service, job)]
@@ -64,6 +65,7 @@ def submit(root: Path, service: Service, job: Job, record: Path | None, wait: bo
 def watch(service: Service, run_id: str) -> int:
     """Show what a job prints until it ends; returns its exit status. Ctrl-C ends the watching, not the job."""
     began = time.time()
+    service.patience = FOLLOWING
 
     def write(text: str) -> None:
         print(text, end="", flush=True)

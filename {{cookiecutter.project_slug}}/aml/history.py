@@ -141,7 +141,10 @@ def follow(service: Service, run_id: str, write: Callable[[str], object]) -> tup
     decoders: dict[str, codecs.IncrementalDecoder] = {}
     before, pause = "", float(POLL[0])
     while True:
-        status = job(service, run_id)["properties"]["status"]
+        found = job(service, run_id)
+        if found is None:
+            raise Refusal(f"run {run_id}: no such job in workspace {service.name} any more")
+        status = found["properties"]["status"]
         ended = STATUSES.get(status) in ENDED
         if status != before and not ended and status != "Running":
             say(f"{status.lower()} …")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aml import Refusal, dry_run
-from aml.service import Service, ServiceError, explain, log, sentence
+from aml.service import Service, explain, log, sentence
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -43,7 +43,7 @@ def plainly(service: Service) -> Iterator[None]:
     except HttpResponseError as refused:
         status, code = refused.status_code or 0, str(getattr(refused.error, "code", "") or refused.reason)
         message = getattr(refused.error, "message", "") or refused.message
-        raise ServiceError(explain(status, code, message, service), status, code) from refused
+        raise explain(status, code, message, service) from refused
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
         raise Refusal(f"workspace {service.name}: {sentence(str(error.message or error))}") from error
 

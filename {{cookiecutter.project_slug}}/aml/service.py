@@ -169,8 +169,7 @@ def _trust() -> ssl.SSLContext:
 
 
 # Azure Resource Manager's codes (azure-resource-manager/troubleshooting/common-deployment-errors)
-MISSING = ("SubscriptionNotFound", "InvalidSubscriptionId", "ResourceGroupNotFound")
-ATTACH = "aml workspace finds out, and aml workspace attach -s SUBSCRIPTION -g GROUP -w WORKSPACE mends it"
+MISSING = ("SubscriptionNotFound", "InvalidSubscriptionId", "ResourceGroupNotFound", "WorkspaceNotFound")
 
 
 def _explain(refused: urllib.error.HTTPError, service: Service) -> ServiceError:
@@ -180,21 +179,24 @@ def _explain(refused: urllib.error.HTTPError, service: Service) -> ServiceError:
     except ValueError:
         error = {}
     code = str(error.get("code") or error.get("error_code") or refused.reason)
-    return ServiceError(explain(refused.code, code, str(error.get("message") or ""), service), refused.code, code)
+    return explain(refused.code, code, str(error.get("message") or ""), service)
 
 
-def explain(status: int, code: str, message: str, service: Service) -> str:
+def explain(status: int, code: str, message: str, service: Service) -> ServiceError:
     """What the service refused, why and the mend, in a line or two. `code` and `message` are the service's own."""
-    workspace = f"workspace {service.name}"
+    if code == "ResourceNotFound" and f"/workspaces/{service.name}'".lower() in message.lower():
+        code = "WorkspaceNotFound"  # the same code stands for what is not in a workspace
     if status == 401:
-        return f"{workspace}: your sign-in ran out or is of another tenant ({code}): az login, and run it again"
-    if status == 403:
-        return f"{workspace}: you may not do this ({code}): ask its owner for the role AzureML Data Scientist"
-    if code in MISSING or "/workspaces/" + service.name + "'" in message:
-        return f"{workspace}: {sentence(message)}; {ATTACH}"
-    if status in PASSING:
-        return f"{workspace}: the service is busy ({status} {code}): run it again later"
-    return f"{workspace}: {sentence(message) or status} ({code})"
+        why = f"your sign-in ran out, or is of another tenant ({code}): az login, and run it again"
+    elif status == 403:
+        why = f"you may not do this ({code}): ask its owner for the role AzureML Data Scientist"
+    elif code in MISSING:
+        why = f"not found, or not yours ({code}): aml workspace shows what you can see"
+    elif status in PASSING:
+        why = f"the service is busy ({status} {code}): run it again later"
+    else:
+        why = f"{sentence(message) or status} ({code})"
+    return ServiceError(f"workspace {service.name}: {why}", status, code)
 
 
 def sentence(message: str) -> str:

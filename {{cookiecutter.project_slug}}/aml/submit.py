@@ -44,7 +44,10 @@ def run(args: argparse.Namespace) -> int:
     for name, path in asked_for.choose_data(args.data).items():
         known = local.ELSEWHERE.match(path)
         asked_for.data["inputs"][name]["path"] = path if known else str(Path(path).resolve())
-    service = workspace.service(root, args.dry_run)
+    try:
+        service = workspace.service(root, args.dry_run)
+    except Refusal as refusal:
+        raise Refusal(f"{refusal}\n     on this machine: aml submit -c {args.name} --local") from None
     return cluster.submit(root, service, asked_for, args.output_metadata_file, not args.no_wait)
 
 

@@ -137,15 +137,14 @@ def _visible(service: Service, wrong: int) -> str:
     return f"not found, or not yours; {seen}"
 
 
-def report(root: Path, seconds: float = 60) -> tuple[list[str], bool, bool]:
-    """The lines that `aml workspace` prints, whether nothing is wrong (`not set` is not wrong), and whether all of it
-    was confirmed by the service.
+def report(root: Path, seconds: float = 60) -> tuple[list[str], str]:
+    """The lines that `aml workspace` prints, and the worst of their states; "well-formed" for what nobody looked up.
 
     The service is asked when the settings are well-formed and azure-identity or the az command is at hand; it gets
     `seconds` to answer.
     """
     findings = confirm(root)
-    looked_up = False
+    confirmed = "well-formed"
     if all(finding.state == "confirmed" for finding in findings[1:]) and _at_hand():
         states = dict.fromkeys(
             SETTINGS, ("not confirmed", f"no answer within {seconds:g} s: aml workspace tries again")
@@ -154,15 +153,15 @@ def report(root: Path, seconds: float = 60) -> tuple[list[str], bool, bool]:
         asking.start()
         asking.join(seconds)
         findings[1:] = [Finding(setting, value, *states[setting]) for setting, value, _, _ in findings[1:]]
-        looked_up = True
+        confirmed = "confirmed"
     width = max(len(finding.value) for finding in findings[1:])
     lines = [f"Workspace settings, {findings[0].value}", f"  {findings[0].state}: {findings[0].why}"]
     for setting, value, state, why in findings[1:]:
         lines.append(f"  {setting:<15}  {value:<{width}}  {state}{': ' if why else ''}{why}")
-    if any(finding.state == "not set" for finding in findings):
+    found = {finding.state for finding in findings}
+    if "not set" in found:
         lines += ["Everything on this machine works without them. To set them:", f"  {ATTACH}"]
-    fine = all(finding.state != "not confirmed" for finding in findings)
-    return lines, fine, fine and looked_up
+    return lines, next((state for state in ("not confirmed", "not set") if state in found), confirmed)
 
 
 def _at_hand() -> bool:
@@ -205,6 +204,6 @@ def run(args: argparse.Namespace) -> int:
         if not changes:
             raise Refusal("attach what? Name at least one of -s SUBSCRIPTION, -g RESOURCE_GROUP, -w WORKSPACE")
         attach(root, changes)
-    lines, fine, _ = report(root)
+    lines, state = report(root)
     print("\n".join(lines))
-    return 0 if fine else 1
+    return 1 if state == "not confirmed" else 0
