@@ -41,6 +41,7 @@ FILES = WITH_ANSWERS | {
     "aml/history.py",
     "aml/job.py",
     "aml/local.py",
+    "aml/lock.py",
     "aml/models.py",
     "aml/names.py",
     "aml/process.py",

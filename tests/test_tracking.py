@@ -1,5 +1,6 @@
 """Runs and models as MLflow's own client and user interface see them."""
 
+import errno
 import json
 import os
 import signal
@@ -320,3 +321,24 @@ def test_a_link_in_outputs_is_kept_and_what_it_leads_to_left_alone(repository: R
     (precious / "file").write_text("x")
     repository.submit(f"rmdir outputs; ln -s '{precious}' outputs")
     assert (precious / "file").read_text() == "x"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows locks by another call")
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP], ids=errno.errorcode.get)
+def test_a_network_share_without_locks_will_do(error: int, repository: Repository, tmp_path: Path) -> None:
+    """As the home of a compute instance may be: the call fails in every process."""
+    no_locks = f"import fcntl\ndef flock(*_):\n    raise OSError({error}, 'no locks here')\nfcntl.flock = flock\n"
+    (tmp_path / "sitecustomize.py").write_text(no_locks)
+    variables = {**ENVIRONMENT, "PYTHONPATH": str(tmp_path)}
+    job = repository.job("mkdir -p outputs; echo 1 > outputs/model.pkl")
+    done = repository.aml("submit", "-c", job, "--here", env=variables)
+    assert "finished" in done.stderr and "Warning" not in done.stderr
+    assert "version 1" in repository.aml("register-model", "-n", "demo", env=variables).stdout
+    killed = subprocess.Popen(
+        repository.command("submit", "-c", repository.job("sleep 60"), "--here"), cwd=repository.path, env=variables
+    )
+    while "running" not in repository.aml("runs", env=variables).stdout:
+        time.sleep(0.1)
+    killed.kill()
+    killed.wait()
+    assert "running" not in repository.aml("runs", env=variables).stdout

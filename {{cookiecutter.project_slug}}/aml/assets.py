@@ -1,6 +1,8 @@
 """Versions of data assets and models in the workspace."""
 
+import functools
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from aml import Refusal
@@ -26,9 +28,10 @@ def versions(service: Service, kind: str, name: str) -> list[Any]:
 def everything(service: Service, kind: str, name: str | None) -> Iterator[tuple[str, Any]]:
     """The name and each version, newest first, of one asset or of all."""
     names = [name] if name else sorted(asset["name"] for asset in service.all(f"/{kind}"))
-    for asset in names:
-        for version in versions(service, kind, asset):
-            yield asset, version
+    with ThreadPoolExecutor(8) as pool:
+        for asset, found in zip(names, pool.map(functools.partial(versions, service, kind), names), strict=True):
+            for version in found:
+                yield asset, version
 
 
 def create(service: Service, kind: str, name: str, put: Callable[[str], object]) -> str:

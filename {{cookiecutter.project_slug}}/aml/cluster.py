@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from aml import Refusal, assets, check, history, say, storage, tracking
+from aml import Refusal, assets, check, history, lock, say, storage, tracking
 from aml.job import Job
 from aml.local import ELSEWHERE
 from aml.sdk import client, plainly
@@ -165,7 +165,7 @@ def _once(root: Path, service: Service, body: dict[str, Any]) -> Iterator[tuple[
     (root / "runs").mkdir(exist_ok=True)
     for slot in itertools.count():
         note = root / "runs" / f".submitted-{what}-{slot}"
-        with contextlib.suppress(Timeout), FileLock(f"{note}.lock", timeout=0):
+        with contextlib.suppress(Timeout), lock.held(Path(f"{note}.lock"), timeout=0):
             again = note.is_file() and note.stat().st_mtime > time.time() - NOTE_LASTS
             if not again:
                 note.write_text(str(body.get("name") or tracking.new_id()), encoding="utf-8")

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
-
-from aml import Refusal, find_root, tracking, workspace
+from aml import Refusal, find_root, lock, tracking, workspace
 from aml.names import RULES
 
 if TYPE_CHECKING:
@@ -156,7 +154,7 @@ def register(root: Path, name: str, run: tracking.Run, asset: Path, tags: dict[s
     """
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
     client = registry(root)
-    with FileLock(root / "mlruns" / ".register.lock"):
+    with lock.held(root / "mlruns" / ".register.lock"):
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
         for version in client.search_model_versions(f"name = '{name}'"):

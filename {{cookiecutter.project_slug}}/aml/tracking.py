@@ -20,9 +20,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, Timeout
 
-from aml import Refusal, process, shown
+from aml import Refusal, lock, process, shown
 from aml.job import Job
 
 # mlflow.entities.RunStatus
@@ -33,7 +33,7 @@ TAG = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # MLflow's rule for keys, each of whi
 LOCK = ".lock"  # in runs/<id>, held as long as the run is watched over
 AZURE_RUN = "azure.run"  # tag of a run that was tracked in the workspace: its id there
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
-_locks: dict[str, FileLock] = {}  # what this process holds; the system frees them however it ends
+_locks: dict[str, BaseFileLock] = {}  # what this process holds; the system frees them however it ends
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> Run:
     experiment = str(job.data.get("experiment_name") or root.name)
     record = _experiment(root, experiment) / run_id
     (root / "runs" / run_id).mkdir(parents=True)
-    _locks[run_id] = FileLock(root / "runs" / run_id / LOCK)
-    _locks[run_id].acquire()
+    _locks[run_id] = lock.acquire(root / "runs" / run_id / LOCK)
     for part in ("artifacts", "metrics", "params", "tags"):  # MLflow does not recognise a run without them
         (record / part).mkdir(parents=True)
     for key, value in tags.items():
@@ -257,7 +256,7 @@ def _settled(root: Path, run: Run) -> Run:
         return run
     try:
         (root / "runs" / runner).mkdir(parents=True, exist_ok=True)
-        with FileLock(root / "runs" / runner / LOCK, timeout=0):
+        with lock.held(root / "runs" / runner / LOCK, timeout=0):
             run = _run(root, run.record, run.experiment, _read_meta(run.record))  # it may have ended meanwhile
             if run.status == "running":
                 process.end(runner, None)
