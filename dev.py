@@ -2,6 +2,7 @@
 
     python dev.py demo      generate a repository, train a model in it and register it: about a minute
     python dev.py test      run the tests; arguments go to pytest, such as -m "not slow"
+    python dev.py faults    try every fault at every request to Azure, and print what was survived: ten minutes
     python dev.py bench     print the benchmarks; arguments go to benchmarks/run.py
 
 What this needs goes into .venv beside this file, which dev.py makes anew whenever it is not whole. No other Python
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 from pathlib import Path
 
 if sys.version_info < (3, 10):  # noqa: UP036  # macOS's own python3 is older, and gets here
@@ -143,6 +145,42 @@ def test(arguments: list[str]) -> int:
     return subprocess.run([str(prepare("test")), "-m", "pytest", *arguments]).returncode
 
 
+def faults(arguments: list[str]) -> int:
+    """Run the fault matrix and print its table; returns pytest's exit status."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        status = test(["-m", "faults", "tests/faults", f"--junitxml={report}", *arguments])
+        print(fault_table(report) if report.is_file() else "no fault was tried")
+    return status
+
+
+def fault_table(report: Path) -> str:
+    """A row for each verb, a column for each kind of fault: how many were tried/survived."""
+    cells: dict[tuple[str, str], tuple[int, int, int]] = {}
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        found = {one.get("name"): one.get("value", "") for one in case.iter("property")}
+        if "verb" in found:
+            tried, survived, again = (int(found[name]) for name in ("tried", "survived", "again"))
+            cells[found["verb"], found["kind"]] = tried, survived, again
+    verbs, kinds = (list(dict.fromkeys(key[part] for key in cells)) for part in (0, 1))
+
+    def total(of: list[tuple[str, str]]) -> tuple[int, ...]:
+        return tuple(sum(counts) for counts in zip(*(cells[key] for key in of if key in cells), strict=True))
+
+    def row(title: str, of: list[str]) -> list[str]:
+        sums = [total([(verb, kind) for verb in of]) for kind in kinds]
+        sums.append(total([(verb, kind) for verb in of for kind in kinds]))
+        return [title, *(f"{one[0]}/{one[1]}" if one else "" for one in sums), str(sums[-1][2])]
+
+    rows = [["tried/survived", *kinds, "all", "run again"], *(row(verb, [verb]) for verb in verbs), row("all", verbs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join([cell[0].ljust(widths[0]), *(part.rjust(width) for part, width in zip(cell[1:], widths[1:], strict=True))])
+        for cell in rows
+    ]
+    return "\n".join(["", *lines])
+
+
 def bench(arguments: list[str]) -> int:
     """Measure in a repository made for it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -156,12 +194,13 @@ def main(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|bench", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|bench", required=True)
     demo_options = verbs.add_parser("demo")
     demo_options.add_argument("-o", "--output-dir", type=Path, default=TEMPLATE / "demo", help="default: %(default)s")
     verbs.add_parser("test")
+    verbs.add_parser("faults")
     verbs.add_parser("bench")
-    passes_on = argv[:1] in (["test"], ["bench"])
+    passes_on = argv[:1] in (["test"], ["faults"], ["bench"])
     args = parser.parse_args(argv[:1] if passes_on else argv)
     try:
         output_dir = args.output_dir.resolve() if args.verb == "demo" else TEMPLATE
@@ -170,7 +209,7 @@ def main(argv: list[str]) -> int:
             os.chdir(TEMPLATE)
         if args.verb == "demo":
             return demo(output_dir)
-        return test(argv[1:]) if args.verb == "test" else bench(argv[1:])
+        return {"test": test, "faults": faults, "bench": bench}[args.verb](argv[1:])
     except Failure as failure:
         print(f"dev.py: {failure}", file=sys.stderr)
     except OSError as error:

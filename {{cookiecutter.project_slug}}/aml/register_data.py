@@ -51,22 +51,22 @@ def register(service: Service, data: dict[str, Any], address: str) -> tuple[str,
     described: dict[str, Any] = {"description": data.get("description"), "tags": data.get("tags") or {}}
     version = str(data.get("version") or assets.latest(service, "data", name) or "")
     found = service.find(f"/data/{name}/versions/{version}") if version else None
-    same = found is not None and assets.place(found["properties"]["dataUri"]) == assets.place(address)
-    if (
-        found
-        and same
-        and all((found["properties"].get(key) or {}) == (value or {}) for key, value in described.items())
-    ):
-        return version, "unchanged"
-
-    ml = client(service)
-    from azure.ai.ml.entities import Data
 
     def put(version: str) -> None:
+        ml = client(service)
+        from azure.ai.ml.entities import Data
+
         with plainly(service):
             ml.data.create_or_update(Data(name=name, version=version, type=data["type"], path=address, **described))
 
-    if same or data.get("version"):
+    if found and assets.place(found["properties"]["dataUri"]) == assets.place(address):
+        if all((found["properties"].get(key) or {}) == (value or {}) for key, value in described.items()):
+            return version, "unchanged"
         put(version)
-        return version, "description changed" if same else "registered"
+        return version, "description changed"
+    if found and data.get("version") and not service.dry:
+        raise Refusal(f"data {name}, version {version} has another path: give data.yml another version, or none")
+    if data.get("version"):
+        put(version)
+        return version, "registered"
     return assets.create(service, "data", name, put), "registered"

@@ -122,27 +122,22 @@ def register_azure(
     from aml import assets, sdk
 
     def put(version: str, path: str, tags: dict[str, str]) -> None:
+        ml = sdk.client(service)
+        from azure.ai.ml.entities import Model
+
+        model = Model(name=name, version=version, path=path, type="custom_model", tags=tags, properties=properties)
         with sdk.plainly(service):
-            ml.models.create_or_update(
-                Model(name=name, version=version, path=path, type="custom_model", tags=tags, properties=properties)
-            )
+            ml.models.create_or_update(model)
 
     for found in assets.versions(service, "models", name):
-        known = found["properties"]
-        if all(known["properties"].get(key) == properties[key] for key in ("aml.run", "aml.path")):
-            changed = [key for key in properties if known["properties"].get(key) != properties[key]]
-            if changed:
+        known_tags, known = found["properties"]["tags"] or {}, found["properties"]["properties"] or {}
+        if all(known.get(key) == properties[key] for key in ("aml.run", "aml.path")):
+            if changed := [key for key in properties if known.get(key) != properties[key]]:
                 raise Refusal(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
-            if tags.items() - known["tags"].items():
-                ml = sdk.client(service)
-                from azure.ai.ml.entities import Model
-
-                put(found["name"], known["modelUri"], {**known["tags"], **tags})
+            if tags.items() - known_tags.items():
+                put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags})
             return str(found["name"]), False
     path = source()
-    ml = sdk.client(service)
-    from azure.ai.ml.entities import Model
-
     return assets.create(service, "models", name, lambda version: put(version, path, tags)), True
 
 

@@ -94,7 +94,8 @@ def datastore(service: Service, name: str | None = None) -> Container:
     else:
         found = service.get("/datastores", isDefault="true")["value"][0]
     properties = found["properties"]
-    url = f"https://{properties['accountName']}.blob.{properties['endpoint']}/{properties['containerName']}"
+    container = properties.get("containerName") or properties["filesystem"]  # the latter of Data Lake Gen2
+    url = f"https://{properties['accountName']}.blob.{properties['endpoint']}/{container}"
     credential: Any = service.sign_in
     if properties["credentials"]["credentialsType"] != "None":
         secrets = service.send("POST", f"/datastores/{found['name']}/listSecrets")

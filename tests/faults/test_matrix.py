@@ -1,0 +1,52 @@
+"""The matrix: a test for each verb and kind of fault; each tries every request of the verb."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from standin import StandIn, jobs
+from standin.cloud import SUBSCRIPTION
+from standin.faults import Kind
+
+from .bench import Bench, Verb
+from .verbs import VERBS, write_repository
+
+pytest_plugins = ["standin.fixtures"]
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(os.name == "nt", reason="Windows has no fork, without which this takes hours"),
+]
+KINDS: list[Kind] = list(get_args(Kind))
+
+
+@pytest.mark.faults
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_matrix(bench: Bench, verb: Verb, kind: Kind, record_property: Callable[[str, object], None]) -> None:
+    requests = range(1, len(bench.clean(verb).calls) + 1)
+    outcomes = [bench.survive(verb, kind, number) for number in requests]
+    tried = [outcome for outcome in outcomes if outcome.request]
+    survived = [outcome for outcome in tried if not outcome.problem]
+    record_property("tried", len(tried))
+    record_property("survived", len(survived))
+    record_property("again", sum(len(outcome.runs) > 1 for outcome in tried))
+    assert tried, "no request met with the fault"
+    failed = [str(outcome) for outcome in outcomes if outcome.problem]
+    if failed:
+        pytest.fail("\n".join(failed), pytrace=False)
+
+
+@pytest.mark.parametrize("kind", ["reset-after", "crash-after"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if not verb.reads], ids=lambda verb: verb.name)
+def test_last_change(bench: Bench, verb: Verb, kind: Kind) -> None:
+    """A sample: the answer to a verb's last change is lost, or the verb dies of it."""
+    number = bench.clean(verb).last_change
+    assert number or verb.name == "runs --azure download"
+    outcome = bench.survive(verb, kind, number or len(bench.clean(verb).calls))
+    if outcome.problem or not outcome.request:
+        pytest.fail(str(outcome), pytrace=False)
