@@ -1,0 +1,843 @@
+"""Calls of the retired SDK (azureml-core, v1) in training code become MLflow calls and options of the script.
+
+A job, on this machine or on the cluster, leads MLflow into its run by environment variables, so that MLflow's fluent
+functions do what the methods of v1's Run did. Where MLflow has no single function, a short one with v1's own
+signature is added to the code.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import libcst as cst
+from libcst.metadata import ImportAssignment
+
+from aml_adopt import DataInput, Note
+from aml_adopt.arguments import Options, Wanted
+from aml_adopt.syntax import (
+    GONE,
+    Sweep,
+    Tree,
+    add_import,
+    arguments,
+    expression,
+    free,
+    imports_end,
+    insert,
+    lines_of,
+    literal,
+    quoted,
+    without,
+)
+from aml_adopt.v1 import LIVING, RUNS, Meanings, Value, is_number, is_text
+
+THE_RUN = cst.Name("__run__")  # the run itself, as a value
+NOTHING = cst.Name("__none__")  # what v1 had and v2 has not, as a value
+IN_A_JOB = '"MLFLOW_EXPERIMENT_ID" in os.environ'
+OUTSIDE = '"MLFLOW_EXPERIMENT_ID" not in os.environ'
+
+# v1's signatures, from azureml/core/run.py of azureml-core 1.61.0.post4.
+SIGNATURES = {
+    "log": ("name", "value", "description", "step"),
+    "log_list": ("name", "value", "description"),
+    "log_row": ("name", "description"),
+    "log_table": ("name", "value", "description"),
+    "log_image": ("name", "path", "plot", "description"),
+    **{f"log_{what}": ("name", "value", "description") for what in ("confusion_matrix", "accuracy_table")},
+    **{f"log_{what}": ("name", "value", "description") for what in ("residuals", "predictions")},
+    "upload_file": ("name", "path_or_stream", "datastore_name"),
+    "upload_files": ("names", "paths", "return_artifacts", "timeout_seconds", "datastore_name"),
+    "upload_folder": ("name", "path", "datastore_name"),
+    "tag": ("key", "value"),
+    "set_tags": ("tags",),
+    "add_properties": ("properties",),
+    "fail": ("error_details", "error_code"),
+    "child_run": ("name", "run_id", "outputs"),
+    "get_secret": ("name",),
+}
+# Attributes of a run, in MLflow's terms; RUN stands for the run.
+ATTRIBUTES = {
+    "id": "RUN.info.run_id",
+    "_run_id": "RUN.info.run_id",
+    "name": "RUN.info.run_name",
+    "display_name": "RUN.info.run_name",
+    "status": "RUN.info.status",
+    "tags": "mlflow.get_run(RUN.info.run_id).data.tags",
+    "properties": "mlflow.get_run(RUN.info.run_id).data.tags",
+}
+METHODS = {
+    "get_tags": ATTRIBUTES["tags"],
+    "get_properties": ATTRIBUTES["tags"],
+    "get_metrics": "mlflow.get_run(RUN.info.run_id).data.metrics",
+    "get_status": ATTRIBUTES["status"],
+    "get_portal_url": "mlflow.get_tracking_uri()",
+}
+LOG_VALUE = '''
+
+def log_value(name, value, description="", step=None):
+    """Log a number as a metric, a list as one with steps, a mapping as one for each key; anything else as a tag."""
+    name = re.sub(r"[^\\w./ -]", "_", str(name))
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, dict):
+        for key, item in value.items():
+            log_value(f"{name}.{key}", item, step=step)
+        return
+    try:
+        if isinstance(value, (list, tuple, range)):
+            for position, item in enumerate([float(item) for item in value]):
+                mlflow.log_metric(name, item, step=position)
+        else:
+            mlflow.log_metric(name, float(value), step=step)
+    except (TypeError, ValueError):
+        mlflow.set_tag(name, value)
+'''
+LOG_FILE = '''
+
+def log_file(name, path_or_stream):
+    """Log files, or open ones, as artifacts of these names, such as outputs/model.pkl."""
+    if isinstance(name, (list, tuple)):
+        for one, path in zip(name, path_or_stream):
+            log_file(one, path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, os.path.basename(name))
+        if hasattr(path_or_stream, "read"):
+            content = path_or_stream.read()
+            with open(path, "wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+        else:
+            shutil.copy(path_or_stream, path)
+        mlflow.log_artifact(path, os.path.dirname(name) or None)
+'''
+OUTSIDE_A_JOB = """
+# Outside a job, let MLflow keep plain files in ./mlruns: its own default needs a database driver.
+os.environ.setdefault("MLFLOW_TRACKING_URI", "mlruns")
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+"""
+
+
+@dataclass
+class Rewritten:
+    """A module without v1, what was done to it, and the data that it now gets by options."""
+
+    text: str
+    notes: list[Note]
+    inputs: list[DataInput]
+
+
+def rewrite(text: str, file: str, is_entry: bool) -> Rewritten:
+    """The text of a module with its v1 calls turned into MLflow and options. What does not parse comes back as it is."""
+    body = text.removeprefix("\ufeff")
+    try:
+        tree = Tree(body)
+    except cst.ParserSyntaxError:
+        return Rewritten(text, [], [])
+    work = _Rewrite(tree, file, is_entry)
+    module = work.run()
+    if module.code == tree.module.code:
+        return Rewritten(text, work.notes, [])
+    return Rewritten(text[: len(text) - len(body)] + module.code, work.notes, work.inputs)
+
+
+class _Rewrite(cst.CSTTransformer):
+    def __init__(self, tree: Tree, file: str, is_entry: bool) -> None:
+        super().__init__()
+        self.tree, self.file, self.is_entry = tree, file, is_entry
+        self.v1 = Meanings(tree)
+        self.notes: list[Note] = []
+        self.inputs: list[DataInput] = []
+        self.shown_only: set[cst.CSTNode] = set()  # statements that only show what v2 has not
+        self.log_value = free(tree.module, "log_value", "log_v1_value")
+        self.log_file = free(tree.module, "log_file", "log_v1_file")
+        self.datasets = self._datasets()
+        self.options = Options(tree, self.datasets, is_entry)
+        self._declare_inputs()
+
+    # The whole
+
+    def run(self) -> cst.Module:
+        module = self.tree.module.visit(self).visit(Sweep())
+        while (smaller := _without_unused(module)).code != module.code:
+            module = smaller
+        module = module.visit(_Settle())
+        changed = module.code != self.tree.module.code
+        if changed:
+            module = self._complete(module)
+        module = _without_imports(module)
+        self._leftovers(module)
+        self.notes.sort(key=lambda note: int(note.where.rpartition(":")[2]))
+        return module
+
+    def _complete(self, module: cst.Module) -> cst.Module:
+        """The module with the functions, options and imports that its new code needs."""
+        used = {node.value for node in Tree(module.code).all(cst.Name)}
+        helpers = [
+            (name, code) for name, code in ((self.log_value, LOG_VALUE), (self.log_file, LOG_FILE)) if name in used
+        ]
+        needed = {"log_value": ["import re"], "log_file": ["import os", "import shutil", "import tempfile"]}
+        for name, code in reversed(helpers):
+            plain = "log_value" if code is LOG_VALUE else "log_file"
+            module = insert(module, imports_end(module), re.sub(rf"\b{plain}\b", name, code))
+            module = _spaced_after(module, imports_end(module) + 1)
+            for wanted in needed[plain]:
+                module = add_import(module, wanted)
+        module = self.options.apply(module)
+        uses_mlflow = "mlflow" in {node.value for node in Tree(module.code).all(cst.Name)}
+        before = {node.value for node in self.tree.all(cst.Name)}
+        if uses_mlflow and self.is_entry and "mlflow" not in before:
+            module = insert(module, imports_end(module), OUTSIDE_A_JOB)
+            module = _spaced_after(module, imports_end(module) + 2)
+        tree = Tree(module.code)
+        used = {node.value for node in tree.all(cst.Name)}
+        if "os" in used and ("os" not in before or uses_mlflow):
+            module = add_import(module, "import os")
+        if "pd" in used and "pd" not in before:
+            module = add_import(module, "import pandas as pd")
+        if uses_mlflow and any(text.startswith("mlflow") for text in used):
+            module = add_import(module, "import mlflow")
+        return module
+
+    def _leftovers(self, module: cst.Module) -> None:
+        """Notes on what still needs azureml."""
+        tree = Tree(module.code)
+        line = lines_of(self.tree.module.code, module.code)
+        for node in tree.nodes:
+            if isinstance(node, cst.Name | cst.Attribute) and not tree.around(node, cst.Import, cst.ImportFrom):
+                name = tree.qualified(node)
+                parent = tree.parents.get(node)
+                inner = isinstance(parent, cst.Attribute) and tree.qualified(parent)
+                if name.startswith("azureml.") and not name.startswith(LIVING) and not inner:
+                    self._note_at("blocked", line(tree.line(node)), _advice(name))
+        for node in tree.all(cst.ImportFrom):
+            star = isinstance(node.names, cst.ImportStar) and node.module and tree.code(node.module)
+            if star and star.startswith("azureml.") and not star.startswith(LIVING):
+                self._note_at("blocked", line(tree.line(node)), f"from {star} import *: name what it imports")
+
+    def _note(self, kind: str, node: cst.CSTNode, text: str) -> None:
+        self._note_at(kind, self.tree.line(node), text)
+
+    def _note_at(self, kind: str, line: int, text: str) -> None:
+        note = Note(kind, f"{self.file}:{line}", text)  # type: ignore[arg-type]
+        if note not in self.notes:
+            self.notes.append(note)
+
+    # Datasets
+
+    def _datasets(self) -> dict[cst.CSTNode, Wanted]:
+        """The expressions that name a dataset, with the option that each becomes."""
+        found: dict[cst.CSTNode, Wanted] = {}
+        for node in self.tree.nodes:
+            value = self.v1.of(node) if isinstance(node, cst.Call | cst.Subscript) else None
+            if value and value.kind in ("dataset", "path") and value.origins == {node}:
+                name = self._dataset_name(node)
+                if name is not None and (value.kind == "path" or self._local_path(node) is None):
+                    what = "model" if value.kind == "path" else "data"
+                    found[node] = Wanted(name, None, what if name == what else f"{what}: {name}")
+        return found
+
+    def _dataset_name(self, node: cst.CSTNode) -> str | None:
+        """The name of a dataset or model; "data" when it is an expression, None when each call has another one."""
+        if isinstance(node, cst.Subscript):
+            index = node.slice[0].slice
+            given = index.value if isinstance(index, cst.Index) else None
+        else:
+            assert isinstance(node, cst.Call)
+            given = self._argument(node, "name", "model_name", "key", "id")
+        if given is None:
+            return "data"
+        if (text := self.tree.constant(given)) is not None:
+            guid = re.fullmatch(r"[0-9a-fA-F-]{32,36}", text)
+            return "data" if guid else re.split(r"[\\/]", text)[-1].split(".")[0] or "data"
+        key = self.tree.key(given) if isinstance(given, cst.Name) else None
+        values = self.tree.bindings.get(key, []) if key else []
+        if isinstance(given, cst.Name) and None in values:  # a parameter or the variable of a loop
+            return None
+        return "data"
+
+    def _argument(self, call: cst.Call, *names: str) -> cst.BaseExpression | None:
+        """The argument that names what is wanted: by keyword, else the first text or last plain one."""
+        for arg in call.args:
+            if arg.keyword and arg.keyword.value in names:
+                return arg.value
+        plain = [arg.value for arg in call.args if not arg.keyword and not arg.star]
+        plain = [value for value in plain if not (found := self.v1.of(value)) or found.kind not in ("workspace",)]
+        return plain[0] if plain else None
+
+    def _local_path(self, node: cst.CSTNode) -> cst.Arg | None:
+        """What Dataset.Tabular.from_... reads when that is a path or an address that pandas reads as well."""
+        if not isinstance(node, cst.Call) or ".from_" not in self.v1.static(node.func):
+            return None
+        found = arguments(node, ("path",)) or {}
+        arg = found.get("path")
+        if arg is None or isinstance(arg.value, cst.Tuple | cst.List):
+            return None
+        return None if (value := self.v1.of(arg.value)) and value.kind == "datastore" else arg
+
+    def _declare_inputs(self) -> None:
+        tables = {
+            origin
+            for node in self.tree.all(cst.Attribute)
+            if node.attr.value == "to_pandas_dataframe" and (value := self.v1.of(node.value))
+            for origin in value.origins
+        }
+        for node, name in self.options.uses.items():
+            kind = "uri_file" if node in tables else "uri_folder"
+            path = self._asset(node)
+            flag = self.options.flags[name]
+            entry = DataInput(name, kind, path, flag)  # type: ignore[arg-type]
+            if name not in {known.name for known in self.inputs}:
+                self.inputs.append(entry)
+                shown = " ".join(self.tree.code(node).split())
+                self._note("changed", node, f"{shown} -> the option {flag}")
+                self._note("decide", node, _input_advice(entry))
+
+    def _asset(self, node: cst.CSTNode) -> str | None:
+        """The address of a dataset in v2, when the code says it."""
+        if not isinstance(node, cst.Call):
+            return None
+        name = self.v1.static(node.func)
+        if name == "Dataset.get_by_name":
+            text = self._argument(node, "name")
+            dataset = self.tree.constant(text) if text else None
+            version = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "version"), None)
+            number = version.value if isinstance(version, cst.Integer) else None
+            return f"azureml:{dataset}:{number}" if dataset and number else f"azureml:{dataset}@latest" if dataset else None
+        found = arguments(node, ("path",)) if ".from_" in name else None
+        path = found["path"].value if found and "path" in found else None
+        if isinstance(path, cst.List) and len(path.elements) == 1:
+            path = path.elements[0].value
+        if isinstance(path, cst.Tuple) and len(path.elements) == 2:
+            store, place = path.elements[0].value, self.tree.constant(path.elements[1].value)
+            if place and (datastore := self._datastore(store)):
+                return f"azureml://datastores/{datastore}/paths/{place.lstrip('/')}"
+        return None
+
+    def _datastore(self, node: cst.BaseExpression) -> str | None:
+        if isinstance(node, cst.Name) and (key := self.tree.key(node)):
+            values = self.tree.bindings.get(key, [])
+            return self._datastore(values[0]) if len(values) == 1 and values[0] is not None else None
+        if isinstance(node, cst.Call) and self.v1.static(node.func) in ("Datastore", "Datastore.get"):
+            name = self._argument(node, "datastore_name", "name")
+            return self.tree.constant(name) if name else None
+        default = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
+        return "workspaceblobstore" if default and node.func.attr.value == "get_default_datastore" else None  # type: ignore[attr-defined]
+
+    # Expressions
+
+    def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
+        return self.options.expression(original_node) if original_node in self.datasets else updated_node
+
+    def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
+        """Checks whether the run is an offline one, such as "OfflineRun" in run.id."""
+        code = self.tree.code(original_node)
+        offline = "OfflineRun" in code and any(
+            (value := self.v1.of(node)) and value.kind in RUNS for node in _inside(original_node)
+        )
+        if not offline or len(original_node.comparisons) != 1:
+            return updated_node
+        negative = isinstance(original_node.comparisons[0].operator, cst.NotIn | cst.NotEqual | cst.IsNot)
+        return self._offline(original_node, not negative)
+
+    def _offline(self, node: cst.CSTNode, is_offline: bool) -> cst.BaseExpression:
+        self._note("changed", node, "the check for an offline run asks for MLFLOW_EXPERIMENT_ID, which every job has")
+        return expression(f"({OUTSIDE if is_offline else IN_A_JOB})")
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
+        return self._class(original_node, updated_node)
+
+    def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> cst.BaseExpression:
+        parent = self.tree.parents[original_node]
+        if isinstance(parent, cst.Call) and parent.func is original_node:
+            return updated_node
+        if isinstance(parent, cst.AssignTarget) or self.tree.around(original_node, cst.Import, cst.ImportFrom):
+            return updated_node
+        base = self.v1.of(original_node.value)
+        if base is None or self.v1.attributes.get(original_node.attr.value) and self.v1.of(original_node):
+            return self._class(original_node, updated_node)
+        name = original_node.attr.value
+        if base.kind == "experiment" and name == "name":
+            self._note("changed", original_node, "the experiment's name comes from MLflow")
+            return expression("mlflow.get_experiment((mlflow.active_run() or mlflow.start_run()).info.experiment_id).name")
+        if base.kind in RUNS:
+            return self._run_attribute(original_node, updated_node, name)
+        if base.kind in ("dataset", "path", "inputs") and not self.v1.of(original_node):
+            self._note("blocked", original_node, f"{self.tree.code(original_node)}: the data is a path now: use that")
+            return updated_node
+        return NOTHING if self.v1.of(original_node) else self._lost(original_node, updated_node)
+
+    def _run_attribute(self, original: cst.Attribute, updated: cst.Attribute, name: str) -> cst.BaseExpression:
+        if name in ("parent", "experiment", "input_datasets"):
+            if name == "input_datasets" and not isinstance(self.tree.parents[original], cst.Subscript):
+                self._blocked_inputs(original)
+            return NOTHING
+        if name in ATTRIBUTES:
+            code = ATTRIBUTES[name]
+            self._note("changed", original, f"run.{name} -> {code.replace('RUN', 'run')}")
+            return expression(code, RUN=_base(updated.value))
+        if name in ("log", "log_list", "log_table"):
+            self._note("changed", original, f"run.{name} -> {self.log_value}")
+            return cst.Name(self.log_value)
+        return self._lost(original, updated)
+
+    def _blocked_inputs(self, node: cst.CSTNode) -> None:
+        used = self.tree.parents[node]
+        bound = isinstance(used, cst.Assign) or (isinstance(used, cst.Attribute) and used.attr.value == "get")
+        if not bound:
+            self._note("blocked", node, "run.input_datasets as a whole: write run.input_datasets['NAME'] for each one")
+
+    def _lost(self, original: cst.CSTNode, updated: cst.BaseExpression) -> cst.BaseExpression:
+        """Something of v1 without a counterpart: gone when it is only shown, else blocked."""
+        statement = self.tree.around(original, cst.Expr)
+        call = statement.value if statement else None
+        shows = isinstance(call, cst.Call) and getattr(call.func, "value", "") in ("print", "display")
+        if statement and (shows or call is original):
+            self.shown_only.add(statement)
+            return updated
+        code = " ".join(self.tree.code(original).split())
+        self._note("blocked", original, f"{code} has no counterpart in MLflow: take it out, or hand its value over as an option")
+        return updated
+
+    def _class(self, original: cst.Name | cst.Attribute, updated: cst.BaseExpression) -> cst.BaseExpression:
+        """A class of v1 where only its existence or its being a type matters."""
+        parent = self.tree.parents.get(original)
+        if isinstance(parent, cst.Attribute) and parent.attr is original:
+            return updated
+        name = self.v1.static(original)
+        if not name or self.tree.around(original, cst.Import, cst.ImportFrom):
+            return updated
+        if name == "VERSION":
+            return self._lost(original, updated)
+        if not name.lstrip("_")[:1].isupper() or (isinstance(parent, cst.Attribute) and parent.value is original):
+            return updated
+        if self.tree.around(original, cst.Annotation):
+            return expression("mlflow.ActiveRun" if name == "Run" else "object")
+        handler = self.tree.around(original, cst.ExceptHandler)
+        if handler and handler.type and original in {handler.type, *_inside(handler.type)}:
+            self._note("changed", original, f"{name} -> mlflow.MlflowException")
+            return expression("mlflow.MlflowException")
+        none = isinstance(parent, cst.Comparison) and "None" in self.tree.code(parent)
+        tested = isinstance(parent, cst.If | cst.BooleanOperation | cst.UnaryOperation) or none
+        return cst.Name("mlflow") if tested else updated
+
+    # Calls
+
+    def leave_Call(self, original_node: cst.Call, updated_node: cst.Call) -> cst.BaseExpression:
+        if original_node in self.datasets:
+            return self.options.expression(original_node)
+        name = self.v1.static(original_node.func)
+        if name:
+            return self._static_call(name, original_node, updated_node)
+        if checked := self._check(original_node):
+            return self._offline(original_node, checked == "offline")
+        if isinstance(original_node.func, cst.Attribute) and (base := self.v1.of(original_node.func.value)):
+            own = self.v1.attributes.get(original_node.func.attr.value)
+            return updated_node if own else self._method(base, original_node, updated_node)
+        return updated_node
+
+    def _check(self, call: cst.Call) -> str:
+        """isinstance(run, _OfflineRun), hasattr(run, "experiment"), run.id.startswith("OfflineRun"): "offline" or "job"."""
+        function = getattr(call.func, "value", "")
+        values = [arg.value for arg in call.args]
+        run = values and (value := self.v1.of(values[0])) and value.kind in RUNS
+        if run and function == "isinstance" and len(values) == 2:
+            return {"_OfflineRun": "offline", "_SubmittedRun": "job", "Run": "job"}.get(self.v1.static(values[1]), "")
+        if run and function == "hasattr" and len(values) == 2:
+            return "job" if literal(values[1]) in ("experiment", "input_datasets", "parent") else ""
+        if isinstance(call.func, cst.Attribute) and call.func.attr.value == "startswith" and values:
+            return "offline" if "OfflineRun" in (literal(values[0]) or "") else ""
+        return ""
+
+    def _static_call(self, name: str, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        value = self.v1.of(original)
+        kind = value.kind if value else ""
+        if name in ("Run.get_context", "Run.get_submitted_run"):
+            self._note("changed", original, f"{name}() -> MLflow, which finds the job's run by itself")
+            return THE_RUN
+        if kind in ("workspace", "experiment", "datastore", "keyvault", "sign-in"):
+            return NOTHING
+        if kind == "model":
+            return self._registers(original)
+        if kind in ("dataset", "path"):
+            path = self._local_path(original)
+            if path is None:
+                where = self.tree.code(original).split("(")[0]
+                self._note("blocked", original, f"{where}: its name differs from call to call: give the path as an option")
+                return updated
+            if len(original.args) > 1:
+                others = ", ".join(self.tree.code(arg).strip(" ,\n") for arg in original.args[1:])
+                self._note("decide", original, f"{name} had {others}: give pandas' reader what it needs of them")
+            self._note("changed", original, f"{name}(...) -> the path itself")
+            return updated.args[original.args.index(path)].value
+        shown = self.tree.around(original, cst.Expr)
+        if name == "RunDetails" and shown:
+            self.shown_only.add(shown)
+        return updated
+
+    def _registers(self, node: cst.Call) -> cst.BaseExpression:
+        found = {arg.keyword.value: literal(arg.value) for arg in node.args if arg.keyword}
+        name = found.get("model_name") or "NAME"
+        self._note("changed", node, f"registering is taken out: aml register-model -n {name} does it after the run")
+        return GONE if isinstance(self.tree.parents[node], cst.Expr) else NOTHING
+
+    def _method(self, base: Value, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        assert isinstance(original.func, cst.Attribute)
+        name = original.func.attr.value
+        if base.kind in RUNS:
+            return self._run_method(base, name, original, updated)
+        if base.kind == "dataset":
+            return self._dataset_method(base, name, original, updated)
+        if base.kind == "keyvault" and name == "get_secret":
+            return self._secret(original)
+        value = self.v1.of(original)
+        if value and value.kind == "started":
+            if self.tree.around(original, cst.For, cst.While):
+                self._note("decide", original, "each start_logging() makes a run of its own: one job has one run, so see whether "
+                           "mlflow.start_run(nested=True) inside the job's run is what you want")  # fmt: skip
+            self._note("changed", original, "start_logging() -> MLflow's run")
+            return THE_RUN
+        if value and value.kind in ("workspace", "experiment", "datastore", "keyvault"):
+            return NOTHING
+        if value and value.kind in ("dataset", "model"):
+            return updated
+        return self._lost(original, updated)
+
+    def _dataset_method(self, base: Value, name: str, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        assert isinstance(updated.func, cst.Attribute) and isinstance(original.func, cst.Attribute)
+        if name.startswith("as_") and self.v1.of(original):
+            return updated.func.value
+        if name == "to_pandas_dataframe":
+            reader = self._pandas(base.reader)
+            lines = ", lines=True" if base.reader == "read_json" else ""
+            self._note("changed", original, f"to_pandas_dataframe() -> {reader}")
+            return expression(f"{reader}(DATA{lines})", DATA=updated.func.value)
+        code = " ".join(self.tree.code(original).split())
+        hint = "pandas' own methods do it" if name not in ("download", "mount", "to_path") else "it is the folder already"
+        self._note("blocked", original, f"{code}: the data is a path now: {hint}")
+        return updated
+
+    def _pandas(self, reader: str) -> str:
+        for node in self.tree.all(cst.ImportAlias):
+            if getattr(node.name, "value", "") == "pandas" and isinstance(self.tree.parents[node], cst.Import):
+                return f"{node.evaluated_alias or 'pandas'}.{reader}"
+        return f"pd.{reader}"
+
+    def _secret(self, node: cst.Call) -> cst.BaseExpression:
+        given = self._argument(node, "name")
+        text = self.tree.constant(given) if given else None
+        if text is None:
+            self._note("blocked", node, 'a secret by a name that only the run knows: write os.environ["NAME"]')
+            return node
+        variable = re.sub(r"\W", "_", text).upper()
+        self._note("decide", node, f"a secret of the key vault -> os.environ[{variable!r}]: set {variable} where the job runs")
+        return expression(f"os.environ[{quoted(variable).value}]")
+
+    def _run_method(self, base: Value, name: str, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
+        assert isinstance(updated.func, cst.Attribute)
+        if base.kind == "parent":
+            self._note("decide", original, f"run.parent.{name}: the job has no parent, so this goes to its own run")
+        if name in ("complete", "flush", "wait_for_completion", "start"):
+            ends = name == "complete" and base.kind in ("child", "started")
+            self._note("changed", original, f"run.{name}() -> " + ("mlflow.end_run()" if ends else "taken out: MLflow does it"))
+            return expression("mlflow.end_run()") if ends else self._gone(original)
+        if name in METHODS:
+            self._note("changed", original, f"run.{name}() -> {METHODS[name].replace('RUN', 'run')}")
+            return expression(METHODS[name], RUN=_base(updated.func.value))
+        if name in ("register_model",):
+            return self._registers(original)
+        if name == "get_secret":
+            return self._secret(original)
+        handler: Callable[..., cst.BaseExpression | None] | None = getattr(self, f"_{name}", None)
+        if name.startswith("log_") and name not in ("log_row", "log_image") and name in SIGNATURES:
+            handler = self._log_list if name in ("log_list", "log_table") else self._log_dict
+        if name not in SIGNATURES or handler is None:
+            return self._lost(original, updated)
+        bound = arguments(original, SIGNATURES[name])
+        new = handler(original, updated, bound)
+        if new is None:
+            self._note("blocked", original, f"run.{name} with * or **: write its arguments out")
+            return updated
+        function = new.func if isinstance(new, cst.Call) else new
+        shown = cst.Module([]).code_for_node(function)
+        self._note("changed", original, f"run.{name} -> {shown}")
+        return new
+
+    def _gone(self, node: cst.CSTNode) -> cst.BaseExpression:
+        return GONE if isinstance(self.tree.parents[node], cst.Expr) else cst.Name("None")
+
+    def _args(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg], keep: dict[str, str]) -> list[cst.Arg]:
+        """The arguments in their own layout: those not in `keep` dropped, keywords renamed, gaps filled by keywords."""
+        new = {id(old): arg for old, arg in zip(original.args, updated.args, strict=True)}
+        dropped = [new[id(arg)] for name, arg in bound.items() if name not in keep]
+        args, gap = [], False
+        names = {id(new[id(arg)]): name for name, arg in bound.items()}
+        equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+        for arg in updated.args:
+            name = names[id(arg)]
+            if any(arg is other for other in dropped):
+                gap = True
+                args.append(arg)
+            elif arg.keyword or gap:
+                args.append(arg.with_changes(keyword=cst.Name(keep[name]), equal=arg.equal if arg.keyword else equal))
+            else:
+                args.append(arg)
+        return without(args, dropped)
+
+    def _call(self, function: str, args: Sequence[cst.Arg], updated: cst.Call) -> cst.Call:
+        return updated.with_changes(func=expression(function), args=args)
+
+    def _log(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
+        if bound is None or not {"name", "value"} <= bound.keys():
+            return self._call(self.log_value, updated.args, updated)
+        name, value = self.tree.constant(bound["name"].value), bound["value"].value
+        usual = name is not None and re.fullmatch(r"[\w -][\w. -]*(/[\w -][\w. -]*)*", name)
+        if usual and is_number(self.tree, value):
+            keep = {"name": "key", "value": "value", "step": "step"}
+            return self._call("mlflow.log_metric", self._args(original, updated, bound, keep), updated)
+        if usual and is_text(self.tree, value):
+            keep = {"name": "key", "value": "value"}
+            return self._call("mlflow.set_tag", self._args(original, updated, bound, keep), updated)
+        keep = {"name": "name", "value": "value", "step": "step"}
+        return self._call(self.log_value, self._args(original, updated, bound, keep), updated)
+
+    def _log_list(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
+        if bound is None:
+            return self._call(self.log_value, updated.args, updated)
+        return self._call(
+            self.log_value, self._args(original, updated, bound, {"name": "name", "value": "value"}), updated
+        )
+
+    def _log_row(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression | None:
+        """Columns become a mapping: dict(x=1), in the layout that the arguments had."""
+        args = [
+            arg
+            for old, arg in zip(original.args, updated.args, strict=True)
+            if getattr(old.keyword, "value", "") not in ("name", "description")
+        ]
+        named = [arg for arg in updated.args if arg.keyword and arg.keyword.value == "name"]
+        plain = [arg for arg in args if not arg.keyword and arg.star != "**"]
+        if any(arg.star for arg in plain) or not (named or plain):
+            return None
+        columns = without(updated.args, [arg for arg in updated.args if not any(arg is kept for kept in args) or arg in plain])
+        name = (named or plain)[0].value
+        row = cst.Call(cst.Name("dict"), columns)
+        return updated.with_changes(
+            func=cst.Name(self.log_value), args=[cst.Arg(name), cst.Arg(row)], whitespace_before_args=cst.SimpleWhitespace("")
+        )
+
+    def _log_dict(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        if bound is None or not {"name", "value"} <= bound.keys():
+            return None
+        return expression("mlflow.log_dict(VALUE, FILE)", VALUE=self._new(original, updated, bound["value"]),
+                          FILE=self._file(original, updated, bound["name"], ".json"))  # fmt: skip
+
+    def _new(self, original: cst.Call, updated: cst.Call, arg: cst.Arg) -> cst.BaseExpression:
+        return updated.args[next(at for at, old in enumerate(original.args) if old is arg)].value
+
+    def _file(self, original: cst.Call, updated: cst.Call, arg: cst.Arg, ending: str) -> cst.BaseExpression:
+        """The name of an artifact's file."""
+        text = self.tree.constant(arg.value)
+        if text is not None:
+            return quoted(re.sub(r"[^\w./ -]", "_", text) + ending, arg.value)
+        return expression(f'f"{{NAME}}{ending}"', NAME=self._new(original, updated, arg))
+
+    def _log_image(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        if bound is None or "name" not in bound:
+            return None
+        path, plot = (bound.get(name) for name in ("path", "plot"))
+        if path and self.tree.code(path.value) != "None":
+            return expression("mlflow.log_artifact(PATH)", PATH=self._new(original, updated, path))
+        if plot is None:
+            return None
+        is_module = self.tree.qualified(plot.value) in ("matplotlib.pyplot", "pylab", "matplotlib.pylab")
+        figure = "PLOT.gcf()" if is_module else "PLOT"
+        return expression(f"mlflow.log_figure({figure}, FILE)", PLOT=self._new(original, updated, plot),
+                          FILE=self._file(original, updated, bound["name"], ".png"))  # fmt: skip
+
+    def _upload_file(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        if bound is None or not {"name", "path_or_stream"} <= bound.keys():
+            return None
+        name, path = (self.tree.constant(bound[part].value) for part in ("name", "path_or_stream"))
+        if name is not None and path is not None and re.split(r"[\\/]", name)[-1] == re.split(r"[\\/]", path)[-1]:
+            folder = name.replace("\\", "/").strip("/").rpartition("/")[0].removeprefix("./")
+            place = f", {quoted(folder).value}" if folder and folder != "." else ""
+            return expression(f"mlflow.log_artifact(PATH{place})", PATH=self._new(original, updated, bound["path_or_stream"]))
+        keep = {"name": "name", "path_or_stream": "path_or_stream"}
+        return self._call(self.log_file, self._args(original, updated, bound, keep), updated)
+
+    def _upload_files(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        if bound is None or not {"names", "paths"} <= bound.keys():
+            return None
+        keep = {"names": "name", "paths": "path_or_stream"}
+        return self._call(self.log_file, self._args(original, updated, bound, keep), updated)
+
+    def _upload_folder(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        if bound is None or not {"name", "path"} <= bound.keys():
+            return None
+        return expression("mlflow.log_artifacts(PATH, NAME)", PATH=self._new(original, updated, bound["path"]),
+                          NAME=self._new(original, updated, bound["name"]))  # fmt: skip
+
+    def _tag(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
+        args = list(updated.args)
+        if bound is not None and "value" not in bound:
+            args.append(cst.Arg(quoted(""), keyword=cst.Name("value"), equal=_EQUAL))
+        return self._call("mlflow.set_tag", args, updated)
+
+    def _set_tags(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
+        return self._call("mlflow.set_tags", updated.args, updated)
+
+    def _add_properties(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        return bound and self._call("mlflow.set_tags", self._args(original, updated, bound, {"properties": "tags"}), updated)
+
+    def _fail(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
+        self._note("decide", original, "run.fail: a job fails when its script does: raise, or sys.exit(1), after it")
+        return expression('mlflow.end_run("FAILED")')
+
+    def _child_run(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+        if bound is None:
+            return None
+        if not isinstance(self.tree.parents[original], cst.WithItem):
+            self._note("decide", original, "until the child run's complete(), what the parent run logs goes to the child: "
+                       "use `with mlflow.start_run(nested=True):` around what belongs to the child")  # fmt: skip
+        name = bound.get("name")
+        named = "run_name=NAME, " if name else ""
+        parts = {"NAME": self._new(original, updated, name)} if name else {}
+        return expression(f"mlflow.start_run({named}nested=True)", **parts)
+
+    # Statements
+
+    def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.Expr:
+        value = updated_node.value
+        alone = isinstance(value, cst.Name) and value.value in (THE_RUN.value, NOTHING.value)
+        only = original_node in self.shown_only
+        if only:
+            self._note("changed", original_node, "a line that shows only what v1 had is taken out")
+        return updated_node.with_changes(value=GONE) if alone or only else updated_node
+
+    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.With:
+        """A run of v1 in a with statement needs the run itself."""
+        return updated_node
+
+
+_EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
+
+
+def _base(node: cst.BaseExpression) -> cst.BaseExpression:
+    return THE_RUN if isinstance(node, cst.Name) and node.value == NOTHING.value else node
+
+
+def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
+    found: list[cst.CSTNode] = []
+    for child in node.children:
+        found += [child, *_inside(child)]
+    return found
+
+
+def _spaced_after(module: cst.Module, position: int) -> cst.Module:
+    """The module with the statement at this position after empty lines."""
+    if position >= len(module.body):
+        return module
+    statement = module.body[position]
+    lines = list(getattr(statement, "leading_lines", ()))
+    if lines and lines[0].comment is None:
+        return module
+    body = [*module.body[:position], statement.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines]), *module.body[position + 1 :]]
+    return module.with_changes(body=body)
+
+
+def _advice(name: str) -> str:
+    submits = ("ScriptRunConfig", "RunConfiguration", "Environment", "ComputeTarget", "AmlCompute", "Estimator")
+    if name.endswith(submits) or ".train." in name or ".pipeline." in name:
+        return f"{name} submits jobs, which aml submit does now: take it out of the training code"
+    if name.endswith(".Model") or ".Model." in name:
+        return f"{name}: a model that the code reads is an input now: take its path from an option"
+    return f"{name} is of SDK v1, which is retired, and has no counterpart here: take it out"
+
+
+def _input_advice(entry: DataInput) -> str:
+    what = "one file, which pandas reads; for a folder, read its files" if entry.type == "uri_file" else "a folder"
+    if isinstance(entry.path, str):
+        return f"inputs.{entry.name} is {entry.path}, as {what}: see whether that is what it holds, and give train-local a path"
+    return f"inputs.{entry.name} is {what}: give it a path in both runconfigs"
+
+
+def _without_unused(module: cst.Module) -> cst.Module:
+    """The module without assignments of a run, or of nothing, to a variable that nobody reads."""
+    tree = Tree(module.code)
+    marks = (THE_RUN.value, NOTHING.value)
+    read = {node.attr.value for node in tree.all(cst.Attribute) if not isinstance(tree.parents[node], cst.AssignTarget)}
+    gone: set[cst.CSTNode] = set()
+    for node in tree.all(cst.Assign):
+        if isinstance(node.value, cst.Name) and node.value.value in marks and len(node.targets) == 1:
+            target = node.targets[0].target
+            scope = tree.scopes.get(target)
+            if isinstance(target, cst.Name) and scope:
+                unread = not list(scope.accesses[target.value]) and not any(a.references for a in scope[target.value])
+                if unread and not (isinstance(scope, cst.metadata.ClassScope) and target.value in read):
+                    gone.add(node)
+            elif isinstance(target, cst.Attribute) and target.attr.value not in read:
+                gone.add(node)
+    for node in tree.all(cst.Expr):  # what only shows a mark
+        shows = isinstance(node.value, cst.Call) and getattr(node.value.func, "value", "") == "print"
+        if shows and any(isinstance(part, cst.Name) and part.value == NOTHING.value for part in _inside(node)):
+            gone.add(node)
+
+    class Drop(cst.CSTTransformer):
+        def on_leave(self, original: cst.CSTNode, updated: cst.CSTNode) -> cst.CSTNode:  # type: ignore[override]
+            return cst.Expr(GONE) if original in gone else super().on_leave(original, updated)  # type: ignore[return-value]
+
+    return tree.module.visit(Drop()).visit(Sweep()) if gone else module
+
+
+class _Settle(cst.CSTTransformer):
+    """Gives the marks their final text."""
+
+    def leave_Name(self, original_node: cst.Name, updated_node: cst.Name) -> cst.BaseExpression:
+        if original_node.value == NOTHING.value:
+            return cst.Name("None")
+        if original_node.value == THE_RUN.value:
+            return expression("(mlflow.active_run() or mlflow.start_run())")
+        return updated_node
+
+    def leave_Assign(self, original_node: cst.Assign, updated_node: cst.Assign) -> cst.Assign:
+        value = original_node.value
+        if isinstance(value, cst.Name) and value.value == THE_RUN.value:
+            return updated_node.with_changes(value=updated_node.value.with_changes(lpar=[], rpar=[]))
+        return updated_node
+
+
+def _without_imports(module: cst.Module) -> cst.Module:
+    """The module without the imports of azureml that nobody uses."""
+    tree = Tree(module.code)
+    unused: set[cst.CSTNode] = set()
+    for scope in {scope for scope in tree.scopes.values() if scope}:
+        for assignment in scope.assignments:
+            node = assignment.node if isinstance(assignment, ImportAssignment) else None
+            if node is not None and not assignment.references:
+                for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
+                    name = tree.code(node.module) + "." if isinstance(node, cst.ImportFrom) and node.module else ""
+                    name += tree.code(alias.name)
+                    local = alias.evaluated_alias or tree.code(alias.name)
+                    relative = isinstance(node, cst.ImportFrom) and node.relative
+                    old = name.startswith("azureml.") and not (name + ".").startswith(tuple(f"{one}." for one in LIVING))
+                    if old and not relative and local in (assignment.name, assignment.name.split(".")[0]):
+                        unused.add(alias)
+    class Drop(cst.CSTTransformer):
+        def _kept(self, original: cst.Import | cst.ImportFrom, updated: cst.Import | cst.ImportFrom) -> cst.CSTNode:
+            if isinstance(original.names, cst.ImportStar):
+                return updated
+            pairs = zip(original.names, updated.names, strict=True)  # type: ignore[arg-type]
+            kept = [new for old, new in pairs if old not in unused]
+            if not kept:
+                return cst.Expr(GONE)
+            if len(kept) == len(original.names):
+                return updated
+            kept[-1] = kept[-1].with_changes(comma=updated.names[-1].comma)  # type: ignore[union-attr]
+            return updated.with_changes(names=kept)
+
+        def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.CSTNode:  # type: ignore[override]
+            return self._kept(original_node, updated_node)
+
+        def leave_ImportFrom(self, original_node: cst.ImportFrom, updated_node: cst.ImportFrom) -> cst.CSTNode:  # type: ignore[override]
+            return self._kept(original_node, updated_node)
+
+    return tree.module.visit(Drop()).visit(Sweep()) if unused else module
