@@ -1,0 +1,761 @@
+"""Where code breaks the contract of a cloud job: data by inputs, results below outputs/, nobody at the keyboard."""
+
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import libcst as cst
+
+from aml_adopt import DataInput, Note
+from aml_adopt.arguments import Option, Options, Parsers, Wanted
+from aml_adopt.private import VALUES, hide, is_secret
+from aml_adopt.syntax import (
+    GONE,
+    Sweep,
+    Tree,
+    add_import,
+    expression,
+    has_import,
+    imports_end,
+    insert,
+    lines_of,
+    literal,
+    quoted,
+)
+
+TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
+
+# Functions that read, and those that write: the position and the names of the argument that is the path.
+_PANDAS = "csv table excel parquet json pickle feather hdf fwf sas stata orc xml spss"
+READERS: dict[str, tuple[int, tuple[str, ...]]] = {
+    **{f"pandas.read_{kind}": (0, ("filepath_or_buffer", "io", "path", "path_or_buf", "path_or_buffer")) for kind in _PANDAS.split()},
+    **{f"polars.{how}_{kind}": (0, ("source",)) for how in ("read", "scan") for kind in ("csv", "parquet", "json", "ipc")},
+    **{f"numpy.{name}": (0, ("file", "fname")) for name in ("load", "loadtxt", "genfromtxt", "fromfile")},
+    **{name: (0, ("path", "top")) for name in ("os.listdir", "os.walk", "os.scandir")},
+    **{name: (0, ("pathname",)) for name in ("glob.glob", "glob.iglob")},
+    **{name: (0, ("file", "filename", "fp", "f", "file_name")) for name in ("builtins.open", "io.open", "codecs.open", "joblib.load", "torch.load", "PIL.Image.open", "scipy.io.loadmat", "gzip.open", "bz2.open", "zipfile.ZipFile", "tarfile.open")},
+    "cv2.imread": (0, ("filename",)),
+    "geopandas.read_file": (0, ("filename",)),
+    "pyarrow.parquet.read_table": (0, ("source",)),
+    "sqlite3.connect": (0, ("database",)),
+    "torchvision.datasets.ImageFolder": (0, ("root",)),
+    "tensorflow.keras.utils.image_dataset_from_directory": (0, ("directory",)),
+    "tensorflow.keras.preprocessing.image_dataset_from_directory": (0, ("directory",)),
+    "xgboost.DMatrix": (0, ("data",)),
+}  # fmt: skip
+READER_METHODS = {"flow_from_directory": (0, ("directory",))}
+WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
+    **dict.fromkeys(("joblib.dump", "torch.save", "dill.dump"), (1, ("filename", "f", "file"))),
+    **{f"numpy.{name}": (0, ("file", "fname")) for name in ("save", "savez", "savez_compressed", "savetxt")},
+    **{f"{keras}.models.save_model": (1, ("filepath",)) for keras in ("keras", "tensorflow.keras")},
+    "matplotlib.pyplot.savefig": (0, ("fname",)),
+    **dict.fromkeys(("os.makedirs", "os.mkdir"), (0, ("name", "path"))),
+}
+WRITER_METHODS = {
+    **{f"to_{kind}": (0, ("path_or_buf", "path", "excel_writer", "buf")) for kind in "csv json parquet pickle excel feather html".split()},
+    **{name: (0, ("filepath", "path", "fname", "filename", "save_directory")) for name in ("save", "save_weights", "save_model", "save_pretrained", "savefig")},
+}  # fmt: skip
+OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
+MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensorflow.keras.models.save_model")
+MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
+PATHS = ("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser", "os.path.normpath", "builtins.str", "os.fspath")  # fmt: skip
+CHECKS = ("os.path.exists", "os.path.isdir", "os.path.isfile")
+DATA = re.compile(r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)")
+ABSOLUTE = re.compile(r"[A-Za-z]:[\\/]|[\\/]|~[\\/]|file:")
+ADDRESS = re.compile(r"[a-z][a-z0-9]+://|azureml:")
+TEMPORARY = re.compile(r"/tmp/|/dev/|/var/tmp/")
+
+# Old names that later releases lack, and what was always the same. scikit-learn: "What's new" 0.18 and 0.20
+# (cross_validation, grid_search, learning_curve), 0.21 and 0.23 (externals.joblib, externals.six).
+MODULES = {
+    "sklearn.cross_validation": "sklearn.model_selection",
+    "sklearn.grid_search": "sklearn.model_selection",
+    "sklearn.learning_curve": "sklearn.model_selection",
+    "sklearn.externals.joblib": "joblib",
+    "sklearn.externals.six": "six",
+}
+CHANGED_CLASSES = ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffleSplit", "LeaveOneOut", "LabelKFold")
+# NumPy 1.20 and 1.24 release notes: these were Python's own types.
+NUMPY = {f"numpy.{name}": name for name in ("float", "int", "bool", "object", "str", "complex")}
+
+
+@dataclass
+class Checked:
+    """A module that keeps the contract, what was done to it, and the data that it gets by options."""
+
+    text: str
+    notes: list[Note]
+    inputs: list[DataInput]
+    model: str | None  # below the run's folder
+    travels: list[tuple[Path, str]] = field(default_factory=list)  # files to copy, and where to, from the code's folder
+
+
+class Root(NamedTuple):
+    """Where a path comes from."""
+
+    node: cst.BaseExpression | None  # the literal, or None
+    option: Option | None
+    joined: bool  # whether more is appended to it
+    beside: bool = False  # whether it begins with __file__
+
+
+def check(text: str, file: str, is_entry: bool, root: Path, folder: Path, original: str | None = None) -> Checked:
+    """Check one module, and mend what is certain.
+
+    `root` is the source, `folder` where the script runs from, `original` the text whose lines the notes are to name
+    when the text was rewritten before.
+    """
+    body = text.removeprefix("\ufeff")
+    try:
+        ast.parse(body)
+        tree = Tree(body)
+    except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
+        line = getattr(error, "lineno", None) or getattr(error, "raw_line", 1)
+        reason = str(getattr(error, "msg", "") or "does not parse").rstrip(".")
+        advice = "mend it; for Python 2 code: 2to3 -w FILE (up to Python 3.12), or modernize"
+        return Checked(text, [Note("blocked", f"{file}:{line}", f"is not Python 3: {hide(reason)}: {advice}")], [], None)
+    work = _Check(tree, file, is_entry, root, folder, original)
+    module = work.run()
+    new = text if module.code == tree.module.code else text[: len(text) - len(body)] + module.code
+    return Checked(new, work.notes, work.inputs, work.model, work.travels)
+
+
+class _Check:
+    def __init__(self, tree: Tree, file: str, is_entry: bool, root: Path, folder: Path, original: str | None) -> None:
+        self.tree, self.file, self.is_entry, self.root, self.folder = tree, file, is_entry, root.resolve(), folder.resolve()
+        self.source_line = lines_of(original, tree.module.code) if original is not None else lambda line: line
+        self.notes: list[Note] = []
+        self.inputs: list[DataInput] = []
+        self.travels: list[tuple[Path, str]] = []
+        self.model: str | None = None
+        self.parsers = Parsers(tree)
+        self.by_dest = {option.dest: option for option in self.parsers.options()}
+        self.given: dict[Any, list[cst.BaseExpression]] = {}  # what calls in the module give to a parameter
+        for call in tree.all(cst.Call):
+            for param, value in tree.parameters(call):
+                self.given.setdefault(tree.key(param.name), []).append(value)
+        self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}
+        self.imports: list[str] = []
+        self.folders: list[str] = []  # to make
+
+    def note(self, kind: Literal["taken", "changed", "decide", "blocked"], node: cst.CSTNode, text: str) -> None:
+        note = Note(kind, f"{self.file}:{self.source_line(self.tree.line(node))}", hide(text))
+        if note not in self.notes:
+            self.notes.append(note)
+
+    def run(self) -> cst.Module:
+        self._renames()
+        self._secrets()
+        self._keyboard()
+        written = self._writes()
+        options = self._reads(written)
+        module = self.tree.module.visit(_Replace(self.new)).visit(Sweep())
+        module = self._finish(module)
+        if options:
+            module = options.apply(module)
+        self.notes.sort(key=lambda note: int(note.where.rpartition(":")[2] or 0))
+        return module
+
+    def _finish(self, module: cst.Module) -> cst.Module:
+        for made in sorted(set(self.folders)):
+            line = f"os.makedirs({quoted(made).value}, exist_ok=True)"
+            if line not in module.code:
+                module = insert(module, imports_end(module), f"\n{line}\n")
+            self.imports.append("import os")
+        for wanted in sorted(set(self.imports)):
+            module = add_import(module, wanted)
+        return module
+
+    # Where paths come from
+
+    def roots(self, node: cst.BaseExpression | None, joined: bool = False, depth: int = 8) -> Iterator[Root]:
+        """The literals and options that a path begins with."""
+        if node is None or not depth:
+            return
+        if literal(node) is not None:
+            yield Root(node, None, joined)
+        elif isinstance(node, cst.FormattedString):
+            first = node.parts[0] if node.parts else None
+            if isinstance(first, cst.FormattedStringExpression):
+                yield from self.roots(first.expression, True, depth - 1)
+            elif isinstance(first, cst.FormattedStringText):
+                yield Root(node, None, joined)
+        elif isinstance(node, cst.Name):
+            if node.value == "__file__":
+                yield Root(None, None, joined, beside=True)
+                return
+            key = self.tree.key(node)
+            values = self.tree.bindings.get(key, []) if key else []
+            values = self.given.get(key, []) if values in ([], [None]) else values  # type: ignore[assignment]
+            if len(values) <= 4 and None not in values:
+                for value in values:
+                    yield from self.roots(value, joined, depth - 1)
+        elif isinstance(node, cst.Attribute):
+            if self.parsers.of(node.value) and node.attr.value in self.by_dest:
+                yield Root(None, self.by_dest[node.attr.value], joined)
+            elif node.attr.value in ("parent", "absolute", "resolve"):
+                yield from self.roots(node.value, True, depth - 1)
+        elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
+            yield from self.roots(node.left, True, depth - 1)
+        elif isinstance(node, cst.Call):
+            name = self.tree.qualified(node.func)
+            if name in PATHS and node.args:
+                yield from self.roots(node.args[0].value, joined or len(node.args) > 1, depth - 1)
+            elif name == "os.path.dirname" and node.args:
+                yield from self.roots(node.args[0].value, True, depth - 1)
+            elif name in OPENERS and node.args:
+                yield from self.roots(node.args[0].value, joined, depth - 1)
+            elif isinstance(node.func, cst.Attribute) and node.func.attr.value in ("joinpath", "resolve", "absolute", "open"):
+                yield from self.roots(node.func.value, joined or node.func.attr.value == "joinpath", depth - 1)
+
+    def whole(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
+        """The whole path as it will be, when the code says it."""
+        if node is None or not depth:
+            return None
+        changed = self.new.get(node)
+        if changed is not None:
+            return literal(changed) if isinstance(changed, cst.CSTNode) else None
+        if (text := literal(node)) is not None:
+            return text
+        if isinstance(node, cst.Name) and (key := self.tree.key(node)):
+            values = self.tree.bindings.get(key, [])
+            values = self.given.get(key, []) if values in ([], [None]) else values  # type: ignore[assignment]
+            return self.whole(values[0], depth - 1) if len(values) == 1 else None
+        if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
+            return self.whole(self.by_dest[node.attr.value].default, depth - 1)
+        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
+            parts = [self.whole(side, depth - 1) for side in (node.left, node.right)]
+            return ("/" if isinstance(node.operator, cst.Divide) else "").join(parts) if None not in parts else None  # type: ignore[arg-type]
+        if isinstance(node, cst.Call) and (self.tree.qualified(node.func) in (*PATHS, *OPENERS)):
+            count = 1 if self.tree.qualified(node.func) in OPENERS else len(node.args)
+            parts = [self.whole(arg.value, depth - 1) for arg in node.args[:count]]
+            return "/".join(part.rstrip("/\\") for part in parts if part) if None not in parts else None
+        return None
+
+    def _path(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
+        position, names = place
+        for arg in call.args:
+            if arg.keyword and arg.keyword.value in names:
+                return arg.value
+        plain = [arg.value for arg in call.args if not arg.keyword and not arg.star]
+        return plain[position] if position < len(plain) else None
+
+    def _opens_to_write(self, call: cst.Call) -> bool:
+        mode = next((arg.value for arg in call.args if arg.keyword and arg.keyword.value == "mode"), None)
+        method = isinstance(call.func, cst.Attribute) and not self.tree.qualified(call.func)
+        plain = [arg.value for arg in call.args if not arg.keyword]
+        at = 0 if method else 1
+        mode = mode or (plain[at] if len(plain) > at else None)
+        return bool(re.search("[wax]", (mode is not None and self.tree.constant(mode)) or ""))
+
+    def calls(self) -> Iterator[tuple[cst.Call, cst.BaseExpression, bool]]:
+        """The calls that read or write a path: the call, the path, whether it writes."""
+        for call in self.tree.all(cst.Call):
+            name = self.tree.qualified(call.func)
+            method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+            path, writes = None, False
+            if name in OPENERS:
+                path, writes = self._path(call, READERS[name]), self._opens_to_write(call)
+            elif place := READERS.get(name):
+                path = self._path(call, place)
+            elif place := WRITERS.get(name):
+                path, writes = self._path(call, place), True
+            elif name and not name.startswith("builtins.") and self.tree.qualified(call.func).split(".")[0] == "mlflow":
+                continue
+            elif method in READER_METHODS:
+                path = self._path(call, READER_METHODS[method])
+            elif method in WRITER_METHODS:
+                path, writes = self._path(call, WRITER_METHODS[method]), True
+            elif method in ("read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "open", "glob", "rglob", "iterdir"):
+                base = call.func.value if isinstance(call.func, cst.Attribute) else None
+                if self._is_path(base):
+                    path = base
+                    writes = method.startswith(("write", "mkdir")) or (method == "open" and self._opens_to_write(call))
+            if path is not None:
+                yield call, path, writes
+
+    def _is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
+        """Whether an expression is certainly a pathlib path."""
+        if isinstance(node, cst.Call):
+            return self.tree.qualified(node.func) in PATHS[:2]
+        if isinstance(node, cst.BinaryOperation):
+            return isinstance(node.operator, cst.Divide) and self._is_path(node.left, depth)
+        if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
+            return self.by_dest[node.attr.value].type == "Path"
+        if isinstance(node, cst.Name) and depth and (key := self.tree.key(node)):
+            values = self.tree.bindings.get(key, [])
+            return bool(values) and all(value is not None and self._is_path(value, depth - 1) for value in values)
+        return False
+
+    # Results
+
+    def _writes(self) -> set[cst.CSTNode]:
+        """Lead what is written below outputs/; returns the literals that are written to."""
+        texts: dict[str, int] = {}  # what is written, and from which line on
+        written: set[cst.CSTNode] = set()
+        saved = False
+        for call, path, writes in self.calls():
+            if not writes:
+                continue
+            saved = saved or not self.tree.qualified(call.func).startswith("os.")
+            for root in self.roots(path):
+                if root.option:
+                    self._option_default(root.option)
+                elif root.node is not None and isinstance(root.node, cst.FormattedString):
+                    self._formatted(root.node)
+                elif root.node is not None:
+                    written.add(root.node)
+                    texts.setdefault(str(literal(root.node)), self.tree.line(call))
+        for call, path, writes in self.calls():  # what is read later, under the same name
+            for root in self.roots(path) if not writes else ():
+                if root.node is not None and literal(root.node) in texts:
+                    if self.tree.line(call) > texts[str(literal(root.node))]:
+                        written.add(root.node)
+        for call in self.tree.all(cst.Call):
+            if self.tree.qualified(call.func) in CHECKS and call.args:
+                written |= {root.node for root in self.roots(call.args[0].value) if root.node and literal(root.node) in texts}
+        for node in written:
+            self._below_outputs(node)
+        self.model = self._find_model()
+        if self.is_entry and not saved and not self._logs_model():
+            self._nothing_saved()
+        return written
+
+    def _logs_model(self) -> bool:
+        names = (self.tree.qualified(call.func) for call in self.tree.all(cst.Call))
+        return any(name.startswith("mlflow") and name.endswith(("log_model", "save_model", "log_artifact")) for name in names)
+
+    def _outputs(self, text: str) -> str | None:
+        """A path below outputs/, or None when it may stay."""
+        if TEMPORARY.match(text) or ADDRESS.match(text) or not text:
+            return None
+        if re.match(r"(\./)?outputs([\\/]|$)", text.replace("\\", "/")):
+            return None
+        plain = text.replace("\\", "/")
+        if ABSOLUTE.match(text):
+            return "outputs/" + plain.rstrip("/").rpartition("/")[2]
+        parts = [part for part in plain.split("/") if part not in (".", "..", "")]
+        return "/".join(["outputs", *(parts[1:] if parts[:1] == ["outputs"] else parts)])
+
+    def _below_outputs(self, node: cst.CSTNode) -> None:
+        text = str(literal(node))
+        new = self._outputs(text)
+        if new is None:
+            return
+        self.new[node] = quoted(new, node)
+        self._make(new)
+        self.note("changed", node, f"{text} -> {new}: a job keeps what is below outputs/")
+
+    def _make(self, path: str) -> None:
+        self.folders.append(path.rpartition("/")[0] or "outputs")
+
+    def _formatted(self, node: cst.FormattedString) -> None:
+        first = node.parts[0]
+        assert isinstance(first, cst.FormattedStringText)
+        new = self._outputs(first.value)
+        if new is None or "\\" in first.value or "{" in first.value:
+            return
+        ends = "/" if first.value.endswith("/") and not new.endswith("/") else ""
+        self.new[first] = first.with_changes(value=new + ends)
+        self._make(new + ends)
+        self.note("changed", node, f"{first.value} -> {new + ends}: a job keeps what is below outputs/")
+
+    def _option_default(self, option: Option) -> None:
+        default = next(iter(self.roots(option.default)), None)
+        text = literal(default.node) if default and default.node else None
+        if text is not None and default and default.node and default.node not in self.new:
+            new = self._outputs(text)
+            if new is not None:
+                self.new[default.node] = quoted(new, default.node)
+                self.note("changed", option.call, f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/")
+        elif text is None and option.default is None:
+            self.note("decide", option.call, f"results go to {option.flag or option.dest}: let the job's command give a path below outputs/")
+
+    def _find_model(self) -> str | None:
+        found: list[tuple[int, str]] = []
+        for call in self.tree.all(cst.Call):
+            name = self.tree.qualified(call.func)
+            method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+            what: cst.BaseExpression | None = None
+            if name in MODEL_WRITERS:
+                path, what = self._path(call, WRITERS[name]), call.args[0].value if call.args else None
+            elif name in ("pickle.dump", "cloudpickle.dump", "dill.dump"):
+                path, what = self._path(call, (1, ("file",))), call.args[0].value if call.args else None
+            elif method in MODEL_METHODS and not name.startswith(("mlflow", "numpy", "PIL")):
+                path = self._path(call, WRITER_METHODS[method])
+                what = call.func.value if isinstance(call.func, cst.Attribute) else None
+            else:
+                continue
+            whole = self.whole(path)
+            if whole and not ABSOLUTE.match(whole):
+                likely = re.search(r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", self.tree.code(what) if what else "")
+                found.append((0 if likely else 1, whole.replace("\\", "/").removeprefix("./")))
+        return min(found, key=lambda one: one[0])[1] if found else None
+
+    def _nothing_saved(self) -> None:
+        fits = [c for c in self.tree.all(cst.Call) if isinstance(c.func, cst.Attribute) and c.func.attr.value == "fit"]
+        owner = fits[-1].func.value if fits else None  # type: ignore[union-attr]
+        name = self.tree.code(owner) if isinstance(owner, cst.Name) else "model"
+        lines = f'os.makedirs("outputs", exist_ok=True) and joblib.dump({name}, "outputs/model.pkl")'
+        where: cst.CSTNode = fits[-1] if fits else self.tree.module
+        self.note("decide", where, f"no model is saved here: add {lines} after it, with import os and import joblib")
+
+    # Data
+
+    def _reads(self, written: set[cst.CSTNode]) -> Options | None:
+        wanted: dict[cst.CSTNode, Wanted] = {}
+        kinds: dict[str, Literal["uri_file", "uri_folder"]] = {}
+        places: dict[str, Path | None] = {}
+        shared: dict[str, Wanted] = {}
+        seen: set[cst.CSTNode] = set()
+        for node, root, is_folder in self._read_roots(written):
+            if root.option:
+                self._option_input(root.option, is_folder or root.joined)
+                continue
+            if root.node is None or root.node in seen or root.node in self.new or isinstance(root.node, cst.FormattedString):
+                if isinstance(root.node, cst.FormattedString) and root.node not in seen:
+                    seen.add(root.node)
+                    self._partial(root.node)
+                continue
+            seen.add(root.node)
+            text = str(literal(root.node))
+            if ADDRESS.match(text) or not text or (text in (".", "./") and not self.is_entry):
+                continue
+            base = re.split(r"[^\\/]*[*?\[]", text)[0] if re.search(r"[*?\[]", text) else text
+            rest = text[len(base) :]
+            path = self._locate(base or ".")
+            folder = is_folder or root.joined or bool(rest) or (path is not None and path.is_dir())
+            if not self.is_entry:
+                self._elsewhere(root.node, text if not rest else base, path)
+                continue
+            name = self._name(root.node, base)
+            if text not in shared:
+                like = root.node
+                shared[text] = Wanted(name, quoted(base.rstrip("/\\") or ".", like) if rest else _default(like), "data: a " + ("folder" if folder else "file"))
+            wanted[root.node] = shared[text]
+            kinds[text] = "uri_folder" if folder else "uri_file"
+            places[text] = path
+        if not wanted:
+            return None
+        options = Options(self.tree, wanted, self.is_entry)
+        for literal_node, name in options.uses.items():
+            text = str(literal(literal_node))
+            rest = text[len(re.split(r"[^\\/]*[*?\[]", text)[0]) :] if re.search(r"[*?\[]", text) else ""
+            new = options.expression(literal_node)
+            if rest:
+                new = expression(f"os.path.join(OPTION, {quoted(rest).value})", OPTION=new)
+                self.imports.append("import os")
+            self.new[literal_node] = new
+            flag, place = options.flags[name], places[text]
+            if name not in {entry.name for entry in self.inputs}:
+                self.inputs.append(DataInput(name, kinds[text], place, flag))
+                self.note("changed", literal_node, f"{text} -> the option {flag}, an input of the job")
+                if place is None:
+                    self.note("decide", literal_node, f"{text} is not on this machine: give inputs.{name} a path")
+        return options
+
+    def _read_roots(self, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CSTNode, Root, bool]]:
+        """What is read: by a known call, or a literal that plainly names data."""
+        for call, path, writes in self.calls():
+            name = self.tree.qualified(call.func)
+            method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+            folder = name in ("os.listdir", "os.walk", "os.scandir") or method in ("glob", "rglob", "iterdir", "flow_from_directory")
+            folder = (folder and not name.startswith("glob.")) or "from_directory" in name or name.endswith("ImageFolder")
+            for root in self.roots(path) if not writes else ():
+                if root.beside:
+                    self._beside(path)
+                elif root.node not in written:
+                    yield call, root, folder
+        handed = {option.default for option in self.by_dest.values()}
+        for node in self.tree.all(cst.SimpleString | cst.ConcatenatedString):
+            text = literal(node)
+            parent = self.tree.parents[node]
+            plain = isinstance(parent, cst.Assign | cst.AnnAssign | cst.Arg) and node not in handed and node not in written
+            if plain and text and DATA.fullmatch(text) and not ADDRESS.match(text) and self._names_data(node, text):
+                yield node, Root(node, None, False), False
+        for option in self.by_dest.values():
+            text = literal(option.default) if option.default else None
+            path = self._locate(text) if text else None
+            if text and path and option.default not in self.new and self.is_entry and not self._outputs_like(option):
+                yield option.call, Root(None, option, False), path.is_dir()
+
+    def _names_data(self, node: cst.CSTNode, text: str) -> bool:
+        call = self.tree.around(node, cst.Call, cst.SimpleStatementLine)
+        joins = isinstance(call, cst.Call) and self.tree.qualified(call.func) in PATHS
+        logs = isinstance(call, cst.Call) and ("mlflow" in self.tree.qualified(call.func) or self.tree.code(call.func).startswith(("log_", "print")))
+        if joins or logs:
+            return False
+        return bool(ABSOLUTE.match(text) and not TEMPORARY.match(text)) or bool((path := self._locate(text)) and path.is_file())
+
+    def _outputs_like(self, option: Option) -> bool:
+        return bool(re.search(r"(?i)out|save|log|export|result", option.dest))
+
+    def _locate(self, text: str) -> Path | None:
+        """The path that a literal names, seen from the script's folder or one above it up to the source."""
+        if ABSOLUTE.match(text):
+            path = Path(text).expanduser()
+            return path if path.is_absolute() and path.exists() else None
+        folder = self.folder
+        while folder == self.root or self.root in folder.parents:
+            try:
+                path = (folder / text.replace("\\", "/")).resolve()
+                if path.exists() and path != self.root and (path == folder or path not in self.folder.parents):
+                    return path
+            except (OSError, ValueError):
+                return None
+            folder = folder.parent
+        return None
+
+    def _name(self, node: cst.BaseExpression, text: str) -> str:
+        """A name for an option: the constant's, else the file's or folder's."""
+        parent = self.tree.parents[node]
+        while isinstance(parent, cst.Arg | cst.Call) and not isinstance(parent, cst.Assign):
+            call = parent if isinstance(parent, cst.Call) else self.tree.parents[parent]
+            if self.tree.qualified(call.func) not in PATHS if isinstance(call, cst.Call) else True:
+                break
+            parent = self.tree.parents[call]
+        target = parent.targets[0].target if isinstance(parent, cst.Assign) and len(parent.targets) == 1 else None
+        if isinstance(target, cst.Name) and target.value.isupper():
+            return target.value.lower()
+        stem = re.split(r"[\\/]", text.rstrip("/\\"))[-1].split(".")[0]
+        return stem if re.match(r"[A-Za-z]\w", stem) else "data"
+
+    def _option_input(self, option: Option, folder: bool) -> None:
+        """An option of the script that is read: it is the input, and the code stays."""
+        if not self.is_entry or any(entry.name == option.dest for entry in self.inputs):
+            return
+        default = next(iter(self.roots(option.default)), None)
+        text = literal(default.node) if default and default.node else None
+        if text and (ADDRESS.match(text) or re.match(r"(\./)?outputs\b", text)):
+            return
+        path = self._locate(text) if text else None
+        folder = path.is_dir() if path else folder
+        self.inputs.append(DataInput(option.dest, "uri_folder" if folder else "uri_file", path, option.flag))
+        self.note("taken", option.call, f"the option {option.flag or option.dest} is an input of the job")
+        if path is None:
+            what = f"{text} is not on this machine" if text else f"{option.flag or option.dest} names no data of its own"
+            self.note("decide", option.call, f"{what}: give inputs.{option.dest} a path")
+
+    def _partial(self, node: cst.FormattedString) -> None:
+        first = node.parts[0]
+        text = first.value if isinstance(first, cst.FormattedStringText) else ""
+        if not ADDRESS.match(text) and not TEMPORARY.match(text) and not re.match(r"(\./)?outputs\b", text):
+            self.note("decide", node, f"the path begins with {text} and differs from run to run: put its folder into an option, "
+                      'such as parser.add_argument("--data"), and join the rest to args.data')  # fmt: skip
+
+    def _elsewhere(self, node: cst.CSTNode, text: str, path: Path | None) -> None:
+        """Data that another module than the entry reads."""
+        inside = path is not None and (path == self.root or self.root in path.parents)
+        steps = text.replace("\\", "/")
+        if path and inside and not ABSOLUTE.match(text) and ".." not in steps.split("/") and _size(path) < TRAVELS:
+            self.travels.append((path, steps.removeprefix("./").rstrip("/")))
+            self.note("taken", node, f"{text} travels with the code")
+        else:
+            self.note("decide", node, f"{text} is not where a job runs: let the function take the path as a parameter, "
+                      "and give it an option of the script that trains")  # fmt: skip
+
+    def _beside(self, path: cst.BaseExpression) -> None:
+        """A path that begins at the module's own folder."""
+        rest = [str(literal(node)) for node in _all_literals(self.tree, path)]
+        found = (self.root / self.file).parent.joinpath(*rest).resolve() if rest else None
+        if found and found.exists() and self.root in found.parents and _size(found) < TRAVELS and ".." not in "/".join(rest).split("/"):
+            place = found.relative_to(self.folder).as_posix() if self.folder in found.parents else found.name
+            if (found, place) not in self.travels:
+                self.travels.append((found, place))
+            self.note("taken", path, f"{'/'.join(rest)}, beside the module, travels with the code")
+        else:
+            self.note("decide", path, "a path from __file__ leads to data that does not travel with the code: take it from an option")
+
+    # Nobody at the keyboard
+
+    def _keyboard(self) -> None:
+        shown = 0
+        for call in self.tree.all(cst.Call):
+            name = self.tree.qualified(call.func)
+            statement = self.tree.parents[call] if isinstance(self.tree.parents[call], cst.Expr) else None
+            if name == "builtins.input":
+                self._input(call)
+            elif name == "getpass.getpass":
+                self.note("blocked", call, 'getpass(): nobody is there to answer: write os.environ["PASSWORD"], and set it where the job runs')
+            elif name == "matplotlib.pyplot.show" and statement:
+                shown += 1
+                self._show(call, statement, shown)
+            elif name in ("pdb.set_trace", "ipdb.set_trace", "builtins.breakpoint", "webbrowser.open") and statement:
+                self.new[statement] = cst.Expr(GONE)
+                self.note("changed", call, f"{name.removeprefix('builtins.')}() is taken out: nobody is there")
+            elif name == "os.chdir":
+                self.note("decide", call, "os.chdir: a job keeps outputs/ of the folder that it starts in: take it out")
+            elif name == "matplotlib.use" and shown and literal(call.args[0].value if call.args else None) not in ("Agg", "agg", None):
+                self.new[call.args[0].value] = quoted("Agg", call.args[0].value)
+
+    def _input(self, call: cst.Call) -> None:
+        parent = self.tree.around(call, cst.Assign)
+        target = parent.targets[0].target if parent else None
+        name = target.value if isinstance(target, cst.Name) else "value"
+        flag = "--" + name.lower().replace("_", "-")
+        kind = self.tree.parents[self.tree.parents[call]] if isinstance(self.tree.parents[call], cst.Arg) else None
+        cast = kind.func.value if isinstance(kind, cst.Call) and isinstance(kind.func, cst.Name) else ""
+        kind_text = f", type={cast}" if cast in ("int", "float") else ""
+        self.note("blocked", call, f'input(): nobody is there to answer: add parser.add_argument("{flag}"{kind_text}, required=True) and '
+                  f"use args.{name.lower()} instead")  # fmt: skip
+
+    def _show(self, call: cst.Call, statement: cst.CSTNode, number: int) -> None:
+        base = self.tree.code(call.func.value) if isinstance(call.func, cst.Attribute) else ""
+        stem = Path(self.file).stem
+        path = f"outputs/{stem}-{number}.png"
+        if not base:
+            self.note("decide", call, f'show(): there is no screen: write plt.savefig("{path}")')
+            return
+        line = self.tree.parents[statement]
+        save, close = (expression(code) for code in (f'{base}.savefig("{path}")', f"{base}.close()"))
+        if isinstance(line, cst.SimpleStatementLine) and len(line.body) == 1:
+            first = line.with_changes(body=[cst.Expr(save)])
+            second = cst.SimpleStatementLine([cst.Expr(close)])
+            self.new[line] = cst.FlattenSentinel([first, second])
+        else:
+            self.new[statement] = cst.Expr(save)
+        self.folders.append("outputs")
+        self.note("changed", call, f'{base}.show() -> {base}.savefig("{path}"): there is no screen')
+        self._without_screen()
+
+    def _without_screen(self) -> None:
+        for line in self.tree.module.body:
+            for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
+                if isinstance(part, cst.Import | cst.ImportFrom) and "matplotlib" in self.tree.code(part) and "pyplot" in self.tree.code(part):
+                    if not re.search(r"matplotlib\.use\(|mpl\.use\(", self.tree.module.code) and line not in self.new:
+                        own = [] if has_import(self.tree.module, "import matplotlib") and self._imported_before(line) else ["import matplotlib"]
+                        lines = [cst.parse_statement(code) for code in (*own, 'matplotlib.use("Agg")')]
+                        lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)  # type: ignore[call-arg]
+                        self.new[line] = cst.FlattenSentinel([*lines, line.with_changes(leading_lines=[])])
+                        return
+
+    def _imported_before(self, line: cst.CSTNode) -> bool:
+        return any(
+            "import matplotlib" == self.tree.code(node).strip() and self.tree.line(node) < self.tree.line(line)
+            for node in self.tree.all(cst.Import)
+        )
+
+    # Secrets
+
+    def _secrets(self) -> None:
+        for comment in self.tree.all(cst.Comment):
+            if VALUES.search(comment.value):
+                self.new[comment] = comment.with_changes(value="# (a secret was here)")
+                self.note("changed", comment, "a secret in a comment is taken out: renew it, for it was readable")
+        for node in self.tree.all(cst.SimpleString | cst.ConcatenatedString | cst.FormattedStringText):
+            parent = self.tree.parents[node]
+            if isinstance(parent, cst.ConcatenatedString):
+                continue
+            if isinstance(node, cst.FormattedStringText):
+                if VALUES.search(node.value):
+                    self.note("blocked", node, 'a secret inside an f-string: take it from os.environ["NAME"], and renew it')
+                continue
+            value = node.evaluated_value
+            text = value if isinstance(value, str) else value.decode("latin-1") if isinstance(value, bytes) else None
+            name = self._holder(node)
+            if text is None or not is_secret(name, text):
+                continue
+            if isinstance(parent, cst.Expr):
+                self.new[node] = quoted("(a secret was here)")
+                self.note("changed", node, "a secret in a text is taken out: renew it, for it was readable")
+                continue
+            variable = re.sub(r"\W", "_", name).upper() or ("CONNECTION_STRING" if "=" in text and ";" in text else "SECRET")
+            self.new[node] = expression(f'os.environ["{variable}"]' + (".encode()" if isinstance(value, bytes) else ""))
+            self.imports.append("import os")
+            self.note("decide", node, f'a secret in the code -> os.environ["{variable}"]: set {variable} where the job runs, and renew '
+                      "the secret, for it was readable")  # fmt: skip
+
+    def _holder(self, node: cst.CSTNode) -> str:
+        """The name that a literal is given to: a variable, an attribute, a keyword, a key, an environment variable."""
+        parent = self.tree.parents[node]
+        if isinstance(parent, cst.Arg):
+            if parent.keyword:
+                return parent.keyword.value
+            call = self.tree.parents[parent]
+            first = literal(call.args[0].value) if isinstance(call, cst.Call) and call.args else None
+            if isinstance(call, cst.Call) and len(call.args) == 2 and call.args[1] is parent and self.tree.qualified(call.func) in ("os.getenv", "os.environ.get", "os.environ.setdefault", "os.putenv"):
+                return first or ""
+            return ""
+        if isinstance(parent, cst.DictElement) and parent.value is node:
+            return literal(parent.key) or ""
+        target: cst.CSTNode | None = None
+        if isinstance(parent, cst.Assign):
+            target = parent.targets[0].target
+        elif isinstance(parent, cst.AnnAssign):
+            target = parent.target
+        elif isinstance(parent, cst.Param) and parent.default is node:
+            target = parent.name
+        elif isinstance(parent, cst.Comparison):
+            target = parent.left
+        if isinstance(target, cst.Subscript) and isinstance(target.slice[0].slice, cst.Index):
+            return literal(target.slice[0].slice.value) or ""
+        if isinstance(target, cst.Attribute):
+            return target.attr.value
+        return target.value if isinstance(target, cst.Name) else ""
+
+    # Renames
+
+    def _renames(self) -> None:
+        for node in self.tree.all(cst.ImportFrom):
+            module = self.tree.code(node.module) if node.module and not node.relative else ""
+            if module == "sklearn.externals" and not isinstance(node.names, cst.ImportStar) and len(node.names) == 1:
+                alias = node.names[0]
+                new = MODULES.get(f"sklearn.externals.{self.tree.code(alias.name)}")
+                if new:
+                    plain = alias.with_changes(name=cst.Name(new), comma=cst.MaybeSentinel.DEFAULT)
+                    self.new[node] = cst.Import([plain], semicolon=node.semicolon)
+                    self.note("changed", node, f"sklearn.externals.{new} -> {new}, of which it was a copy")
+            elif module in MODULES and node.module:
+                self.new[node.module] = expression(MODULES[module])
+                self.note("changed", node, f"{module} -> {MODULES[module]}, its name since scikit-learn 0.18")
+                for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
+                    if self.tree.code(alias.name) in CHANGED_CLASSES:
+                        self.note("decide", node, f"{self.tree.code(alias.name)} takes n_splits, and its split(X) gives the rows, "
+                                  "where it was itself a list of them")  # fmt: skip
+        for node in self.tree.all(cst.Attribute):
+            name = self.tree.qualified(node)
+            if name in NUMPY and not self.tree.around(node, cst.Import, cst.ImportFrom):
+                self.new[node] = cst.Name(NUMPY[name])
+                self.note("changed", node, f"{self.tree.code(node)} -> {NUMPY[name]}, which it was; NumPy 1.24 has it no more")
+
+
+class _Replace(cst.CSTTransformer):
+    def __init__(self, new: dict[cst.CSTNode, Any]) -> None:
+        super().__init__()
+        self.new = new
+
+    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
+        new = self.new.get(original_node)
+        if new is None:
+            return super().on_leave(original_node, updated_node)
+        if isinstance(new, cst.FlattenSentinel):
+            return cst.FlattenSentinel([updated_node.with_changes(leading_lines=n.leading_lines) if n.deep_equals(original_node.with_changes(leading_lines=[])) else n for n in new])
+        return new
+
+
+def _default(node: cst.BaseExpression) -> cst.BaseExpression:
+    return node.with_changes(lpar=[], rpar=[])
+
+
+def _all_literals(tree: Tree, node: cst.BaseExpression) -> list[cst.CSTNode]:
+    if isinstance(node, cst.Name) and (key := tree.key(node)):
+        values = tree.bindings.get(key, [])
+        return _all_literals(tree, values[0]) if len(values) == 1 and values[0] is not None else []
+    if literal(node) is not None:
+        return [node]
+    found: list[cst.CSTNode] = []
+    for child in node.children:
+        parts = [child.value] if isinstance(child, cst.Arg) else [child]
+        for part in parts:
+            if isinstance(part, cst.BaseExpression):
+                found += _all_literals(tree, part)
+    return found
+
+
+def _size(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
