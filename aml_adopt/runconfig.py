@@ -40,6 +40,7 @@ NO_EQUIVALENT: dict[Keys, Any] = {  # what changes nothing as long as it has thi
     ("docker", "sharedVolumes"): True,
     **{("environment", "databricks", kind + "Libraries"): [] for kind in ("maven", "pypi", "rcran", "jar", "egg")},
 }
+NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 SERVICES = {"ssh": "ssh", "tensorboard": "tensor_board", "vscode": "vs_code", "jupyterlab": "jupyter_lab"}
 SERVICES["jupyter"] = "jupyter_lab"
 DATA_WORDS = re.compile(r"(_(path|dir|directory|folder|file|root|location|mount|uri|url|name))+$")
@@ -112,19 +113,22 @@ def _commented(value: Any, keys: Keys, comments: dict[Keys, str]) -> Any:
         for key in value:
             if comment := comments.get((*keys, key)):
                 width = 116 - 2 * len(keys)
-                lines = [part for line in comment.splitlines() for part in textwrap.wrap(line, width)]
+                lines = [
+                    part for line in NOT_PRINTABLE.sub("?", comment).splitlines() for part in textwrap.wrap(line, width)
+                ]
                 mapping.yaml_set_comment_before_after_key(key, before="\n".join(lines), indent=2 * len(keys))
         return mapping
     if isinstance(value, list):
         return [_commented(item, keys, comments) for item in value]
     if not isinstance(value, str):
         return value
-    if keys == ("command",) and re.fullmatch(r"\S+( \S+)+", value):
+    printable = not NOT_PRINTABLE.search(value)
+    if keys == ("command",) and re.fullmatch(r"\S+( \S+)+", value) and printable:
         folded = FoldedScalarString(value)
         folded.fold_pos = _folds(value)
         return folded
     tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
-    plain = tag == "tag:yaml.org,2002:str"
+    plain = tag == "tag:yaml.org,2002:str" and printable
     return value if plain else DoubleQuotedScalarString(value)  # ruamel writes YAML 1.2, where `yes` is a text
 
 
@@ -155,8 +159,7 @@ class _Binding:
         self.mount = (mount or "").rstrip("/")
         self.entry: dict[str, Any] = {"type": "uri_folder"}
         self.source: Path | str | None = None
-        self.name, self.option, self.used = "", "", False
-        self.told: list[tuple[str, str]] = []  # further key of the entry, comment on it
+        self.name, self.used, self.read_only = "", False, bool(key)
         self.decisions: list[str] = []
 
     def split(self, text: str) -> tuple[str, str] | None:
@@ -348,8 +351,8 @@ class _Conversion:
         if binding.name:
             return
         words = input_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", option)) if option.strip("-") else ""
-        if binding.kind == "inputs" and binding.key == "" and set(words.split("_")) & OUTPUT_WORDS:
-            binding.kind = "outputs"
+        if not binding.read_only and set(words.split("_")) & OUTPUT_WORDS:
+            binding.kind = "outputs"  # docker bound a folder to write to
         if words:
             name = DATA_WORDS.sub("", f"_{words}").strip("_") or "data"
         else:
@@ -483,7 +486,7 @@ class _Conversion:
             where = self.v1.where(*(keys if self.v1.at(*keys) else ("docker", "arguments")))
             binding = _Binding("inputs", "", container, set(), where)
             here = (self.v1.project / host).resolve() if host else None
-            binding.told = [("host", host), ("options", options)]
+            binding.read_only = "ro" in options.split(",")
             if not self.v1.local:
                 binding.entry["path"] = f"azureml:{self.data_asset}@latest"
                 binding.decisions.append(
