@@ -127,7 +127,7 @@ def job(service: Service, run_id: str) -> Any:
 
 def cancel(service: Service, run_id: str) -> None:
     """Ask for the end of a job. Raises Refusal when there is none."""
-    if not service.dry and job(service, run_id) is None:
+    if job(service, run_id) is None:
         raise Refusal(f"run {run_id}: no such job in workspace {service.name}; aml runs --azure lists them")
     service.send("POST", f"/jobs/{run_id}/cancel")
 
@@ -139,7 +139,7 @@ def follow(service: Service, run_id: str, write: Callable[[str], object]) -> tup
     """
     shown: dict[str, int] = {}
     decoders: dict[str, codecs.IncrementalDecoder] = {}
-    before, pause = "", float(POLL[0])
+    before, pause, looks = "", float(POLL[0]), 5  # the last of them when the job has ended
     while True:
         found = job(service, run_id)
         if found is None:
@@ -148,15 +148,18 @@ def follow(service: Service, run_id: str, write: Callable[[str], object]) -> tup
         ended = STATUSES.get(status) in ENDED
         if status != before and not ended and status != "Running":
             say(f"{status.lower()} …")
-        new = 0
+        new, missed = 0, False
         for path in _logs(artifacts(service, run_id, LOGS)):
             address = history(service, run_id, "/artifacts/contentinfo", path=path)["contentUri"]
-            if part := fetch(address, shown.get(path, 0)):
+            part = fetch(address, shown.get(path, 0))
+            missed = part is None
+            if part:
                 shown[path] = shown.get(path, 0) + len(part)
                 decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
                 write(decoder.decode(part))
                 new += len(part)
-        if ended:
+        looks -= ended
+        if ended and not (missed and looks):
             return STATUSES[status], _reason(service, run_id) if status == "Failed" else ""
         pause = POLL[0] if new or status != before else min(pause * 1.5, POLL[1])
         before = status

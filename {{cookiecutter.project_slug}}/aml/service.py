@@ -24,6 +24,7 @@ RESOURCE_MANAGER = "https://management.azure.com"
 API = "2024-10-01"  # of Microsoft.MachineLearningServices
 PAUSES = (0.5, 1, 2, 4)  # seconds between attempts, where the service names none
 PASSING = (408, 429, 500, 502, 503, 504)
+TO_TRAIN = "AzureML Data Scientist"  # role, which may not make clusters (how-to-assign-roles.md)
 log = logging.getLogger("aml")
 
 
@@ -146,14 +147,17 @@ class Service:
         raise AssertionError
 
 
-def fetch(address: str, start: int) -> bytes:
-    """What a blob has from byte `start` on, by an address that carries its own permission; nothing yet is b""."""
+def fetch(address: str, start: int) -> bytes | None:
+    """What a blob has from byte `start` on, by an address that carries its own permission.
+
+    b"" when that is nothing yet, None when storage did not answer.
+    """
     request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"})
     try:
         with urllib.request.urlopen(request, timeout=60, context=_trust()) as response:
             return bytes(response.read())
-    except (OSError, http.client.HTTPException):  # nothing new (416), or not now: it is asked for again
-        return b""
+    except (OSError, http.client.HTTPException) as error:
+        return b"" if getattr(error, "code", 0) == 416 else None
 
 
 def _trust() -> ssl.SSLContext:
@@ -182,14 +186,16 @@ def _explain(refused: urllib.error.HTTPError, service: Service) -> ServiceError:
     return explain(refused.code, code, str(error.get("message") or ""), service)
 
 
-def explain(status: int, code: str, message: str, service: Service) -> ServiceError:
-    """What the service refused, why and the mend, in a line or two. `code` and `message` are the service's own."""
+def explain(status: int, code: str, message: str, service: Service, role: str = TO_TRAIN) -> ServiceError:
+    """What the service refused, why and the mend, in a line or two. `code` and `message` are the service's own,
+    `role` is the one that may do it.
+    """
     if code == "ResourceNotFound" and f"/workspaces/{service.name}'".lower() in message.lower():
         code = "WorkspaceNotFound"  # the same code stands for what is not in a workspace
     if status == 401:
         why = f"your sign-in ran out, or is of another tenant ({code}): az login, and run it again"
     elif status == 403:
-        why = f"you may not do this ({code}): ask its owner for the role AzureML Data Scientist"
+        why = f"you may not do this ({code}): ask its owner for the role {role}"
     elif code in MISSING:
         why = f"not found, or not yours ({code}): aml workspace shows what you can see"
     elif status in PASSING:
@@ -200,6 +206,6 @@ def explain(status: int, code: str, message: str, service: Service) -> ServiceEr
 
 
 def sentence(message: str) -> str:
-    """The first line of a message of Azure, without the id of the request that ends some."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    """The first line of a message of Azure, without the id of the request or the link that ends some."""
+    lines = [line.strip() for line in message.partition("Click here")[0].splitlines() if line.strip()]
     return lines[0].removesuffix(".") if lines else ""
