@@ -3,7 +3,7 @@
     python dev.py demo      generate a repository, train a model in it and register it: about a minute
     python dev.py test      run the tests; arguments go to pytest, such as -m "not slow"
     python dev.py faults    try every fault at every request to Azure, and print what was survived: ten minutes
-    python dev.py bench     print the benchmarks; arguments go to benchmarks/run.py
+    python dev.py bench     print the benchmarks; arguments go to benchmarks/*.py
 
 What this needs goes into .venv beside this file, which dev.py makes anew whenever it is not whole. No other Python
 environment changes, so it works where pip may not install (PEP 668).
@@ -150,7 +150,8 @@ def faults(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         status = test(["-m", "faults", "tests/faults", f"--junitxml={report}", *arguments])
-        print(fault_table(report) if report.is_file() else "no fault was tried")
+        if report.is_file():
+            print(fault_table(report))
     return status
 
 
@@ -185,7 +186,8 @@ def bench(arguments: list[str]) -> int:
     """Measure in a repository made for it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         made = repository(Path(folder).resolve())
-        run(prepare("demo"), TEMPLATE / "benchmarks" / "run.py", made, *arguments)
+        for name in ("run.py", "azure.py"):
+            run(prepare("test"), TEMPLATE / "benchmarks" / name, made, *arguments)
     return 0
 
 

@@ -110,14 +110,18 @@ def test_no_secret_is_written(attached: Attached) -> None:
     done = attached.aml("submit", "-c", name, "--debug", env=attached.environment("client-secret"))
     text = done.stdout + done.stderr
     text += "".join(
-        file.read_text(errors="replace") for file in attached.path.rglob("*") if file.is_file() and file.suffix != ".pyc"
+        file.read_text(errors="replace")
+        for file in attached.path.rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
     )
     assert attached.service.login.client_secret not in text
     assert not re.search(r"eyJ[\w-]+\.eyJ|[?&]sig=(?!REDACTED)\w|AccountKey=\w{20}", text)
 
 
 @pytest.fixture
-def hooked(generate: Callable[..., Any], service: StandIn, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess]:
+def hooked(
+    generate: Callable[..., Any], service: StandIn, tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess]:
     """Generate in a shell that meets the stand-in, with these answers and variables."""
 
     def _hooked(*answers: str, **variables: str) -> "subprocess.CompletedProcess[str]":

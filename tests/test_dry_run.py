@@ -16,7 +16,6 @@ from standin.server import CONTROL_PLANE, Call
 from standin.storage import ACCOUNT
 
 pytest_plugins = ["standin.fixtures"]
-pytestmark = pytest.mark.cloud
 NOTHING_AT_HAND = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")}
 
 

@@ -123,7 +123,8 @@ class Service:
     def _attempt(self, method: str, address: str, body: Any, patience: tuple[float, ...]) -> bytes:
         content = None if body is None else json.dumps(body).encode()
         host = urllib.parse.urlsplit(address).netloc
-        for pause in (*patience, None):
+        pauses, renewed = list(patience), False
+        while True:
             token = self.sign_in.get_token(f"{RESOURCE_MANAGER}/.default").token
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "aml"}
             request = urllib.request.Request(address, content, headers, method=method)
@@ -134,17 +135,22 @@ class Service:
             except urllib.error.HTTPError as refused:
                 error = _explain(refused, self)
                 log.debug("%s %s %s: %s", refused.code, method, address, error.code)
-                if refused.code not in PASSING or pause is None:
+                if refused.code == 401 and not renewed:
+                    self.sign_in.forget()
+                    renewed = True
+                    continue
+                if refused.code not in PASSING or not pauses:
                     raise error from None
+                pause = pauses.pop(0)
                 with contextlib.suppress(ValueError):
                     pause = float(refused.headers.get("Retry-After") or pause)
             except (OSError, http.client.HTTPException) as broken:
                 reason = getattr(broken, "reason", broken)
                 log.debug("%s %s: %s", method, address, reason)
-                if pause is None or isinstance(reason, ssl.SSLCertVerificationError):
+                if not pauses or isinstance(reason, ssl.SSLCertVerificationError):
                     raise ServiceError(f"{host} cannot be reached: {reason}", 0, "Unreachable") from None
+                pause = pauses.pop(0)
             time.sleep(pause)
-        raise AssertionError
 
 
 def fetch(address: str, start: int) -> bytes | None:

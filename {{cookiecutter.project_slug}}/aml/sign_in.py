@@ -44,6 +44,11 @@ class SignIn:
                 known = self._tokens[scope] = AccessToken(fetched.token, fetched.expires_on)
         return known
 
+    def forget(self) -> None:
+        """Fetch tokens anew: the service does not take one any more, whatever its time."""
+        with self._lock:
+            self._tokens.clear()
+
     def _fetch(self, scope: str, **options: Any) -> Any:
         try:
             return self._credential.get_token(scope, **options)
