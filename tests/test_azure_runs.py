@@ -1,4 +1,4 @@
-"""Runs and models against the stand-in: a run of this machine tracked in the workspace, listing, showing, registering."""
+"""Runs and models against the stand-in: a run of this machine tracked there, listing, showing, registering."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def hooked(
 ) -> Callable[..., subprocess.CompletedProcess]:
     """Generate in a shell that meets the stand-in, with these answers and variables."""
 
-    def _hooked(*answers: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def _hooked(*answers: str, **variables: str) -> subprocess.CompletedProcess[str]:
         done: subprocess.CompletedProcess[str] = generate(tmp_path, *answers, **service.environment(), **variables)
         return done
 

@@ -1,4 +1,4 @@
-"""--dry-run prints what the verb then sends: both are compared request by request, with nothing at hand for the first."""
+"""--dry-run prints what the verb then sends: both are compared, request by request; the first has nothing at hand."""
 
 from __future__ import annotations
 
@@ -53,9 +53,7 @@ def sent(calls: list[Call]) -> list[Sent]:
         if call.kind in ("control", "data", "blob")
     ]
     last = max(index for index, request in enumerate(requests) if request.method != "GET")
-    return [
-        one for index, one in enumerate(requests) if index <= last and "/computeOperationsStatus/" not in one.path
-    ]
+    return [one for index, one in enumerate(requests) if index <= last and "/computeOperationsStatus/" not in one.path]
 
 
 def _query(query: dict[str, str]) -> dict[str, str]:
