@@ -55,12 +55,12 @@ def pairs(repository: Path, one_file: Path) -> list[Pair]:
     ]  # fmt: skip
 
 
-def measure(command: list[str], folder: Path) -> Cost:
+def measure(command: list[str], folder: Path, variables: dict[str, str] = ENVIRONMENT) -> Cost:
     """Run a command to its end in `folder`. Raises CalledProcessError when it fails."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as fresh, tempfile.TemporaryFile() as shown:
         command = [fresh if word == FRESH else word for word in command]
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=shown, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=variables, stdout=shown, stderr=subprocess.STDOUT)
         if hasattr(os, "wait4"):
             _, status, usage = os.wait4(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
@@ -92,6 +92,12 @@ def compare(pair: Pair, folder: Path, rounds: int) -> list[str]:
     return [pair.name, *numbers, f"{ours / theirs:.2f}", pair.goal, verdict]
 
 
+def print_table(lines: list[list[str]]) -> None:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Measure, and print one table.")
     parser.add_argument("repository", type=Path, help=argparse.SUPPRESS)
@@ -106,9 +112,7 @@ def main() -> None:
         for pair in pairs(args.repository, one_file):
             print(f"measuring {pair.name}", file=sys.stderr, flush=True)
             lines.append(compare(pair, args.repository, args.rounds))
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    print_table(lines)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from standin.fixtures import CLUSTER, IMAGE, Attached, until
 from standin.storage import ACCOUNT, HOST
 
 pytest_plugins = ["standin.fixtures"]
-pytestmark = pytest.mark.cloud
 DATA = "demo-model-data"
 TRAINED = "train-amlcompute"
 
@@ -160,7 +158,11 @@ def test_the_size_of_a_cluster_stays(bare: Attached) -> None:
     bare.write("compute.yml", size="Standard_DS2_v2")
     before = len(bare.changes())
     said = bare.refused("create-compute")
-    assert said.startswith("aml_config/compute.yml:4: ") and "Standard_DS3_v2" in said and "create-compute --delete" in said
+    assert (
+        said.startswith("aml_config/compute.yml:4: ")
+        and "Standard_DS3_v2" in said
+        and "create-compute --delete" in said
+    )
     assert len(bare.changes()) == before
 
 
@@ -447,9 +449,17 @@ def with_data(attached: Attached) -> Attached:
 NOWHERE: dict[str, tuple[str, str, str]] = {
     "compute": ("compute=azureml:gpu-cluster", r"train-amlcompute.yml:\d+: .*gpu-cluster", "aml create-compute"),
     "data": ("inputs.data.path=azureml:birds@latest", r"train-amlcompute.yml:\d+: .*birds", "aml register-data"),
-    "data version": (f"inputs.data.path=azureml:{DATA}:7", rf"train-amlcompute.yml:\d+: .*{DATA}:7", "aml register-data"),
+    "data version": (
+        f"inputs.data.path=azureml:{DATA}:7",
+        rf"train-amlcompute.yml:\d+: .*{DATA}:7",
+        "aml register-data",
+    ),
     "environment": ("environment=azureml:birds:1", r"train-amlcompute.yml:\d+: .*birds", "az ml environment"),
-    "environment's label": ("environment=azureml:birds@latest", r"train-amlcompute.yml:\d+: .*birds", "az ml environment"),
+    "environment's label": (
+        "environment=azureml:birds@latest",
+        r"train-amlcompute.yml:\d+: .*birds",
+        "az ml environment",
+    ),
     "curated environment": (
         "environment=azureml://registries/azureml/environments/birds-1.0/labels/latest",
         r"train-amlcompute.yml:\d+: .*birds-1.0",
@@ -486,7 +496,9 @@ def test_settings_that_are_not_set(repository: Repository, service: StandIn, wor
 def test_a_job_gets_what_the_command_line_says(with_data: Attached, tmp_path: Path) -> None:
     """--set, -e, --data with an asset and with a path, -t; environment variables; the snapshot by its rules."""
     (with_data.path / "code").mkdir()
-    plant(with_data.path / "code", {"run.sh": b"ls -A; cat $1/*.csv; echo $2 $HUE $AZURE_ML_INPUT_size", "no.pyc": b"1"})
+    plant(
+        with_data.path / "code", {"run.sh": b"ls -A; cat $1/*.csv; echo $2 $HUE $AZURE_ML_INPUT_size", "no.pyc": b"1"}
+    )
     (with_data.path / "code" / ".amlignore").write_text("*.pyc\n")
     parts: dict[str, Any] = {
         "code": "code",
@@ -633,7 +645,9 @@ def test_several_nodes(attached: Attached, given: dict[str, Any], sent: dict[str
 
 
 def test_a_letter_that_comes_in_two_parts_is_shown_whole(attached: Attached) -> None:
-    done = attached.submit("printf 'Z\\xc3'; sleep 1.5; printf '\\xbcrich \\xf0\\x9f'; sleep 1.5; printf '\\x90\\xa7\\n'")
+    done = attached.submit(
+        "printf 'Z\\xc3'; sleep 1.5; printf '\\xbcrich \\xf0\\x9f'; sleep 1.5; printf '\\x90\\xa7\\n'"
+    )
     assert done.stdout == "Zürich 🐧\n"
 
 

@@ -1,4 +1,4 @@
-"""--dry-run prints what the verb then sends: both are compared request by request, with nothing at hand for the first."""
+"""--dry-run prints what the verb then sends: both are compared, request by request; the first has nothing at hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from standin.server import CONTROL_PLANE, Call
 from standin.storage import ACCOUNT
 
 pytest_plugins = ["standin.fixtures"]
-pytestmark = pytest.mark.cloud
 NOTHING_AT_HAND = {name: "http://127.0.0.1:9" for name in ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")}
 
 
@@ -54,9 +53,7 @@ def sent(calls: list[Call]) -> list[Sent]:
         if call.kind in ("control", "data", "blob")
     ]
     last = max(index for index, request in enumerate(requests) if request.method != "GET")
-    return [
-        one for index, one in enumerate(requests) if index <= last and "/computeOperationsStatus/" not in one.path
-    ]
+    return [one for index, one in enumerate(requests) if index <= last and "/computeOperationsStatus/" not in one.path]
 
 
 def _query(query: dict[str, str]) -> dict[str, str]:

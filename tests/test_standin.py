@@ -21,7 +21,7 @@ from standin.cloud import SUBSCRIPTION, Workspace
 from standin.fixtures import service, workspace  # noqa: F401
 from standin.storage import cache_folder
 
-pytestmark = [pytest.mark.slow, pytest.mark.cloud]
+pytestmark = [pytest.mark.slow, pytest.mark.standin]
 #: Keep byte code, outside the environment: the SDK is 1800 modules.
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode")}
 PREAMBLE = """

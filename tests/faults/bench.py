@@ -230,7 +230,7 @@ class Bench:
         text = json.dumps(state, default=str, sort_keys=True).replace(workspace.guid, "<workspace>")
         for pattern, word in PASSING:
             text = pattern.sub(word, text)
-        return json.loads(text, object_pairs_hook=once if verb.trains and len(runs) > 1 else dict)
+        return json.loads(text, object_pairs_hook=once if verb.trains else dict)
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

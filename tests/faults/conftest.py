@@ -1,9 +1,9 @@
-"""The bench: one for all tests of a process."""
+"""The bench: one for all tests of a process; and the table of what was tried and survived."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from typing import Any
 
 import pytest
 from standin import StandIn, jobs
@@ -29,3 +29,23 @@ def bench(
     yield bench
     bench.close()
     patch.undo()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """A row for each verb, a column for each kind of fault: how many were tried/survived; and how many ran again."""
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    cells = [found for report in reports if "survived" in (found := dict(getattr(report, "user_properties", [])))]
+    verbs, kinds = (sorted({str(cell[key]) for cell in cells}) for key in ("verb", "kind"))
+
+    def row(title: str, of: list[dict[str, Any]]) -> list[str]:
+        parts = [[cell for cell in of if cell["kind"] == kind] for kind in kinds] + [of]
+        counts = ["/".join(str(sum(cell[key] for cell in part)) for key in ("tried", "survived")) for part in parts]
+        return [title, *counts, str(sum(cell["again"] for cell in of))]
+
+    rows = [["tried/survived", *kinds, "all", "run again"]]
+    rows += [row(verb, [cell for cell in cells if cell["verb"] == verb]) for verb in verbs]
+    rows += [row("all", cells)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for cell_texts in rows if cells else []:
+        first, *others = (text.ljust(width) for text, width in zip(cell_texts, widths, strict=True))
+        terminalreporter.write_line("  ".join([first, *others]).rstrip())

@@ -43,11 +43,6 @@ def hurry(timeout: float | None) -> None:
 
     import requests
 
-    import functools
-
-    from aml import service
-
-    service._trust = functools.cache(service._trust)  # TEMPORARY
     sleep, urlopen, send = time.sleep, urllib.request.urlopen, requests.adapters.HTTPAdapter.send
 
     def quick_urlopen(*arguments: Any, **options: Any) -> Any:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import get_args
 
 import pytest
-from standin import StandIn, jobs
-from standin.cloud import SUBSCRIPTION
 from standin.faults import Kind
 
 from .bench import Bench, Verb
-from .verbs import VERBS, write_repository
+from .verbs import VERBS
 
 pytest_plugins = ["standin.fixtures"]
 pytestmark = [
@@ -32,9 +29,14 @@ def test_matrix(bench: Bench, verb: Verb, kind: Kind, record_property: Callable[
     outcomes = [bench.survive(verb, kind, number) for number in requests]
     tried = [outcome for outcome in outcomes if outcome.request]
     survived = [outcome for outcome in tried if not outcome.problem]
-    record_property("tried", len(tried))
-    record_property("survived", len(survived))
-    record_property("again", sum(len(outcome.runs) > 1 for outcome in tried))
+    for name, value in (
+        ("verb", verb.name),
+        ("kind", kind),
+        ("tried", len(tried)),
+        ("survived", len(survived)),
+        ("again", sum(len(outcome.runs) > 1 for outcome in tried)),
+    ):
+        record_property(name, value)  # python dev.py faults makes a table of them
     assert tried, "no request met with the fault"
     failed = [str(outcome) for outcome in outcomes if outcome.problem]
     if failed:

@@ -146,5 +146,3 @@ VERBS = [
     Verb("register-model --to azure", ("register-model", "-n", "demo-model", "--to", "azure", "--property", "a=b")),
     Verb("models --azure", ("models", "--azure"), models, reads=True),
 ]
-
-

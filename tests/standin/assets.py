@@ -174,7 +174,7 @@ def store(workspace: Workspace, collection: str, name: str, version: str, given:
     """Create a version, or change what may change of it."""
     if collection == "models" and not re.fullmatch(r"[1-9]\d*", version):
         raise ServiceError(400, "UserError", f"Model version must be a positive integer, not '{version}'.")
-    versions = workspace.assets.setdefault(collection, {}).setdefault(name, {})
+    versions = workspace.assets.setdefault(collection, {}).get(name, {})
     before = versions.get(version)
     given = {key: value for key, value in given.items() if value is not None}
     if before and any(
@@ -203,7 +203,7 @@ def store(workspace: Workspace, collection: str, name: str, version: str, given:
         "systemData": system_data(before["systemData"]["createdAt"] if before else None),
         "properties": properties,
     }
-    versions[version] = resource
+    workspace.assets[collection][name] = {**versions, version: resource}
     return (200 if before else 201), resource
 
 

@@ -255,9 +255,12 @@ def _allowed(role: Role, action: str) -> bool:
 
 
 def _covers(pattern: str, action: str) -> bool:
+    """Whether the pattern means the action. "/*/" also means nothing between: else no role would have to take
+    workspaces/write out of workspaces/*/write, as AzureML Data Scientist does.
+    """
     from fnmatch import fnmatchcase
 
-    return fnmatchcase(action.lower(), pattern.lower())
+    return any(fnmatchcase(action.lower(), one.lower()) for one in (pattern, pattern.replace("/*/", "/")))
 
 
 @router.on("GET", "/metadata/endpoints")

@@ -17,6 +17,8 @@ ROOTS = [
     *("JobBase", "CodeVersion", "DataVersionBase", "DataContainer", "EnvironmentVersion", "EnvironmentContainer"),
     *("ModelVersion", "ModelContainer", "Datastore", "ComputeResource", "PendingUploadRequestDto"),
 ]
+#: 2025-01-01-preview leaves Ray out; azure-ai-ml 1.35 sends it there all the same, in the shape of this one.
+DISTRIBUTIONS = ("v2024_04_01_preview", ("DistributionConfiguration", "Mpi", "PyTorch", "Ray", "TensorFlow"))
 LEFT_OUT = re.compile(
     "AutoML|Sweep|Pipeline|Spark|Labeling|FineTuning|Distillation|Databricks|HDInsight|Synapse|VirtualMachine|AKS"
     "|DataFactory|DataLake|Kubernetes|ComputeInstance|AzureFile|Hdfs|OneLake|Certificate|ServicePrincipal"
@@ -55,13 +57,17 @@ def enumeration(cls: Any, attribute: str) -> list[str] | None:
 
 
 def main() -> None:
-    models = importlib.import_module("azure.ai.ml._restclient.v2025_01_01_preview.models")
+    models, distributions = (
+        importlib.import_module(f"azure.ai.ml._restclient.{version}.models")
+        for version in ("v2025_01_01_preview", DISTRIBUTIONS[0])
+    )
     classes: dict[str, Any] = {}
     queue = list(ROOTS)
     while queue:
         name = queue.pop()
-        if name not in classes and hasattr(models, name):
-            classes[name], referred = describe(getattr(models, name))
+        source = distributions if name in DISTRIBUTIONS[1] else models
+        if name not in classes and hasattr(source, name):
+            classes[name], referred = describe(getattr(source, name))
             queue += referred
     lines = ",\n".join(f" {json.dumps(name)}: {json.dumps(shape)}" for name, shape in sorted(classes.items()))
     (Path(__file__).parent / "contract.json").write_text("{\n" + lines + "\n}\n", encoding="utf-8")

@@ -15,10 +15,15 @@ def latest(service: Service, kind: str, name: str) -> str | None:
     return str(found["properties"]["latestVersion"]) if found else None
 
 
-def versions(service: Service, kind: str, name: str) -> list[Any]:
+def newest(service: Service, kind: str, name: str) -> Any:
+    """The version of `kind` that was made last, or None where there is none."""
+    return next(iter(versions(service, kind, name, **{"$orderBy": "createdtime desc", "$top": 1})), None)
+
+
+def versions(service: Service, kind: str, name: str, **query: Any) -> list[Any]:
     """All versions, the newest first; none where there is no such asset."""
     try:
-        return list(service.all(f"/{kind}/{name}/versions"))
+        return list(service.all(f"/{kind}/{name}/versions", **query))
     except ServiceError as error:
         if error.status == 404 and error.code not in MISSING:
             return []

@@ -23,7 +23,7 @@ from aml.sdk import client, plainly
 from aml.service import Service, ServiceError
 
 EXIT = {"finished": 0, "failed": 1, "cancelled": 130}
-CURATED = re.compile(r"azureml://registries/|azureml:/")
+CURATED = re.compile(r"azureml://registries/([^/]+)/environments/([^/]+)/(?:labels/latest|versions/([^/]+))")
 FOLLOWING = (1.0, 2, 4, 8, 15, 30, 60)  # seconds between attempts to reach the service while a job goes on there
 NOTE_LASTS = 86400  # seconds after which a submission that was cut off is forgotten
 
@@ -43,8 +43,7 @@ def submit(root: Path, service: Service, job: Job, record: Path | None, wait: bo
     body = {"experiment_name": root.name, **job.data}
     for name in job.data_inputs():
         if not ELSEWHERE.match(str(job.at("inputs", name, "path"))):
-            address, _ = storage.upload(service, job.local_path("inputs", name, "path"))
-            body["inputs"][name]["path"] = address
+            body["inputs"][name]["path"] = storage.upload(service, job.local_path("inputs", name, "path"))
     if job.code:
         body["code"] = "azureml:" + _upload_code(service, job.code)
     with _once(root, service, body) as (run_id, again):
@@ -90,11 +89,35 @@ def _lookups(service: Service, job: Job) -> Iterator[Callable[[], None]]:
     for name in job.data_inputs():
         yield functools.partial(_find_data, service, job, name)
     environment = job.data.get("environment")
-    if isinstance(environment, str) and not CURATED.match(environment):
-        name, version = _name_and_version(environment)
-        path = f"/environments/{name}" + (f"/versions/{version}" if version else "")
-        what = path, job.where("environment"), f"environment {name}", "`az ml environment list` has those that are"
-        yield functools.partial(_require, service, *what)
+    if isinstance(environment, str):
+        yield functools.partial(_find_environment, service, environment, job.where("environment"))
+
+
+def _find_environment(service: Service, environment: str, where: str) -> None:
+    if curated := CURATED.fullmatch(environment):
+        _require_curated(service, curated, where)
+        return
+    name, version = _name_and_version(environment)
+    path = f"/environments/{name}" + (f"/versions/{version}" if version else "")
+    if environment.startswith("azureml:/"):  # the id of a resource
+        path = environment.removeprefix("azureml:")
+    _require(service, path, where, f"environment {name}", "`az ml environment list` has those that are")
+
+
+def _require_curated(service: Service, environment: re.Match[str], where: str) -> None:
+    """Look an environment up in its registry, as azure-ai-ml 1.35 does (_utils/_registry_utils.py)."""
+    registry, name, version = environment.groups()
+    found = service.find(f"{service.data_plane}/registrymanagement/v1.0/registries/{registry}/discovery")
+    if found:
+        path = (
+            f"{found['primaryRegionResourceProviderUri']}mferp/managementfrontend/subscriptions/{found['subscriptionId']}"
+            f"/resourceGroups/{found['resourceGroup']}/providers/Microsoft.MachineLearningServices/registries/{registry}"
+            f"/environments/{name}" + (f"/versions/{version}" if version else "")
+        )
+        found = service.find(path, **{"api-version": "2021-10-01-dataplanepreview"})
+    if not found:
+        listed = f"`az ml environment list --registry-name {registry}` has those that are"
+        raise Refusal(f"{where}: environment {name} is not in registry {registry}: {listed}")
 
 
 def _find_data(service: Service, job: Job, name: str) -> None:

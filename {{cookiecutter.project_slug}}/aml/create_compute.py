@@ -13,13 +13,16 @@ from aml.sdk import client, plainly
 from aml.service import Service, ServiceError
 
 # What aml compares, with the defaults of azure-ai-ml 1.35
-FIELDS = {
+FIELDS: dict[str, Any] = {
     "size": None,
     "tier": "dedicated",
     "min_instances": 0,
     "max_instances": 4,
     "idle_time_before_scale_down": 120,
+    "description": "",
+    "tags": {},
 }
+ROLE = "AzureML Compute Operator"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +46,7 @@ def create(service: Service, document: Document) -> str:
     """Create the cluster, or change what differs; returns what was done. Raises Refusal with the line to mend."""
     name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
     found = service.find(f"/computes/{name}")
-    present = _read(found["properties"]) if found and not service.dry else {}
+    present = _read(found) if found and not service.dry else {}
     changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
     if present and not changed and present["state"] != "Failed":
         return f"is there already, as described ({present['state'].lower()})"
@@ -57,7 +60,7 @@ def create(service: Service, document: Document) -> str:
 
     say(f"{'changing' if present else 'creating'} cluster {name}")
     try:
-        with plainly(service):
+        with plainly(service, role=ROLE):
             cluster = load_compute(document.path)
             cluster.location = cluster.location or service.workspace["location"]  # its own look at that takes 3 s
             ml.compute.begin_create_or_update(cluster).result()
@@ -72,15 +75,16 @@ def delete(service: Service, name: str) -> str:
     """Delete the cluster, whether or not it is there; returns what was done."""
     if not service.find(f"/computes/{name}"):
         return "is not there"
-    with plainly(service):
+    with plainly(service, role=ROLE):
         client(service).compute.begin_delete(name).result()
     return "deleted"
 
 
-def _read(properties: Any) -> dict[str, Any]:
+def _read(compute: Any) -> dict[str, Any]:
     """The fields of compute.yml as the service has them, and the state of the cluster."""
     from isodate import parse_duration  # type: ignore[import-untyped]
 
+    properties = compute["properties"]
     own = properties.get("properties") or {}
     scale = own.get("scaleSettings") or {}
     idle = scale.get("nodeIdleTimeBeforeScaleDown")
@@ -90,6 +94,8 @@ def _read(properties: Any) -> dict[str, Any]:
         "min_instances": scale.get("minNodeCount"),
         "max_instances": scale.get("maxNodeCount"),
         "idle_time_before_scale_down": int(parse_duration(idle).total_seconds()) if idle else None,
+        "description": properties.get("description") or "",
+        "tags": compute.get("tags") or {},
         "state": str(properties.get("provisioningState")),
     }
 

@@ -16,7 +16,8 @@ NEW: tuple[int, Any] = (404, {"error": {"code": "NotFound", "message": "not ther
 CONTAINER = "https://<account>.blob.core.windows.net/<container>"
 # The answer to each request that a verb reads something from: a pattern of "METHOD path", status and body.
 ANSWERS: list[tuple[str, tuple[int, Any]]] = [
-    (r"GET .*/codes/[^/]+/versions/", NEW),
+    (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
+    (r"GET .*/jobs/[^/]+$", (200, {"properties": {"status": "Completed"}})),
     (r"POST .*/startPendingUpload", (200, {"blobReferenceForConsumption": {
         "blobUri": CONTAINER, "credential": {"credentialType": "SAS", "sasUri": f"{CONTAINER}?<signature>"}}})),
     (r"GET .*/data/[^/]+/versions/", (200, {"properties": {"dataUri": "<path>"}})),
@@ -28,6 +29,9 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
         "credentials": {"credentialsType": "AccountKey"}}}]})),
     (r"GET .*/workspaces/[^/]+$", (200, {"location": "<region>", "properties": {
         "mlFlowTrackingUri": "azureml://<region>.api.azureml.ms/mlflow/v1.0"}})),
+    (r"GET .*/registries/[^/]+/discovery", (200, {
+        "primaryRegionResourceProviderUri": "https://<region>.api.azureml.ms/",
+        "subscriptionId": "<subscription>", "resourceGroup": "<resource group>"})),
     (r"GET .*/experiments/get-by-name", (200, {"experiment": {"experiment_id": "<experiment id>"}})),
     (r"POST .*/runs/search", (200, {"runs": []})),
     (r"POST .*/runs/create", (200, {"run": {"info": {"run_id": "<run id>"}}})),
@@ -49,4 +53,6 @@ def answer(method: str, address: str, body: Any = None) -> tuple[int, Any]:
     if body is not None:
         print("  " + json.dumps(body, indent=2, ensure_ascii=False).replace("\n", "\n  "))
     known = next((known for pattern, known in ANSWERS if re.match(pattern, f"{method} {path}")), None)
-    return known or (200, {"id": path.removeprefix("https://management.azure.com"), **(body or {})})
+    # azure-ai-ml wants to read the flavours of a model that it has made
+    made = {"properties": {"flavors": {}, **body["properties"]}} if "/models/" in path and body else body or {}
+    return known or (200, {"id": path.removeprefix("https://management.azure.com"), **made})

@@ -29,6 +29,7 @@ STATUSES = {  # MLflow's words and those of jobs, in ours
 WORDS = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 ENDED = tuple(WORDS)
 LOGS = "user_logs/"
+OWN = "aml.run"  # tag of a run that was trained on another machine: its id there
 POLL = (1, 5)  # seconds between two looks: while something happens, and while nothing does
 
 
@@ -127,7 +128,7 @@ def job(service: Service, run_id: str) -> Any:
 
 def cancel(service: Service, run_id: str) -> None:
     """Ask for the end of a job. Raises Refusal when there is none."""
-    if not service.dry and job(service, run_id) is None:
+    if job(service, run_id) is None:
         raise Refusal(f"run {run_id}: no such job in workspace {service.name}; aml runs --azure lists them")
     service.send("POST", f"/jobs/{run_id}/cancel")
 
@@ -139,7 +140,7 @@ def follow(service: Service, run_id: str, write: Callable[[str], object]) -> tup
     """
     shown: dict[str, int] = {}
     decoders: dict[str, codecs.IncrementalDecoder] = {}
-    before, pause = "", float(POLL[0])
+    before, pause, looks = "", float(POLL[0]), 5  # the last of them when the job has ended
     while True:
         found = job(service, run_id)
         if found is None:
@@ -148,15 +149,18 @@ def follow(service: Service, run_id: str, write: Callable[[str], object]) -> tup
         ended = STATUSES.get(status) in ENDED
         if status != before and not ended and status != "Running":
             say(f"{status.lower()} …")
-        new = 0
+        new, missed = 0, False
         for path in _logs(artifacts(service, run_id, LOGS)):
             address = history(service, run_id, "/artifacts/contentinfo", path=path)["contentUri"]
-            if part := fetch(address, shown.get(path, 0)):
+            part = fetch(address, shown.get(path, 0))
+            missed = part is None
+            if part:
                 shown[path] = shown.get(path, 0) + len(part)
                 decoder = decoders.setdefault(path, codecs.getincrementaldecoder("utf-8")("replace"))
                 write(decoder.decode(part))
                 new += len(part)
-        if ended:
+        looks -= ended
+        if ended and not (missed and looks):
             return STATUSES[status], _reason(service, run_id) if status == "Failed" else ""
         pause = POLL[0] if new or status != before else min(pause * 1.5, POLL[1])
         before = status
@@ -180,7 +184,7 @@ def start(service: Service, experiment: str, run_id: str, tags: dict[str, str]) 
     Where the answer to the request is lost, the run is looked for, and not made twice.
     """
     experiment_id = _experiment(service, experiment)
-    own = {"key": "aml.run", "value": run_id}
+    own = {"key": OWN, "value": run_id}
     new: dict[str, Any] = {
         "run_name": run_id,
         "tags": [own, *({"key": key, "value": value} for key, value in tags.items())],
@@ -188,12 +192,7 @@ def start(service: Service, experiment: str, run_id: str, tags: dict[str, str]) 
     new |= {"experiment_id": experiment_id, "start_time": int(time.time() * 1000)}
     begun: list[Any] = []
     for _ in range(5):
-        looking_for: dict[str, Any] = {
-            "experiment_ids": [experiment_id],
-            "filter": f"tags.`aml.run` = '{run_id}'",
-            "max_results": 1,
-        }
-        begun = begun or mlflow(service, "POST", "runs/search", **looking_for).get("runs", [])
+        begun = begun or _begun(service, experiment_id, run_id)
         if begun:
             break
         try:
@@ -212,6 +211,18 @@ def start(service: Service, experiment: str, run_id: str, tags: dict[str, str]) 
         # azureml-mlflow signs in by itself: spare it the wait for a managed identity that is not there
         "AZURE_TOKEN_CREDENTIALS": os.environ.get("AZURE_TOKEN_CREDENTIALS", "prod" if deployed else "dev"),
     }
+
+
+def tracked(service: Service, experiment: str, run_id: str) -> str | None:
+    """The id in the workspace of the run `run_id` of this machine, or None."""
+    begun = _begun(service, _experiment(service, experiment), run_id)
+    return str(begun[0]["info"]["run_id"]) if begun else None
+
+
+def _begun(service: Service, experiment_id: str, run_id: str) -> list[Any]:
+    wanted = {"filter": f"tags.`{OWN}` = '{run_id}'", "max_results": 1}
+    found: list[Any] = mlflow(service, "POST", "runs/search", experiment_ids=[experiment_id], **wanted).get("runs", [])
+    return found
 
 
 def _experiment(service: Service, name: str) -> str:

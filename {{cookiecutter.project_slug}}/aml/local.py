@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from aml import Refusal, container, environment, process, say, snapshot, tracking
 from aml.document import Document
 from aml.job import DATA_TYPES, Job, quote_for_bash, quote_for_cmd
-from aml.tracking import AZURE_RUN
+from aml.tracking import AZURE_OPEN, AZURE_RUN
 
 if TYPE_CHECKING:
     from aml.service import Service
@@ -116,10 +116,7 @@ def run(
         if record:
             tracking.write_record(record, run.id, run.experiment, "local")
         if track:
-            from aml import history
-
-            remote = history.start(track, run.experiment, run.id, run.tags())
-            tracking.write_tag(run, AZURE_RUN, remote["MLFLOW_RUN_ID"])
+            remote = _start_remote(track, root, run)
         (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
             snapshot.copy(code, run.folder / "code", without=(root / "runs", root / "mlruns"))
@@ -157,20 +154,37 @@ def run(
             container.remove(engine, run)
         run = tracking.finish(root, run, status)
         if track and remote:
-            _finish_remote(track, run, remote["MLFLOW_RUN_ID"])
+            _finish_remote(track, run)
     return run, exit_status
 
 
-def _finish_remote(track: "Service", run: tracking.Run, run_id: str) -> None:
+def _start_remote(track: "Service", root: Path, run: tracking.Run) -> dict[str, str]:
+    """Begin a run in the workspace for this one, and end those there whose runner was killed; returns the variables."""
+    from aml import history
+
+    for one in tracking.runs(root):
+        if AZURE_OPEN in one.tags() and one.id != run.id and one.status != "running":
+            _finish_remote(track, one)
+    tags = run.tags()
+    tracking.write_tag(run, AZURE_OPEN, "true")
+    variables = history.start(track, run.experiment, run.id, tags)
+    tracking.write_tag(run, AZURE_RUN, variables["MLFLOW_RUN_ID"])
+    return variables
+
+
+def _finish_remote(track: "Service", run: tracking.Run) -> None:
     """Record in the workspace how the run ended, and here what it logged there."""
     from aml import history
 
     try:
-        history.end(track, run_id, run.status)
-        found = history.find(track, run_id)
-        tracking.copy(run, found.metrics(), found.params())
+        run_id = run.tags().get(AZURE_RUN) or history.tracked(track, run.experiment, run.id)
+        if run_id:
+            history.end(track, run_id, run.status)
+            found = history.find(track, run_id)
+            tracking.copy(run, found.metrics(), found.params())
+        tracking.remove_tag(run, AZURE_OPEN)
     except Refusal as refusal:
-        say(f"aml: {refusal}\n     the run ended all the same; in the workspace it may be shown as running")
+        say(f"aml: {refusal}\n     run {run.id} ended all the same; the next tracked run tells the workspace")
 
 
 def _values(job: Job, folder: Path, inputs: dict[str, str], view: Callable[[Path], PurePath]) -> dict[str, str]:

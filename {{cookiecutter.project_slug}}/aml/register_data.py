@@ -1,6 +1,7 @@
 """`aml register-data`: upload and register the data asset of data.yml."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     RULES["asset"].require(data.get("name"), f"{document.where('name')}: name")
     if data["type"] not in DATA_TYPES[:3]:
         raise Refusal(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
-    address = str(args.path or data.get("path") or "")
+    address, upload = str(args.path or data.get("path") or ""), nothing
     service = workspace.service(root, args.dry_run)
     if args.path or not ELSEWHERE.match(address):
         path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
@@ -36,21 +37,35 @@ def run(args: argparse.Namespace) -> int:
         if path.is_dir() == (data["type"] == "uri_file"):
             found = "folder" if path.is_dir() else "file"
             raise Refusal(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
-        address, _ = storage.upload(service, path)
+        address, upload = storage.destination(service, path)
     elif not address:
         raise Refusal(f"{document.where('path')}: no path")
-    version, state = register(service, data, address)
+    version, state = register(service, document, data, address, upload)
     if not service.dry:
         print(f"data {data['name']}, version {version}: {address} ({state})")
     return 0
 
 
-def register(service: Service, data: dict[str, Any], address: str) -> tuple[str, str]:
-    """Register the address as the next version, unless the latest one has it; returns version and what was done."""
-    name = data["name"]
+def nothing() -> None:
+    """The upload of data that lies in Azure already."""
+
+
+def register(
+    service: Service, document: Document, data: dict[str, Any], address: str, upload: Callable[[], object]
+) -> tuple[str, str]:
+    """Upload, and register the address as the next version unless the newest has it.
+
+    Returns the version and what was done. Raises Refusal, before anything is uploaded, when the version that the
+    description names is another path's.
+    """
+    name, fixed = data["name"], data.get("version")
     described: dict[str, Any] = {"description": data.get("description"), "tags": data.get("tags") or {}}
-    version = str(data.get("version") or assets.latest(service, "data", name) or "")
-    found = service.find(f"/data/{name}/versions/{version}") if version else None
+    found = service.find(f"/data/{name}/versions/{fixed}") if fixed else assets.newest(service, "data", name)
+    same = found is not None and assets.place(found["properties"]["dataUri"]) == assets.place(address)
+    if fixed and found and not same and not service.dry:
+        where = document.where("version")
+        raise Refusal(f"{where}: data {name}, version {fixed} has another path: write another version, or none")
+    upload()  # also when it is registered: that sends what is not there any more
 
     def put(version: str) -> None:
         ml = client(service)
@@ -59,14 +74,13 @@ def register(service: Service, data: dict[str, Any], address: str) -> tuple[str,
         with plainly(service):
             ml.data.create_or_update(Data(name=name, version=version, type=data["type"], path=address, **described))
 
-    if found and assets.place(found["properties"]["dataUri"]) == assets.place(address):
+    if found and same:
+        version = str(found["name"])
         if all((found["properties"].get(key) or {}) == (value or {}) for key, value in described.items()):
             return version, "unchanged"
         put(version)
         return version, "description changed"
-    if found and data.get("version") and not service.dry:
-        raise Refusal(f"data {name}, version {version} has another path: give data.yml another version, or none")
-    if data.get("version"):
-        put(version)
-        return version, "registered"
+    if fixed:
+        put(str(fixed))
+        return str(fixed), "registered"
     return assets.create(service, "data", name, put), "registered"

@@ -93,7 +93,7 @@ def _origin(run: tracking.Run) -> dict[str, str]:
 def _upload(service: "Service", asset: Path) -> str:
     from aml import storage
 
-    return storage.upload(service, asset)[0]
+    return storage.upload(service, asset)
 
 
 def _job_output(service: "Service", run_id: str, asset_path: str) -> str:
@@ -108,7 +108,7 @@ def _job_output(service: "Service", run_id: str, asset_path: str) -> str:
         raise Refusal(f"run {run_id} is {status}: only what finished can be registered; aml runs --azure show {run_id}")
     output, path = "artifacts", asset_path
     if asset_path.startswith("named-outputs/"):
-        _, output, path = f"{asset_path}/".split("/", 2)
+        output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
     return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}"
 
 

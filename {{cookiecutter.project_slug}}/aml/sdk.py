@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from aml import Refusal, dry_run
-from aml.service import Service, explain, log, sentence
+from aml.service import TO_TRAIN, Service, explain, log, sentence
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -34,8 +34,11 @@ def client(service: Service) -> "MLClient":
 
 
 @contextlib.contextmanager
-def plainly(service: Service) -> Iterator[None]:
-    """What azure-ai-ml and azure-storage-blob raise in here, as a Refusal of one or two lines."""
+def plainly(service: Service, role: str = TO_TRAIN) -> Iterator[None]:
+    """What azure-ai-ml and azure-storage-blob raise in here, as a Refusal of one or two lines.
+
+    `role` is the one to ask for where the service says that you may not.
+    """
     from azure.core.exceptions import AzureError, HttpResponseError
 
     try:
@@ -43,7 +46,7 @@ def plainly(service: Service) -> Iterator[None]:
     except HttpResponseError as refused:
         status, code = refused.status_code or 0, str(getattr(refused.error, "code", "") or refused.reason)
         message = getattr(refused.error, "message", "") or refused.message
-        raise explain(status, code, message, service) from refused
+        raise explain(status, code, message, service, role) from refused
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
         raise Refusal(f"workspace {service.name}: {sentence(str(error.message or error))}") from error
 

@@ -24,6 +24,7 @@ RESOURCE_MANAGER = "https://management.azure.com"
 API = "2024-10-01"  # of Microsoft.MachineLearningServices
 PAUSES = (0.5, 1, 2, 4)  # seconds between attempts, where the service names none
 PASSING = (408, 429, 500, 502, 503, 504)
+TO_TRAIN = "AzureML Data Scientist"  # role, which may not make clusters (how-to-assign-roles.md)
 log = logging.getLogger("aml")
 
 
@@ -122,7 +123,8 @@ class Service:
     def _attempt(self, method: str, address: str, body: Any, patience: tuple[float, ...]) -> bytes:
         content = None if body is None else json.dumps(body).encode()
         host = urllib.parse.urlsplit(address).netloc
-        for pause in (*patience, None):
+        pauses, renewed = list(patience), False
+        while True:
             token = self.sign_in.get_token(f"{RESOURCE_MANAGER}/.default").token
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "aml"}
             request = urllib.request.Request(address, content, headers, method=method)
@@ -133,27 +135,35 @@ class Service:
             except urllib.error.HTTPError as refused:
                 error = _explain(refused, self)
                 log.debug("%s %s %s: %s", refused.code, method, address, error.code)
-                if refused.code not in PASSING or pause is None:
+                if refused.code == 401 and not renewed:
+                    self.sign_in.forget()
+                    renewed = True
+                    continue
+                if refused.code not in PASSING or not pauses:
                     raise error from None
+                pause = pauses.pop(0)
                 with contextlib.suppress(ValueError):
                     pause = float(refused.headers.get("Retry-After") or pause)
             except (OSError, http.client.HTTPException) as broken:
                 reason = getattr(broken, "reason", broken)
                 log.debug("%s %s: %s", method, address, reason)
-                if pause is None or isinstance(reason, ssl.SSLCertVerificationError):
+                if not pauses or isinstance(reason, ssl.SSLCertVerificationError):
                     raise ServiceError(f"{host} cannot be reached: {reason}", 0, "Unreachable") from None
+                pause = pauses.pop(0)
             time.sleep(pause)
-        raise AssertionError
 
 
-def fetch(address: str, start: int) -> bytes:
-    """What a blob has from byte `start` on, by an address that carries its own permission; nothing yet is b""."""
+def fetch(address: str, start: int) -> bytes | None:
+    """What a blob has from byte `start` on, by an address that carries its own permission.
+
+    b"" when that is nothing yet, None when storage did not answer.
+    """
     request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"})
     try:
         with urllib.request.urlopen(request, timeout=60, context=_trust()) as response:
             return bytes(response.read())
-    except (OSError, http.client.HTTPException):  # nothing new (416), or not now: it is asked for again
-        return b""
+    except (OSError, http.client.HTTPException) as error:
+        return b"" if getattr(error, "code", 0) == 416 else None
 
 
 def _trust() -> ssl.SSLContext:
@@ -182,14 +192,16 @@ def _explain(refused: urllib.error.HTTPError, service: Service) -> ServiceError:
     return explain(refused.code, code, str(error.get("message") or ""), service)
 
 
-def explain(status: int, code: str, message: str, service: Service) -> ServiceError:
-    """What the service refused, why and the mend, in a line or two. `code` and `message` are the service's own."""
+def explain(status: int, code: str, message: str, service: Service, role: str = TO_TRAIN) -> ServiceError:
+    """What the service refused, why and the mend, in a line or two. `code` and `message` are the service's own,
+    `role` is the one that may do it.
+    """
     if code == "ResourceNotFound" and f"/workspaces/{service.name}'".lower() in message.lower():
         code = "WorkspaceNotFound"  # the same code stands for what is not in a workspace
     if status == 401:
         why = f"your sign-in ran out, or is of another tenant ({code}): az login, and run it again"
     elif status == 403:
-        why = f"you may not do this ({code}): ask its owner for the role AzureML Data Scientist"
+        why = f"you may not do this ({code}): ask its owner for the role {role}"
     elif code in MISSING:
         why = f"not found, or not yours ({code}): aml workspace shows what you can see"
     elif status in PASSING:
@@ -200,6 +212,6 @@ def explain(status: int, code: str, message: str, service: Service) -> ServiceEr
 
 
 def sentence(message: str) -> str:
-    """The first line of a message of Azure, without the id of the request that ends some."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    """The first line of a message of Azure, without the id of the request or the link that ends some."""
+    lines = [line.strip() for line in message.partition("Click here")[0].splitlines() if line.strip()]
     return lines[0].removesuffix(".") if lines else ""

@@ -25,13 +25,14 @@ class AccessToken(NamedTuple):
 class SignIn:
     """A credential for every client of one verb: each token is fetched once, however many clients ask.
 
-    Without it one submission launches `az` seven times (azure-ai-ml 1.35).
+    Without it one submission launches `az` seven times (azure-ai-ml 1.35). azure-identity is imported at once: later, in
+    a thread while another one imports azure-ai-ml, both would fail at azure-core's circular imports.
     """
 
     def __init__(self) -> None:
         self._tokens: dict[str, AccessToken] = {}
         self._lock = threading.Lock()
-        self._credential: Any = None
+        self._credential = _credential()
 
     def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """A token for the scope, as azure-core's clients ask for it. Raises Refusal when nobody is signed in."""
@@ -39,10 +40,14 @@ class SignIn:
         with self._lock:
             known = self._tokens.get(scope)
             if known is None or known.expires_on < time.time() + REFRESH or options.get("claims"):
-                self._credential = self._credential or _credential()
                 fetched = self._fetch(scope, **{key: options[key] for key in ("claims", "tenant_id") if key in options})
                 known = self._tokens[scope] = AccessToken(fetched.token, fetched.expires_on)
         return known
+
+    def forget(self) -> None:
+        """Fetch tokens anew: the service does not take one any more, whatever its time."""
+        with self._lock:
+            self._tokens.clear()
 
     def _fetch(self, scope: str, **options: Any) -> Any:
         try:

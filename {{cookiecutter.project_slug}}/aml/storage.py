@@ -135,17 +135,24 @@ def content(path: Path) -> tuple[dict[str, Path], str]:
     return names, whole.hexdigest()
 
 
-def upload(service: Service, path: Path) -> tuple[str, int]:
-    """Upload a file or folder to the default datastore; returns its address there, and the bytes that were sent.
+def destination(service: Service, path: Path) -> tuple[str, Callable[[], int]]:
+    """The address on the default datastore for a file or folder, and a function that uploads it there.
 
     The address follows from the content, as azure-ai-ml's does, so the same content is one upload.
     """
     files, digest = content(path)
     container = datastore(service)
     place = f"LocalUpload/{digest}" + (f"/{path.name}" if path.is_dir() else "")
-    sent = container.upload({f"{place}/{name}": file for name, file in files.items()})
+    upload = partial(container.upload, {f"{place}/{name}": file for name, file in files.items()})
     end = "/" if path.is_dir() else f"/{path.name}"
-    return f"azureml://datastores/{container.datastore}/paths/{place}{end}", sent
+    return f"azureml://datastores/{container.datastore}/paths/{place}{end}", upload
+
+
+def upload(service: Service, path: Path) -> str:
+    """Upload a file or folder to the default datastore; returns its address there."""
+    address, send = destination(service, path)
+    send()
+    return address
 
 
 def _perform(what: str, steps: Sequence[Callable[[], int]], total: int) -> None:

@@ -32,6 +32,7 @@ NO_RUNS = "no runs yet: aml submit -c train-local"
 TAG = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # MLflow's rule for keys, each of which is a file
 LOCK = ".lock"  # in runs/<id>, held as long as the run is watched over
 AZURE_RUN = "azure.run"  # tag of a run that was tracked in the workspace: its id there
+AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know yet
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
 _locks: dict[str, BaseFileLock] = {}  # what this process holds; the system frees them however it ends
 
@@ -175,6 +176,10 @@ def write_tag(run: Run, key: str, value: str) -> None:
     _write_tag(run.record, key, value)
 
 
+def remove_tag(run: Run, key: str) -> None:
+    (run.record / "tags" / key).unlink(missing_ok=True)
+
+
 def copy(run: Run, metrics: dict[str, float], params: dict[str, str]) -> None:
     """Record what a run logged elsewhere."""
     texts = {
@@ -220,7 +225,7 @@ def finish(root: Path, run: Run, status: str) -> Run:
             shutil.rmtree(left)
     meta = {**_read_meta(run.record), "status": CODES[status], "end_time": int(time.time() * 1000)}
     _write_meta(run.record, meta)
-    (run.record / "tags" / RUNNER).unlink(missing_ok=True)
+    remove_tag(run, RUNNER)
     if run.id in _locks:
         _locks.pop(run.id).release()
     with contextlib.suppress(OSError):  # none, or on Windows still held by the caller

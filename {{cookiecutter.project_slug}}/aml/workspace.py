@@ -21,6 +21,7 @@ from aml.sign_in import user
 
 SETTINGS = ("subscription_id", "resource_group", "workspace_name")
 ATTACH = "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
+WRONG = {"SubscriptionNotFound": 0, "InvalidSubscriptionId": 0, "ResourceGroupNotFound": 1}  # which of SETTINGS
 TO_TRAIN = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
 
@@ -98,7 +99,7 @@ def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
         may = "may submit jobs" if _allowed(service, TO_TRAIN) else "may only look: ask for AzureML Data Scientist"
         states["workspace_name"] = "confirmed", f"in {resource['location']}, storage {account}; {who} {may}"
     except ServiceError as error:
-        wrong = {"SubscriptionNotFound": 0, "InvalidSubscriptionId": 0, "ResourceGroupNotFound": 1}.get(error.code, 2)
+        wrong = WRONG.get(error.code, 2 if error.status in (403, 404) else 0)
         why = _visible(service, wrong) if error.status == 404 else str(error)
         for name in SETTINGS[wrong:]:
             states[name] = "not confirmed", why if name == SETTINGS[wrong] else "see above"
