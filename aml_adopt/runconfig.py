@@ -3,20 +3,18 @@
 What has no equivalent is named in a comment of the job file; what only the owner can decide is a note too.
 """
 
-import ast
-import io
 import re
-import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-import yaml
-
 from aml_adopt import DataInput, Note, Refusal, input_name
+from aml_adopt.runconfig_data import Binding, Data, Volume
+from aml_adopt.runconfig_script import imports, reachable, variables
+from aml_adopt.runconfig_text import escaped, is_secret, quote, write
 from aml_adopt.runconfig_v1 import Keys, Runconfig, load
 
-__all__ = ["Converted", "Runconfig", "Spare", "convert", "dump", "load"]
+__all__ = ["Converted", "Runconfig", "Spare", "convert", "dump", "load", "take"]
 
 CPU_IMAGE = "mcr.microsoft.com/azureml/openmpi5.0-ubuntu24.04"
 GPU_IMAGE = "mcr.microsoft.com/azureml/openmpi5.0-cuda12.8-ubuntu24.04"
@@ -26,6 +24,7 @@ SUPPORTED = re.compile(  # Azure/AzureML-Containers, README of 2026-03-16
 )
 MICROSOFT = re.compile(r"(mcr\.microsoft\.com/(azureml|mmlspark)/|microsoft/(mmlspark|cntk|azureml))")
 COMPUTE = re.compile(r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}")  # as in the generated aml/names.py
+RETIRED_SIZE = re.compile(r"standard_(n[cvd]\d+r?s?(_promo)?|nc\d+r?s_v2)", re.IGNORECASE)  # NC, NV, ND, NCv2: 2023
 ABSENT_COMPUTE, ABSENT_SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own
 MPI, PYTORCH, TENSORFLOW = ("openmpi", "intelmpi", "mpi"), ("nccl", "gloo"), ("parameterserver",)
 NO_EQUIVALENT: dict[Keys, Any] = {  # what changes nothing as long as it has this value, and cannot be said in v2
@@ -40,15 +39,11 @@ NO_EQUIVALENT: dict[Keys, Any] = {  # what changes nothing as long as it has thi
     ("docker", "sharedVolumes"): True,
     **{("environment", "databricks", kind + "Libraries"): [] for kind in ("maven", "pypi", "rcran", "jar", "egg")},
 }
-NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 SERVICES = {"ssh": "ssh", "tensorboard": "tensor_board", "vscode": "vs_code", "jupyterlab": "jupyter_lab"}
 SERVICES["jupyter"] = "jupyter_lab"
 DATA_WORDS = re.compile(r"(_(path|dir|directory|folder|file|root|location|mount|uri|url|name))+$")
-OUTPUT_WORDS = {"out", "output", "outputs", "model", "models", "log", "logs", "checkpoint", "checkpoints", "save"}
+OUTPUT_WORDS = {"out", "output", "outputs", "log", "logs", "checkpoint", "checkpoints", "save"}
 MOUNT = re.compile(r"(?P<host>[A-Za-z]:[\\/][^:]*|[^:]+):(?P<container>/[^:]*)(:(?P<options>[\w,]+))?")
-GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-PLAIN = re.compile(r"[\w@+:./=-]+", re.ASCII)
-CREDENTIAL = re.compile(r"(AccountKey|SharedAccessKey|SharedAccessSignature)=|[?&]sig=|-----BEGIN ", re.IGNORECASE)
 
 
 class Spare(NamedTuple):
@@ -59,6 +54,9 @@ class Spare(NamedTuple):
     entry: dict[str, Any]  # the v2 entry
     key: str  # what v1 calls it; "" for a docker argument
     mount: str  # where v1 puts it, such as /data; "" when it decides itself
+    source: Path | str | None  # as in DataInput
+    left: tuple[Note, ...]  # what is left to the owner as long as nothing takes it
+    decisions: tuple[Note, ...]  # and afterwards
 
 
 @dataclass
@@ -92,94 +90,25 @@ def convert(
     return _Conversion(runconfig, experiment, data_asset, image, local_data, script).run()
 
 
+def take(converted: Converted, spare: Spare, option: str, name: str = "") -> None:
+    """Let the job hand spare data over by an option that the code has got, as the input or output `name`."""
+    name = name or spare.name
+    converted.spare.remove(spare)
+    converted.notes = [note for note in converted.notes if note not in spare.left] + list(spare.decisions)
+    lines = converted.comments.pop(("command",), "").splitlines()
+    if lines := [line for line in lines if line not in [note.text for note in spare.left]]:
+        converted.comments[("command",)] = "\n".join(lines)
+    converted.job["command"] += f' {option} "${{{{{spare.kind}.{name}}}}}"'
+    converted.job.setdefault(spare.kind, {})[name] = spare.entry
+    if spare.decisions:
+        converted.comments[(spare.kind, name, "type")] = "\n".join(note.text for note in spare.decisions)
+    if spare.kind == "inputs":
+        converted.inputs.append(DataInput(name, spare.entry["type"], spare.source))
+
+
 def dump(converted: Converted) -> str:
     """The job file, in the template's form: comments in place, one flag of the command a line."""
-    from ruamel.yaml import YAML
-
-    writer = YAML()
-    writer.width = 2**16
-    tree = _commented(converted.job, (), converted.comments)
-    text = io.StringIO()
-    writer.dump(tree, text)
-    return text.getvalue()
-
-
-def _commented(value: Any, keys: Keys, comments: dict[Keys, str]) -> Any:
-    from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarString
-
-    if isinstance(value, dict):
-        mapping = CommentedMap((key, _commented(inner, (*keys, key), comments)) for key, inner in value.items())
-        for key in value:
-            if comment := comments.get((*keys, key)):
-                width = 116 - 2 * len(keys)
-                lines = [
-                    part for line in NOT_PRINTABLE.sub("?", comment).splitlines() for part in textwrap.wrap(line, width)
-                ]
-                mapping.yaml_set_comment_before_after_key(key, before="\n".join(lines), indent=2 * len(keys))
-        return mapping
-    if isinstance(value, list):
-        return [_commented(item, keys, comments) for item in value]
-    if not isinstance(value, str):
-        return value
-    printable = not NOT_PRINTABLE.search(value)
-    if keys == ("command",) and re.fullmatch(r"\S+( \S+)+", value) and printable:
-        folded = FoldedScalarString(value)
-        folded.fold_pos = _folds(value)
-        return folded
-    tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
-    plain = tag == "tag:yaml.org,2002:str" and printable
-    return value if plain else DoubleQuotedScalarString(value)  # ruamel writes YAML 1.2, where `yes` is a text
-
-
-def _folds(command: str) -> list[int]:
-    """Where a command may be broken: before each flag that stands outside quotes."""
-    quoted = [False]
-    for match in re.finditer(r'\\.|"|.', command):
-        quoted += [quoted[-1] != (match[0] == '"')] * len(match[0])
-    return [match.start() for match in re.finditer(r" (?=--?[A-Za-z])", command) if not quoted[match.start()]]
-
-
-def quote(text: str) -> str:
-    """An argument for the shell: the same in bash and, as far as cmd can say it, in Windows' cmd."""
-    return text if PLAIN.fullmatch(text) else f'"{_escaped(text)}"'
-
-
-def _escaped(text: str) -> str:
-    """`text` for within double quotes. A backslash needs protection only where bash would see an escape."""
-    text = re.sub(r'\\(?=[\\$`"\n]|$)|["`$]', lambda match: "\\" + match[0], text)
-    return text.replace("\\${{", '\\$""{{')  # would be taken for a reference to an input
-
-
-class _Binding:
-    """Data that v1 puts somewhere, and what the code and the arguments know it by."""
-
-    def __init__(self, kind: str, key: str, mount: str | None, variables: set[str], where: str) -> None:
-        self.kind, self.key, self.variables, self.where = kind, key, variables, where
-        self.mount = (mount or "").rstrip("/")
-        self.entry: dict[str, Any] = {"type": "uri_folder"}
-        self.source: Path | str | None = None
-        self.name, self.used, self.read_only = "", False, bool(key)
-        self.decisions: list[str] = []
-
-    def split(self, text: str) -> tuple[str, str] | None:
-        """What stands before and behind the place of this data in an argument, or None when it is not in there."""
-        for token in self.tokens():
-            if found := re.fullmatch(rf"(?P<head>[^\s=/]+=)?{token}(?P<tail>/.*)?", text, re.DOTALL):
-                return found["head"] or "", found["tail"] or ""
-        return None
-
-    def tokens(self) -> list[str]:
-        tokens = [re.escape(self.mount)] if self.mount else []
-        if self.key:
-            key = "_?".join(re.escape(part) for part in self.key.split("_"))  # v1 may have joined the parts: myData
-            reference = rf"\$(?:\{{AZUREML_DATAREFERENCE_(?i:{key})\}}|AZUREML_DATAREFERENCE_(?i:{key})(?!\w))"
-            tokens += [reference, rf"Dataset(?:ConsumptionConfig|OutputConfig|OutputFileConfig):(?i:{key})"]
-        return tokens
-
-    @property
-    def reference(self) -> str:
-        return "${{" + f"{self.kind}.{self.name}" + "}}"
+    return write(converted.job, converted.comments)
 
 
 class _Conversion:
@@ -197,6 +126,8 @@ class _Conversion:
         given = v1.at("script")
         self.result.script = given.replace("\\", "/") if given else None
         self.script = script or self.result.script
+        name = self.result.script or script
+        self.code = reachable(v1.project / name if name else None, v1.project)
         self.resources: dict[str, Any] = {}
         self.variables: dict[str, str] = {}
         self.docker_arguments: list[str] = []
@@ -219,8 +150,7 @@ class _Conversion:
         v1 = self.v1
         self.note("taken", v1.name, f"run configuration for {'this machine' if v1.local else v1.at('target')}")
         self.framework()
-        self.docker()
-        bindings = [*self.data(), *self.data_references(), *self.output_data(), *self.mounts()]
+        bindings = Data(self.v1, self.data_asset, self.local_data).bindings(self.docker())
         command = self.command(bindings)
         environment = self.environment()
         self.environment_variables(bindings)
@@ -256,7 +186,7 @@ class _Conversion:
         v1, framework = self.v1, self.v1.at("framework").lower()
         where = v1.where("framework")
         if framework == "pyspark":  # also what early releases wrote into every new runconfig
-            if self.imports("pyspark"):
+            if any(name.split(".")[0] == "pyspark" for tree in self.code for name in imports(tree)):
                 mend = "write a job of type spark for it by hand"
                 self.note("blocked", where, f"framework PySpark: {self.script} needs Spark, and so another job: {mend}")
             else:
@@ -275,27 +205,7 @@ class _Conversion:
             where = v1.where("environment", "r") if v1.at("environment", "r") else v1.where("script")
             self.note("blocked", where, "R has no equivalent here: only Python code is adopted")
 
-    def imports(self, package: str) -> bool:
-        for tree in self.modules():
-            for node in ast.walk(tree):
-                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-                if any(name.split(".")[0] == package for name in names):
-                    return True
-        return False
-
-    def modules(self) -> list[ast.AST]:
-        """The script and its neighbours, as far as they can be read."""
-        folder = (self.v1.project / (self.result.script or self.script or "x")).parent
-        trees: list[ast.AST] = []
-        for path in sorted(folder.glob("*.py")):
-            try:
-                trees.append(ast.parse(path.read_text(encoding="utf-8-sig")))
-            except (OSError, SyntaxError, ValueError):
-                continue  # contract.py reports what cannot be read
-        return trees
-
-    def command(self, bindings: list[_Binding]) -> str:
+    def command(self, bindings: list[Binding]) -> str:
         given = self.v1.at("command")
         if given and not self.v1.at("script"):
             text = " ".join(map(str, given)) if isinstance(given, list) else str(given)
@@ -311,14 +221,14 @@ class _Conversion:
             words.append(self.argument(argument, before if re.match(r"--?[A-Za-z]", before) else "", bindings))
         return " ".join(words)
 
-    def argument(self, text: str, option: str, bindings: list[_Binding]) -> str:
+    def argument(self, text: str, option: str, bindings: list[Binding]) -> str:
         for binding in sorted(bindings, key=lambda one: -len(one.mount)):
             if parts := binding.split(text):
                 head, tail = parts
                 self.name(binding, head[:-1] if head.startswith("-") else option)
-                return f'{head}"{binding.reference}{_escaped(tail)}"'
+                return f'{head}"{binding.reference}{escaped(tail)}"'
         flag, equals, value = text.partition("=") if text.startswith("-") else (option, "", text)
-        if _secret(flag, value):
+        if is_secret(flag, value):
             variable = input_name(flag).upper()
             self.decide(
                 ("command",),
@@ -332,7 +242,7 @@ class _Conversion:
             self.decide(("command",), self.v1.where("arguments"), f"{text} names no data of this file: {mend}")
         return quote(text)
 
-    def references_in(self, text: str, bindings: list[_Binding]) -> str:
+    def references_in(self, text: str, bindings: list[Binding]) -> str:
         """A v1 `command`, which a shell reads already, with the places of data filled in."""
         for binding in sorted(bindings, key=lambda one: -len(one.mount)):
             for token in binding.tokens():
@@ -345,14 +255,15 @@ class _Conversion:
                     text = before + reference + text[found.end() :]
         return text
 
-    def name(self, binding: _Binding, option: str) -> None:
+    def name(self, binding: Binding, option: str) -> None:
         """Let the first option that takes the data name it, so that every runconfig of a project names it alike."""
         binding.used = True
         if binding.name:
             return
         words = input_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", option)) if option.strip("-") else ""
         if not binding.read_only and set(words.split("_")) & OUTPUT_WORDS:
-            binding.kind = "outputs"  # docker bound a folder to write to
+            binding.kind, binding.entry, binding.decisions = "outputs", {"type": "uri_folder"}, []
+            binding.changes = [f"{binding.mount} was bound to be written to: it is an output of the job now"]
         if words:
             name = DATA_WORDS.sub("", f"_{words}").strip("_") or "data"
         else:
@@ -363,111 +274,31 @@ class _Conversion:
 
     # Data
 
-    def data(self) -> list[_Binding]:
-        found = []
-        for key, data in self.v1.at("data").items():
-            keys, mechanism = ("data", key), data["mechanism"].lower()
-            variable = data["environmentVariableName"]
-            kind = "outputs" if mechanism == "upload" else "inputs"
-            binding = _Binding(
-                kind, key, data["pathOnCompute"], {variable} if variable else set(), self.v1.where(*keys)
-            )
-            self.locate(binding, data["dataLocation"], (*keys, "dataLocation"))
-            if mechanism == "download":
-                binding.entry["mode"] = "download"
-            elif mechanism == "direct":
-                binding.decisions.append(
-                    f"v1 gave the dataset {key} itself to the code, v2 gives a path: let the code read files from it"
-                )
-            found.append(binding)
-        return found
-
-    def data_references(self) -> list[_Binding]:
-        found = []
-        for key, reference in self.v1.at("dataReferences").items():
-            keys = ("dataReferences", key)
-            mode = reference["mode"]
-            if not reference["dataStoreName"]:
-                raise Refusal(f"{self.v1.where(*keys)}: {key} has no dataStoreName")
-            variable = {f"AZUREML_DATAREFERENCE_{key}"}
-            kind = "outputs" if mode == "upload" else "inputs"
-            binding = _Binding(kind, key, reference["pathOnCompute"], variable, self.v1.where(*keys))
-            self.datastore(binding, reference["dataStoreName"], reference["pathOnDataStore"])
-            if mode in ("download", "upload"):
-                binding.entry["mode"] = mode
-            found.append(binding)
-        return found
-
-    def output_data(self) -> list[_Binding]:
-        found = []
-        for key, output in self.v1.at("outputData").items():
-            keys = ("outputData", key)
-            options = output["additionalOptions"]
-            binding = _Binding("outputs", key, options["pathOnCompute"], set(), self.v1.where(*keys))
-            place = output["outputLocation"]["dataPath"]
-            if place["datastoreName"]:
-                self.datastore(binding, place["datastoreName"], place["relativePath"])
-            binding.entry["mode"] = "upload" if output["mechanism"].lower() == "upload" else "rw_mount"
-            if name := options["registrationOptions"]["name"]:
-                binding.entry["name"] = re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-_") or "output"
-            found.append(binding)
-        return found
-
-    def locate(self, binding: _Binding, location: dict[str, Any], keys: Keys) -> None:
-        """Fill in the entry's path: a data asset, a place in a datastore, or an address."""
-        dataset, place, uri = location["dataset"], location["dataPath"], location["uri"]
-        where = self.v1.where(*keys, "dataset", "id")
-        if dataset["name"]:
-            version = f":{dataset['version']}" if dataset["version"] not in (None, "", "latest") else "@latest"
-            binding.entry["path"] = f"azureml:{dataset['name']}{version}"
-        elif place["datastoreName"]:
-            self.datastore(binding, place["datastoreName"], place["relativePath"])
-        elif uri["path"]:
-            binding.entry.update(type="uri_file" if uri["isFile"] else "uri_folder", path=uri["path"])
-            binding.source = uri["path"]
-        else:
-            binding.entry["path"] = f"azureml:{self.data_asset}@latest"
-            known = dataset["id"] if GUID.fullmatch(dataset["id"] or "") else None
-            what = f"v1 dataset {known}: v2 has no such ids" if known else f"{binding.key}: v1 names no dataset"
-            binding.where = where
-            binding.decisions.append(
-                f"{what}: find its name with `az ml data list` and write azureml:NAME:VERSION, "
-                f"or register the data as {self.data_asset}"
-            )
-        if CREDENTIAL.search(str(binding.entry["path"])):
-            address = binding.entry["path"] = str(binding.entry["path"]).partition("?")[0]
-            binding.source = address
-            binding.decisions.append("the address held a credential, which was not copied: let a datastore hold it")
-
-    def datastore(self, binding: _Binding, name: str, path: str | None) -> None:
-        path = re.sub(r"(^|/)\*\*?(/\*+)*$", "", path or "").strip("/")
-        if PurePosixPath(path).suffix and "*" not in path and binding.kind == "inputs":
-            binding.entry["type"] = "uri_file"
-        binding.entry["path"] = f"azureml://datastores/{name}/paths/{path}"
-
-    def docker(self) -> None:
-        """Sort docker's arguments: those that bind data, set variables or shared memory, and the rest."""
-        self.volumes: list[tuple[str, str, str]] = []  # host, container, options
+    def docker(self) -> list[Volume]:
+        """Sort docker's arguments: variables, shared memory, and the rest; returns the data that they bind."""
+        volumes: list[Volume] = []
         sections = (("environment", "docker"), ("docker",))
         words: list[str] = []
         for keys in sections:
             for argument in self.v1.at(*keys, "arguments"):
                 flag = re.match(r"(-[ve]|--(?:volume|env|mount|shm-size))[\s=]+(?=\S)", argument)  # both in one text
                 words += [flag[1], argument[flag.end() :]] if flag else [argument]
-        sizes = [size for *keys, size in ((*keys, self.v1.at(*keys, "shmSize")) for keys in reversed(sections))]
+        sizes = [self.v1.at(*keys, "shmSize") for keys in reversed(sections)]
+        given = next((keys for keys in sections if self.v1.at(*keys, "arguments")), ())
+        where = self.v1.where(*given, "arguments")
         rest = iter(words)
         for word in rest:
             value = next(rest, "") if word in ("-v", "--volume", "-e", "--env", "--mount", "--shm-size") else ""
             volume = MOUNT.fullmatch(value)
             if word in ("-v", "--volume") and volume:
-                self.volumes.append((volume["host"], volume["container"], volume["options"] or ""))
+                volumes.append(Volume(volume["host"], volume["container"], volume["options"] or "", where))
             elif word == "--mount" and (parts := dict(re.findall(r"(\w+)=([^,]*)", value))).keys() & {"target", "dst"}:
                 options = "ro" if re.search(r"(^|,)(ro|readonly)\b", value) else ""
                 host = parts.get("source") or parts.get("src") or ""
-                self.volumes.append((host, parts.get("target") or parts["dst"], options))
+                volumes.append(Volume(host, parts.get("target") or parts["dst"], options, where))
             elif word in ("-e", "--env") and "=" in value:
                 name, _, text = value.partition("=")
-                self.variable(name, text, self.v1.where("environment", "docker", "arguments"))
+                self.variable(name, text, where)
             elif word == "--shm-size":
                 sizes.insert(0, value)
             elif word:
@@ -477,65 +308,28 @@ class _Conversion:
             self.resources["shm_size"] = size
         if self.docker_arguments:
             self.resources["docker_args"] = self.docker_arguments
+        return volumes
 
-    def mounts(self) -> list[_Binding]:
-        """The data that `-v HOST:/data` binds."""
-        found = []
-        for host, container, options in self.volumes:
-            keys = ("environment", "docker", "arguments")
-            where = self.v1.where(*(keys if self.v1.at(*keys) else ("docker", "arguments")))
-            binding = _Binding("inputs", "", container, set(), where)
-            here = (self.v1.project / host).resolve() if host else None
-            binding.read_only = "ro" in options.split(",")
-            if not self.v1.local:
-                binding.entry["path"] = f"azureml:{self.data_asset}@latest"
-                binding.decisions.append(
-                    f"docker bound a folder of the node, {host}: register that data as {self.data_asset}"
-                )
-            elif here and not re.match(r"[A-Za-z]:[\\/]", host) and here.exists() or here and Path(host).exists():
-                binding.source = here if here.exists() else Path(host)
-                binding.entry.update(type="uri_folder" if binding.source.is_dir() else "uri_file")
-                binding.entry["path"] = binding.source.as_posix()
-            else:
-                binding.entry["path"] = (self.local_data or Path("../sample-data")).as_posix()
-                binding.source = self.local_data
-                if self.local_data is None:
-                    binding.decisions.append(
-                        f"{host} is not on this machine: put a sample of the data into sample-data, or mend the path"
-                    )
-            found.append(binding)
-        return found
-
-    def bind(self, bindings: list[_Binding]) -> None:
+    def bind(self, bindings: list[Binding]) -> None:
         """Put what the command or a variable takes below inputs and outputs, and the rest aside."""
         for binding in bindings:
+            decisions = tuple(Note("decide", binding.where, text) for text in binding.decisions)
             if not binding.used:
                 name = input_name(PurePosixPath(binding.mount).name or binding.key)
-                self.result.spare.append(Spare(name, binding.kind, binding.entry, binding.key, binding.mount))
-                what = binding.key or binding.mount
-                text = (
-                    f"{binding.kind[:-1]} {what} is taken by no argument: let the code take it as one, and name it here"
-                )
+                known = (binding.kind, binding.entry, binding.key, binding.mount, binding.source)
+                what = f"{binding.kind[:-1]} {binding.key or binding.mount}"
+                text = f"{what} is taken by no argument: let the code take it as one, and name it here"
                 self.decide(("command",), binding.where, text)
-                for decision in binding.decisions:
-                    self.note("decide", binding.where, f"{decision} (for {what})")
+                self.result.spare.append(Spare(name, *known, (self.result.notes[-1],), decisions))
                 continue
-            entry = binding.entry
             if binding.kind == "outputs":
-                if binding.key == "":
-                    entry = {"type": "uri_folder"}
-                    binding.decisions = []
-                self.outputs[binding.name] = entry
+                self.outputs[binding.name] = binding.entry
             else:
-                if self.v1.local and binding.key and self.local_data and not binding.source:
-                    entry = {**entry, "type": "uri_folder", "path": self.local_data.as_posix()}
-                    binding.source = self.local_data
-                    binding.decisions = []
-                self.inputs[binding.name] = entry
-                kind = entry["type"]
-                self.result.inputs.append(DataInput(binding.name, kind, binding.source))
-            for decision in binding.decisions:
-                self.decide((binding.kind, binding.name, "path"), binding.where, decision)
+                self.inputs[binding.name] = binding.entry
+                self.result.inputs.append(DataInput(binding.name, binding.entry["type"], binding.source))
+            self.result.notes += [Note("changed", binding.where, text) for text in binding.changes]
+            for note in decisions:
+                self.decide((binding.kind, binding.name, "type"), note.where, note.text)
 
     # Where and how it runs
 
@@ -620,36 +414,21 @@ class _Conversion:
     def variable(self, name: str, value: str, where: str) -> None:
         if name == "EXAMPLE_ENV_VAR":
             return
-        if _secret(name, value):
+        if is_secret(name, value):
             text = f"the value of {name} looks like a secret and was not copied: let the code read it from a key vault"
             self.decide(("command",), where, text)
             return
         self.variables[name] = value
 
-    def environment_variables(self, bindings: list[_Binding]) -> None:
+    def environment_variables(self, bindings: list[Binding]) -> None:
         for keys in (("environment", "environmentVariables"), ("environmentVariables",)):
             for name, value in self.v1.at(*keys).items():
                 self.variable(name, value, self.v1.where(*keys, name))
-        read = self.read_variables() if any(binding.variables for binding in bindings) else set()
+        read = {name for tree in self.code for name in variables(tree)}
         for binding in bindings:
             for name in sorted(binding.variables & read):
                 self.name(binding, "")
                 self.variables[name] = binding.reference
-
-    def read_variables(self) -> set[str]:
-        """The environment variables that the code reads."""
-        found = set()
-        for tree in self.modules():
-            for node in ast.walk(tree):
-                key: ast.expr | None = None
-                if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("os.environ", "environ"):
-                    key = node.slice
-                elif isinstance(node, ast.Call) and node.args:
-                    calls = ("os.getenv", "getenv", "os.environ.get", "environ.get", "os.environ.pop")
-                    key = node.args[0] if ast.unparse(node.func) in calls else None
-                if isinstance(key, ast.Constant) and isinstance(key.value, str):
-                    found.add(key.value)
-        return found
 
     def compute(self) -> str | None:
         v1, section = self.v1, self.v1.at("amlcompute")
@@ -667,6 +446,9 @@ class _Conversion:
             return "local"
         if one_shot:
             self.resources["instance_type"] = section["vmSize"] or ABSENT_SIZE
+            if RETIRED_SIZE.fullmatch(section["vmSize"] or ""):
+                text = f"Azure retired {section['vmSize']} in 2023: name a size of today"
+                self.decide(("resources", "instance_type"), v1.where("amlcompute", "vmSize"), text)
             if not section["vmSize"]:
                 text = f"v1 names no vmSize: {ABSENT_SIZE} unless you choose another"
                 self.decide(("resources", "instance_type"), v1.where("amlcompute"), text)
@@ -757,15 +539,3 @@ def _shown(value: Any) -> str:
     return (
         str(value).lower() if isinstance(value, bool) else "(given)" if isinstance(value, dict | list) else str(value)
     )
-
-
-def _secret(name: str, value: str) -> bool:
-    """Whether the value of this option or variable should not be copied."""
-    if not value or value.startswith("$") or re.fullmatch(r"[\d.]+|true|false|none", value.lower()):
-        return False
-    last = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)[-1:]
-    word = last[0].lower() if last else ""
-    if word in ("password", "passwd", "pwd", "secret"):
-        return True
-    random = re.fullmatch(r"[\w+/=.~-]{16,}", value) is not None and re.search(r"\d", value) is not None
-    return word in ("key", "token", "sas", "apikey", "credential") and random or bool(CREDENTIAL.search(value))

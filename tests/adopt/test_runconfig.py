@@ -23,7 +23,8 @@ from ruamel.yaml import YAML
 from uv import find_uv_bin
 
 from aml_adopt import DataInput, Refusal
-from aml_adopt.runconfig import CPU_IMAGE, GPU_IMAGE, Converted, Spare, convert, dump, load, quote
+from aml_adopt.runconfig import CPU_IMAGE, GPU_IMAGE, Converted, convert, dump, load, take
+from aml_adopt.runconfig_text import quote
 from aml_adopt.runconfig_v1 import ANYTHING, SHAPE, WHOLE, Each
 
 SETTINGS = settings(
@@ -141,6 +142,10 @@ def accepted(root: Path, result: Converted) -> None:
     path.write_text(dump(result), encoding="utf-8", newline="\n")
     document = Document(path)
     assert document.data == result.job
+    for keys in result.comments:
+        inner: Any = result.job
+        for key in keys:
+            inner = inner[key]  # a comment stands above something
     assert list(of_job(Job(document))) == []
     job = load_job(path)
     assert job.command == result.job["command"]
@@ -526,7 +531,11 @@ inputs:
     assert notes(there, "decide").startswith("aml_config/train-amlcompute.runconfig:24: v1 dataset 11111111-")
     assert notes(here, "decide") == ""
     image = "image mcr.microsoft.com/azureml/base:intelmpi2018.3-ubuntu16.04 is out of support"
-    assert notes(here, "changed") == f"aml_config/train-local.runconfig:16: {image}: {CPU_IMAGE}"
+    assert notes(here, "changed").splitlines() == [
+        f"aml_config/train-local.runconfig:16: {image}: {CPU_IMAGE}",
+        "aml_config/train-local.runconfig:17: C:\\some\\local\\path is not on this machine: "
+        "the job reads ../sample-data",
+    ]
     assert here.inputs == [DataInput("data", "uri_folder", data)]
     assert there.inputs == [DataInput("data", "uri_folder", None)]
     assert here.conda == there.conda == (project / "aml_config" / "conda.yml").resolve()
@@ -561,6 +570,9 @@ def test_a_one_shot_cluster_is_serverless(project: Path) -> None:
     assert "compute" not in result.job
     assert result.job["resources"] == {"instance_type": "Standard_NC6s_v3"}
     assert result.job["queue_settings"] == {"job_tier": "spot"}
+    assert notes(result, "decide") == ""
+    old = converted(project, runconfig(target="amlcompute", amlcompute={"vmSize": "STANDARD_NC6"}))
+    assert "Azure retired STANDARD_NC6" in notes(old, "decide")
     assert result.compute == {
         "name": "gpu-own",
         "size": "Standard_NC6s_v3",
@@ -684,13 +696,20 @@ def test_data_that_no_argument_takes_is_set_aside(project: Path) -> None:
     data = {"first": DATASET, "second": DATASET | {"pathOnCompute": "/data"}}
     result = converted(project, runconfig(data=data, docker={"arguments": ["-v", "/x:/y"]}))
     entry = {"type": "uri_folder", "path": "azureml:set:2"}
-    assert result.spare == [
-        Spare("first", "inputs", entry, "first", ""),
-        Spare("data", "inputs", entry, "second", "/data"),
-        Spare("y", "inputs", {"type": "uri_folder", "path": "azureml:demo-data@latest"}, "", "/y"),
+    assert [spare[:5] for spare in result.spare] == [
+        ("first", "inputs", entry, "first", ""),
+        ("data", "inputs", entry, "second", "/data"),
+        ("y", "inputs", {"type": "uri_folder", "path": "azureml:demo-data@latest"}, "", "/y"),
     ]
     assert "inputs" not in result.job and result.inputs == []
     assert "input first is taken by no argument" in dump(result)
+    for spare in list(result.spare):
+        take(result, spare, f"--{spare.name}")
+    accepted(project.parent / "out", result)
+    assert result.job["command"].endswith('--first "${{inputs.first}}" --data "${{inputs.data}}" --y "${{inputs.y}}"')
+    assert result.job["inputs"]["data"] == entry and len(result.inputs) == 3
+    assert "taken by no argument" not in dump(result) + notes(result, "decide")
+    assert "docker bound a folder of the node, /x" in dump(result) + notes(result, "decide")
 
 
 def test_a_variable_that_the_code_reads_hands_the_data_over(project: Path) -> None:
@@ -763,6 +782,8 @@ def test_pyspark_is_blocked_where_the_code_needs_it_only(project: Path) -> None:
     result = converted(project, runconfig(framework="PySpark"))
     assert "does not import pyspark, so plain Python runs it" in notes(result, "changed")
     (project / "helpers.py").write_text("from pyspark.sql import SparkSession\n", encoding="utf-8")
+    assert notes(converted(project, runconfig(framework="PySpark")), "blocked") == ""
+    (project / "train.py").write_text("from helpers import fit\n", encoding="utf-8")
     result = converted(project, runconfig(framework="PySpark"))
     assert "train.py needs Spark" in notes(result, "blocked")
 
@@ -969,3 +990,13 @@ def test_any_text_is_read_or_refused(project: Path, text: str) -> None:
 def test_a_spelling_that_v1_ignores_is_told(project: Path) -> None:
     result = converted(project, runconfig(nodecount=4))
     assert "v1 does not know nodecount, so it had no effect: did you mean nodeCount?" in notes(result, "decide")
+
+
+def test_a_job_of_this_machine_reads_the_local_data(project: Path) -> None:
+    references = {"blob": {"dataStoreName": "store", "pathOnDataStore": "a.csv", "mode": "download"}}
+    content = runconfig(target="local", data={"set": DATASET}, dataReferences=references)
+    content["arguments"] = ["--x", "DatasetConsumptionConfig:set", "--y", "$AZUREML_DATAREFERENCE_blob"]
+    result = converted(project, content, local_data=Path("../sample-data"))
+    entry = {"type": "uri_folder", "path": "../sample-data"}
+    assert result.job["inputs"] == {"x": entry, "y": entry}
+    assert "blob is in Azure: the job of this machine reads ../sample-data" in notes(result, "changed")
