@@ -7,7 +7,7 @@ from typing import Any
 import libcst as cst
 
 from aml_adopt import DataInput, input_name
-from aml_adopt.syntax import Key, Tree, add_import, expression, free, imports_end, insert, literal, quoted
+from aml_adopt.syntax import Key, Tree, add_import, expression, free, imports_end, insert, literal, quoted, space
 
 Block = cst.Module | cst.IndentedBlock | cst.SimpleStatementSuite
 
@@ -174,7 +174,8 @@ class Options:
             read = f"{args}, _ = {parser}.parse_known_args()"
         made = f"\n{parser} = argparse.ArgumentParser(allow_abbrev=False)\n"
         code = made + "".join(self._line(name, parser) for name in block) + read + "\n"
-        module = insert(module, imports_end(module), code)
+        at = imports_end(module)
+        module = space(insert(module, at, code), at + len(block) + 2)
         module = add_import(module, "import argparse")
         return add_import(module, "import sys") if self.is_entry else module
 

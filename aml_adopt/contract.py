@@ -24,6 +24,7 @@ from aml_adopt.syntax import (
     lines_of,
     literal,
     quoted,
+    space,
 )
 
 TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
@@ -63,7 +64,9 @@ MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensor
 MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
 PATHS = ("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser", "os.path.normpath", "builtins.str", "os.fspath")  # fmt: skip
 CHECKS = ("os.path.exists", "os.path.isdir", "os.path.isfile")
-DATA = re.compile(r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)")
+DATA = re.compile(
+    r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)"
+)
 ABSOLUTE = re.compile(r"[A-Za-z]:[\\/]|[\\/]|~[\\/]|file:")
 ADDRESS = re.compile(r"[a-z][a-z0-9]+://|azureml:")
 TEMPORARY = re.compile(r"/tmp/|/dev/|/var/tmp/")
@@ -111,12 +114,14 @@ def check(text: str, file: str, is_entry: bool, root: Path, folder: Path, origin
     body = text.removeprefix("\ufeff")
     try:
         ast.parse(body)
-        tree = Tree(body)
+        tree = Tree(body, MODULES)
     except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
         line = getattr(error, "lineno", None) or getattr(error, "raw_line", 1)
         reason = str(getattr(error, "msg", "") or "does not parse").rstrip(".")
         advice = "mend it; for Python 2 code: 2to3 -w FILE (up to Python 3.12), or modernize"
-        return Checked(text, [Note("blocked", f"{file}:{line}", f"is not Python 3: {hide(reason)}: {advice}")], [], None)
+        return Checked(
+            text, [Note("blocked", f"{file}:{line}", f"is not Python 3: {hide(reason)}: {advice}")], [], None
+        )
     work = _Check(tree, file, is_entry, root, folder, original)
     module = work.run()
     new = text if module.code == tree.module.code else text[: len(text) - len(body)] + module.code
@@ -125,7 +130,13 @@ def check(text: str, file: str, is_entry: bool, root: Path, folder: Path, origin
 
 class _Check:
     def __init__(self, tree: Tree, file: str, is_entry: bool, root: Path, folder: Path, original: str | None) -> None:
-        self.tree, self.file, self.is_entry, self.root, self.folder = tree, file, is_entry, root.resolve(), folder.resolve()
+        self.tree, self.file, self.is_entry, self.root, self.folder = (
+            tree,
+            file,
+            is_entry,
+            root.resolve(),
+            folder.resolve(),
+        )
         self.source_line = lines_of(original, tree.module.code) if original is not None else lambda line: line
         self.notes: list[Note] = []
         self.inputs: list[DataInput] = []
@@ -160,10 +171,12 @@ class _Check:
         return module
 
     def _finish(self, module: cst.Module) -> cst.Module:
-        for made in sorted(set(self.folders)):
-            line = f"os.makedirs({quoted(made).value}, exist_ok=True)"
-            if line not in module.code:
-                module = insert(module, imports_end(module), f"\n{line}\n")
+        deepest = sorted(made for made in set(self.folders) if not any(f.startswith(f"{made}/") for f in self.folders))
+        lines = [f"os.makedirs({quoted(made).value}, exist_ok=True)\n" for made in deepest]
+        lines = [line for line in lines if line.strip() not in module.code]
+        if lines:
+            module = insert(module, imports_end(module), "\n" + "".join(lines))
+            module = space(module, imports_end(module) + len(lines))
             self.imports.append("import os")
         for wanted in sorted(set(self.imports)):
             module = add_import(module, wanted)
@@ -208,7 +221,12 @@ class _Check:
                 yield from self.roots(node.args[0].value, True, depth - 1)
             elif name in OPENERS and node.args:
                 yield from self.roots(node.args[0].value, joined, depth - 1)
-            elif isinstance(node.func, cst.Attribute) and node.func.attr.value in ("joinpath", "resolve", "absolute", "open"):
+            elif isinstance(node.func, cst.Attribute) and node.func.attr.value in (
+                "joinpath",
+                "resolve",
+                "absolute",
+                "open",
+            ):
                 yield from self.roots(node.func.value, joined or node.func.attr.value == "joinpath", depth - 1)
 
     def whole(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
@@ -269,7 +287,17 @@ class _Check:
                 path = self._path(call, READER_METHODS[method])
             elif method in WRITER_METHODS:
                 path, writes = self._path(call, WRITER_METHODS[method]), True
-            elif method in ("read_text", "read_bytes", "write_text", "write_bytes", "mkdir", "open", "glob", "rglob", "iterdir"):
+            elif method in (
+                "read_text",
+                "read_bytes",
+                "write_text",
+                "write_bytes",
+                "mkdir",
+                "open",
+                "glob",
+                "rglob",
+                "iterdir",
+            ):
                 base = call.func.value if isinstance(call.func, cst.Attribute) else None
                 if self._is_path(base):
                     path = base
@@ -316,7 +344,9 @@ class _Check:
                         written.add(root.node)
         for call in self.tree.all(cst.Call):
             if self.tree.qualified(call.func) in CHECKS and call.args:
-                written |= {root.node for root in self.roots(call.args[0].value) if root.node and literal(root.node) in texts}
+                written |= {
+                    root.node for root in self.roots(call.args[0].value) if root.node and literal(root.node) in texts
+                }
         for node in written:
             self._below_outputs(node)
         self.model = self._find_model()
@@ -326,7 +356,9 @@ class _Check:
 
     def _logs_model(self) -> bool:
         names = (self.tree.qualified(call.func) for call in self.tree.all(cst.Call))
-        return any(name.startswith("mlflow") and name.endswith(("log_model", "save_model", "log_artifact")) for name in names)
+        return any(
+            name.startswith("mlflow") and name.endswith(("log_model", "save_model", "log_artifact")) for name in names
+        )
 
     def _outputs(self, text: str) -> str | None:
         """A path below outputs/, or None when it may stay."""
@@ -370,9 +402,17 @@ class _Check:
             new = self._outputs(text)
             if new is not None:
                 self.new[default.node] = quoted(new, default.node)
-                self.note("changed", option.call, f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/")
+                self.note(
+                    "changed",
+                    option.call,
+                    f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/",
+                )
         elif text is None and option.default is None:
-            self.note("decide", option.call, f"results go to {option.flag or option.dest}: let the job's command give a path below outputs/")
+            self.note(
+                "decide",
+                option.call,
+                f"results go to {option.flag or option.dest}: let the job's command give a path below outputs/",
+            )
 
     def _find_model(self) -> str | None:
         found: list[tuple[int, str]] = []
@@ -391,7 +431,9 @@ class _Check:
                 continue
             whole = self.whole(path)
             if whole and not ABSOLUTE.match(whole):
-                likely = re.search(r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", self.tree.code(what) if what else "")
+                likely = re.search(
+                    r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", self.tree.code(what) if what else ""
+                )
                 found.append((0 if likely else 1, whole.replace("\\", "/").removeprefix("./")))
         return min(found, key=lambda one: one[0])[1] if found else None
 
@@ -415,7 +457,12 @@ class _Check:
             if root.option:
                 self._option_input(root.option, is_folder or root.joined)
                 continue
-            if root.node is None or root.node in seen or root.node in self.new or isinstance(root.node, cst.FormattedString):
+            if (
+                root.node is None
+                or root.node in seen
+                or root.node in self.new
+                or isinstance(root.node, cst.FormattedString)
+            ):
                 if isinstance(root.node, cst.FormattedString) and root.node not in seen:
                     seen.add(root.node)
                     self._partial(root.node)
@@ -434,7 +481,11 @@ class _Check:
             name = self._name(root.node, base)
             if text not in shared:
                 like = root.node
-                shared[text] = Wanted(name, quoted(base.rstrip("/\\") or ".", like) if rest else _default(like), "data: a " + ("folder" if folder else "file"))
+                shared[text] = Wanted(
+                    name,
+                    quoted(base.rstrip("/\\") or ".", like) if rest else _default(like),
+                    "data: a " + ("folder" if folder else "file"),
+                )
             wanted[root.node] = shared[text]
             kinds[text] = "uri_folder" if folder else "uri_file"
             places[text] = path
@@ -462,8 +513,15 @@ class _Check:
         for call, path, writes in self.calls():
             name = self.tree.qualified(call.func)
             method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
-            folder = name in ("os.listdir", "os.walk", "os.scandir") or method in ("glob", "rglob", "iterdir", "flow_from_directory")
-            folder = (folder and not name.startswith("glob.")) or "from_directory" in name or name.endswith("ImageFolder")
+            folder = name in ("os.listdir", "os.walk", "os.scandir") or method in (
+                "glob",
+                "rglob",
+                "iterdir",
+                "flow_from_directory",
+            )
+            folder = (
+                (folder and not name.startswith("glob.")) or "from_directory" in name or name.endswith("ImageFolder")
+            )
             for root in self.roots(path) if not writes else ():
                 if root.beside:
                     self._beside(path)
@@ -473,7 +531,9 @@ class _Check:
         for node in self.tree.all(cst.SimpleString | cst.ConcatenatedString):
             text = literal(node)
             parent = self.tree.parents[node]
-            plain = isinstance(parent, cst.Assign | cst.AnnAssign | cst.Arg) and node not in handed and node not in written
+            plain = (
+                isinstance(parent, cst.Assign | cst.AnnAssign | cst.Arg) and node not in handed and node not in written
+            )
             if plain and text and DATA.fullmatch(text) and not ADDRESS.match(text) and self._names_data(node, text):
                 yield node, Root(node, None, False), False
         for option in self.by_dest.values():
@@ -485,10 +545,14 @@ class _Check:
     def _names_data(self, node: cst.CSTNode, text: str) -> bool:
         call = self.tree.around(node, cst.Call, cst.SimpleStatementLine)
         joins = isinstance(call, cst.Call) and self.tree.qualified(call.func) in PATHS
-        logs = isinstance(call, cst.Call) and ("mlflow" in self.tree.qualified(call.func) or self.tree.code(call.func).startswith(("log_", "print")))
+        logs = isinstance(call, cst.Call) and (
+            "mlflow" in self.tree.qualified(call.func) or self.tree.code(call.func).startswith(("log_", "print"))
+        )
         if joins or logs:
             return False
-        return bool(ABSOLUTE.match(text) and not TEMPORARY.match(text)) or bool((path := self._locate(text)) and path.is_file())
+        return bool(ABSOLUTE.match(text) and not TEMPORARY.match(text)) or bool(
+            (path := self._locate(text)) and path.is_file()
+        )
 
     def _outputs_like(self, option: Option) -> bool:
         return bool(re.search(r"(?i)out|save|log|export|result", option.dest))
@@ -521,7 +585,7 @@ class _Check:
         if isinstance(target, cst.Name) and target.value.isupper():
             return target.value.lower()
         stem = re.split(r"[\\/]", text.rstrip("/\\"))[-1].split(".")[0]
-        return stem if re.match(r"[A-Za-z]\w", stem) else "data"
+        return stem if re.match(r"[A-Za-z]\w*$", stem) else "data"
 
     def _option_input(self, option: Option, folder: bool) -> None:
         """An option of the script that is read: it is the input, and the code stays."""
@@ -536,7 +600,9 @@ class _Check:
         self.inputs.append(DataInput(option.dest, "uri_folder" if folder else "uri_file", path, option.flag))
         self.note("taken", option.call, f"the option {option.flag or option.dest} is an input of the job")
         if path is None:
-            what = f"{text} is not on this machine" if text else f"{option.flag or option.dest} names no data of its own"
+            what = (
+                f"{text} is not on this machine" if text else f"{option.flag or option.dest} names no data of its own"
+            )
             self.note("decide", option.call, f"{what}: give inputs.{option.dest} a path")
 
     def _partial(self, node: cst.FormattedString) -> None:
@@ -561,13 +627,23 @@ class _Check:
         """A path that begins at the module's own folder."""
         rest = [str(literal(node)) for node in _all_literals(self.tree, path)]
         found = (self.root / self.file).parent.joinpath(*rest).resolve() if rest else None
-        if found and found.exists() and self.root in found.parents and _size(found) < TRAVELS and ".." not in "/".join(rest).split("/"):
+        if (
+            found
+            and found.exists()
+            and self.root in found.parents
+            and _size(found) < TRAVELS
+            and ".." not in "/".join(rest).split("/")
+        ):
             place = found.relative_to(self.folder).as_posix() if self.folder in found.parents else found.name
             if (found, place) not in self.travels:
                 self.travels.append((found, place))
             self.note("taken", path, f"{'/'.join(rest)}, beside the module, travels with the code")
         else:
-            self.note("decide", path, "a path from __file__ leads to data that does not travel with the code: take it from an option")
+            self.note(
+                "decide",
+                path,
+                "a path from __file__ leads to data that does not travel with the code: take it from an option",
+            )
 
     # Nobody at the keyboard
 
@@ -579,7 +655,11 @@ class _Check:
             if name == "builtins.input":
                 self._input(call)
             elif name == "getpass.getpass":
-                self.note("blocked", call, 'getpass(): nobody is there to answer: write os.environ["PASSWORD"], and set it where the job runs')
+                self.note(
+                    "blocked",
+                    call,
+                    'getpass(): nobody is there to answer: write os.environ["PASSWORD"], and set it where the job runs',
+                )
             elif name == "matplotlib.pyplot.show" and statement:
                 shown += 1
                 self._show(call, statement, shown)
@@ -588,7 +668,11 @@ class _Check:
                 self.note("changed", call, f"{name.removeprefix('builtins.')}() is taken out: nobody is there")
             elif name == "os.chdir":
                 self.note("decide", call, "os.chdir: a job keeps outputs/ of the folder that it starts in: take it out")
-            elif name == "matplotlib.use" and shown and literal(call.args[0].value if call.args else None) not in ("Agg", "agg", None):
+            elif (
+                name == "matplotlib.use"
+                and shown
+                and literal(call.args[0].value if call.args else None) not in ("Agg", "agg", None)
+            ):
                 self.new[call.args[0].value] = quoted("Agg", call.args[0].value)
 
     def _input(self, call: cst.Call) -> None:
@@ -624,9 +708,17 @@ class _Check:
     def _without_screen(self) -> None:
         for line in self.tree.module.body:
             for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
-                if isinstance(part, cst.Import | cst.ImportFrom) and "matplotlib" in self.tree.code(part) and "pyplot" in self.tree.code(part):
+                if (
+                    isinstance(part, cst.Import | cst.ImportFrom)
+                    and "matplotlib" in self.tree.code(part)
+                    and "pyplot" in self.tree.code(part)
+                ):
                     if not re.search(r"matplotlib\.use\(|mpl\.use\(", self.tree.module.code) and line not in self.new:
-                        own = [] if has_import(self.tree.module, "import matplotlib") and self._imported_before(line) else ["import matplotlib"]
+                        own = (
+                            []
+                            if has_import(self.tree.module, "import matplotlib") and self._imported_before(line)
+                            else ["import matplotlib"]
+                        )
                         lines = [cst.parse_statement(code) for code in (*own, 'matplotlib.use("Agg")')]
                         lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)  # type: ignore[call-arg]
                         self.new[line] = cst.FlattenSentinel([*lines, line.with_changes(leading_lines=[])])
@@ -651,7 +743,9 @@ class _Check:
                 continue
             if isinstance(node, cst.FormattedStringText):
                 if VALUES.search(node.value):
-                    self.note("blocked", node, 'a secret inside an f-string: take it from os.environ["NAME"], and renew it')
+                    self.note(
+                        "blocked", node, 'a secret inside an f-string: take it from os.environ["NAME"], and renew it'
+                    )
                 continue
             value = node.evaluated_value
             text = value if isinstance(value, str) else value.decode("latin-1") if isinstance(value, bytes) else None
@@ -662,7 +756,9 @@ class _Check:
                 self.new[node] = quoted("(a secret was here)")
                 self.note("changed", node, "a secret in a text is taken out: renew it, for it was readable")
                 continue
-            variable = re.sub(r"\W", "_", name).upper() or ("CONNECTION_STRING" if "=" in text and ";" in text else "SECRET")
+            variable = re.sub(r"\W", "_", name).upper() or (
+                "CONNECTION_STRING" if "=" in text and ";" in text else "SECRET"
+            )
             self.new[node] = expression(f'os.environ["{variable}"]' + (".encode()" if isinstance(value, bytes) else ""))
             self.imports.append("import os")
             self.note("decide", node, f'a secret in the code -> os.environ["{variable}"]: set {variable} where the job runs, and renew '
@@ -676,7 +772,13 @@ class _Check:
                 return parent.keyword.value
             call = self.tree.parents[parent]
             first = literal(call.args[0].value) if isinstance(call, cst.Call) and call.args else None
-            if isinstance(call, cst.Call) and len(call.args) == 2 and call.args[1] is parent and self.tree.qualified(call.func) in ("os.getenv", "os.environ.get", "os.environ.setdefault", "os.putenv"):
+            if (
+                isinstance(call, cst.Call)
+                and len(call.args) == 2
+                and call.args[1] is parent
+                and self.tree.qualified(call.func)
+                in ("os.getenv", "os.environ.get", "os.environ.setdefault", "os.putenv")
+            ):
                 return first or ""
             return ""
         if isinstance(parent, cst.DictElement) and parent.value is node:
@@ -719,7 +821,9 @@ class _Check:
             name = self.tree.qualified(node)
             if name in NUMPY and not self.tree.around(node, cst.Import, cst.ImportFrom):
                 self.new[node] = cst.Name(NUMPY[name])
-                self.note("changed", node, f"{self.tree.code(node)} -> {NUMPY[name]}, which it was; NumPy 1.24 has it no more")
+                self.note(
+                    "changed", node, f"{self.tree.code(node)} -> {NUMPY[name]}, which it was; NumPy 1.24 has it no more"
+                )
 
 
 class _Replace(cst.CSTTransformer):
@@ -732,7 +836,14 @@ class _Replace(cst.CSTTransformer):
         if new is None:
             return super().on_leave(original_node, updated_node)
         if isinstance(new, cst.FlattenSentinel):
-            return cst.FlattenSentinel([updated_node.with_changes(leading_lines=n.leading_lines) if n.deep_equals(original_node.with_changes(leading_lines=[])) else n for n in new])
+            return cst.FlattenSentinel(
+                [
+                    updated_node.with_changes(leading_lines=n.leading_lines)
+                    if n.deep_equals(original_node.with_changes(leading_lines=[]))
+                    else n
+                    for n in new
+                ]
+            )
         return new
 
 

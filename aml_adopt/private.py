@@ -12,11 +12,15 @@ VALUES = re.compile(
     r"|\b(?:gh[pousr]_[A-Za-z0-9]{30,}|hf_[A-Za-z0-9]{30,}|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9]{32,})\b"
 )
 # By the name that it is given to.
-_WORDS = r"(?:\w*_)?(?:password|passwd|pwd|client_?secret|secret|secret_?key|api_?key|account_?key|access_?key|storage_?key"
+_WORDS = (
+    r"(?:\w*_)?(?:password|passwd|pwd|client_?secret|secret|secret_?key|api_?key|account_?key|access_?key|storage_?key"
+)
 _WORDS += r"|subscription_?key|private_?key|sas|sas_?token|access_?token|auth_?token|api_?token|token"
 _WORDS += r"|connection_?string|conn_?str)"
 _NAMES = re.compile(_WORDS, re.IGNORECASE)
-_PLACEHOLDER = re.compile(r"(?i)<.*>|\{.*\}|\$.*|.*(your|example|placeholder|change_?me|xxx|\*\*\*|\.\.\.).*|todo|none|null")
+_PLACEHOLDER = re.compile(
+    r"(?i)<.*>|\{.*\}|\$.*|.*(your|example|placeholder|change_?me|xxx|\*\*\*|\.\.\.).*|todo|none|null"
+)
 _PASSWORD = re.compile(r"(?i)(.*_)?(password|passwd|pwd)")
 
 
@@ -29,7 +33,11 @@ def is_secret(name: str, value: str) -> bool:
     if _PASSWORD.fullmatch(name):
         return len(value) >= 6
     random = len(value) >= 16 and re.search(r"\d", value) and re.search(r"[A-Za-z]", value)
-    return bool(random) and not re.match(r"(?:https?://|[\w.-]+/)[^?]*$", value) and not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", value)
+    return (
+        bool(random)
+        and not re.match(r"(?:https?://|[\w.-]+/)[^?]*$", value)
+        and not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", value)
+    )
 
 
 def hide(text: str) -> str:

@@ -14,6 +14,7 @@ from libcst.metadata import ImportAssignment
 
 from aml_adopt import DataInput, Note
 from aml_adopt.arguments import Options, Wanted
+from aml_adopt.private import hide
 from aml_adopt.syntax import (
     GONE,
     Sweep,
@@ -27,6 +28,7 @@ from aml_adopt.syntax import (
     lines_of,
     literal,
     quoted,
+    space,
     without,
 )
 from aml_adopt.v1 import LIVING, RUNS, Meanings, Value, is_number, is_text
@@ -149,6 +151,7 @@ class _Rewrite(cst.CSTTransformer):
         self.shown_only: set[cst.CSTNode] = set()  # statements that only show what v2 has not
         self.log_value = free(tree.module, "log_value", "log_v1_value")
         self.log_file = free(tree.module, "log_file", "log_v1_file")
+        self.keep_run = False  # what begins a child run needs its parent begun
         self.datasets = self._datasets()
         self.options = Options(tree, self.datasets, is_entry)
         self._declare_inputs()
@@ -157,7 +160,7 @@ class _Rewrite(cst.CSTTransformer):
 
     def run(self) -> cst.Module:
         module = self.tree.module.visit(self).visit(Sweep())
-        while (smaller := _without_unused(module)).code != module.code:
+        while (smaller := _without_unused(module, self.keep_run)).code != module.code:
             module = smaller
         module = module.visit(_Settle())
         changed = module.code != self.tree.module.code
@@ -178,7 +181,7 @@ class _Rewrite(cst.CSTTransformer):
         for name, code in reversed(helpers):
             plain = "log_value" if code is LOG_VALUE else "log_file"
             module = insert(module, imports_end(module), re.sub(rf"\b{plain}\b", name, code))
-            module = _spaced_after(module, imports_end(module) + 1)
+            module = space(module, imports_end(module) + 1)
             for wanted in needed[plain]:
                 module = add_import(module, wanted)
         module = self.options.apply(module)
@@ -186,7 +189,7 @@ class _Rewrite(cst.CSTTransformer):
         before = {node.value for node in self.tree.all(cst.Name)}
         if uses_mlflow and self.is_entry and "mlflow" not in before:
             module = insert(module, imports_end(module), OUTSIDE_A_JOB)
-            module = _spaced_after(module, imports_end(module) + 2)
+            module = space(module, imports_end(module) + 2)
         tree = Tree(module.code)
         used = {node.value for node in tree.all(cst.Name)}
         if "os" in used and ("os" not in before or uses_mlflow):
@@ -217,7 +220,7 @@ class _Rewrite(cst.CSTTransformer):
         self._note_at(kind, self.tree.line(node), text)
 
     def _note_at(self, kind: str, line: int, text: str) -> None:
-        note = Note(kind, f"{self.file}:{line}", text)  # type: ignore[arg-type]
+        note = Note(kind, f"{self.file}:{line}", hide(text))  # type: ignore[arg-type]
         if note not in self.notes:
             self.notes.append(note)
 
@@ -301,7 +304,13 @@ class _Rewrite(cst.CSTTransformer):
             dataset = self.tree.constant(text) if text else None
             version = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "version"), None)
             number = version.value if isinstance(version, cst.Integer) else None
-            return f"azureml:{dataset}:{number}" if dataset and number else f"azureml:{dataset}@latest" if dataset else None
+            return (
+                f"azureml:{dataset}:{number}"
+                if dataset and number
+                else f"azureml:{dataset}@latest"
+                if dataset
+                else None
+            )
         found = arguments(node, ("path",)) if ".from_" in name else None
         path = found["path"].value if found and "path" in found else None
         if isinstance(path, cst.List) and len(path.elements) == 1:
@@ -357,7 +366,9 @@ class _Rewrite(cst.CSTTransformer):
         name = original_node.attr.value
         if base.kind == "experiment" and name == "name":
             self._note("changed", original_node, "the experiment's name comes from MLflow")
-            return expression("mlflow.get_experiment((mlflow.active_run() or mlflow.start_run()).info.experiment_id).name")
+            return expression(
+                "mlflow.get_experiment((mlflow.active_run() or mlflow.start_run()).info.experiment_id).name"
+            )
         if base.kind in RUNS:
             return self._run_attribute(original_node, updated_node, name)
         if base.kind in ("dataset", "path", "inputs") and not self.v1.of(original_node):
@@ -394,7 +405,11 @@ class _Rewrite(cst.CSTTransformer):
             self.shown_only.add(statement)
             return updated
         code = " ".join(self.tree.code(original).split())
-        self._note("blocked", original, f"{code} has no counterpart in MLflow: take it out, or hand its value over as an option")
+        self._note(
+            "blocked",
+            original,
+            f"{code} has no counterpart in MLflow: take it out, or hand its value over as an option",
+        )
         return updated
 
     def _class(self, original: cst.Name | cst.Attribute, updated: cst.BaseExpression) -> cst.BaseExpression:
@@ -461,7 +476,9 @@ class _Rewrite(cst.CSTTransformer):
             path = self._local_path(original)
             if path is None:
                 where = self.tree.code(original).split("(")[0]
-                self._note("blocked", original, f"{where}: its name differs from call to call: give the path as an option")
+                self._note(
+                    "blocked", original, f"{where}: its name differs from call to call: give the path as an option"
+                )
                 return updated
             if len(original.args) > 1:
                 others = ", ".join(self.tree.code(arg).strip(" ,\n") for arg in original.args[1:])
@@ -511,7 +528,9 @@ class _Rewrite(cst.CSTTransformer):
             self._note("changed", original, f"to_pandas_dataframe() -> {reader}")
             return expression(f"{reader}(DATA{lines})", DATA=updated.func.value)
         code = " ".join(self.tree.code(original).split())
-        hint = "pandas' own methods do it" if name not in ("download", "mount", "to_path") else "it is the folder already"
+        hint = (
+            "pandas' own methods do it" if name not in ("download", "mount", "to_path") else "it is the folder already"
+        )
         self._note("blocked", original, f"{code}: the data is a path now: {hint}")
         return updated
 
@@ -528,7 +547,9 @@ class _Rewrite(cst.CSTTransformer):
             self._note("blocked", node, 'a secret by a name that only the run knows: write os.environ["NAME"]')
             return node
         variable = re.sub(r"\W", "_", text).upper()
-        self._note("decide", node, f"a secret of the key vault -> os.environ[{variable!r}]: set {variable} where the job runs")
+        self._note(
+            "decide", node, f"a secret of the key vault -> os.environ[{variable!r}]: set {variable} where the job runs"
+        )
         return expression(f"os.environ[{quoted(variable).value}]")
 
     def _run_method(self, base: Value, name: str, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
@@ -537,7 +558,9 @@ class _Rewrite(cst.CSTTransformer):
             self._note("decide", original, f"run.parent.{name}: the job has no parent, so this goes to its own run")
         if name in ("complete", "flush", "wait_for_completion", "start"):
             ends = name == "complete" and base.kind in ("child", "started")
-            self._note("changed", original, f"run.{name}() -> " + ("mlflow.end_run()" if ends else "taken out: MLflow does it"))
+            self._note(
+                "changed", original, f"run.{name}() -> " + ("mlflow.end_run()" if ends else "taken out: MLflow does it")
+            )
             return expression("mlflow.end_run()") if ends else self._gone(original)
         if name in METHODS:
             self._note("changed", original, f"run.{name}() -> {METHODS[name].replace('RUN', 'run')}")
@@ -564,7 +587,9 @@ class _Rewrite(cst.CSTTransformer):
     def _gone(self, node: cst.CSTNode) -> cst.BaseExpression:
         return GONE if isinstance(self.tree.parents[node], cst.Expr) else cst.Name("None")
 
-    def _args(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg], keep: dict[str, str]) -> list[cst.Arg]:
+    def _args(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg], keep: dict[str, str]
+    ) -> list[cst.Arg]:
         """The arguments in their own layout: those not in `keep` dropped, keywords renamed, gaps filled by keywords."""
         new = {id(old): arg for old, arg in zip(original.args, updated.args, strict=True)}
         dropped = [new[id(arg)] for name, arg in bound.items() if name not in keep]
@@ -617,14 +642,20 @@ class _Rewrite(cst.CSTTransformer):
         plain = [arg for arg in args if not arg.keyword and arg.star != "**"]
         if any(arg.star for arg in plain) or not (named or plain):
             return None
-        columns = without(updated.args, [arg for arg in updated.args if not any(arg is kept for kept in args) or arg in plain])
+        columns = without(
+            updated.args, [arg for arg in updated.args if not any(arg is kept for kept in args) or arg in plain]
+        )
         name = (named or plain)[0].value
         row = cst.Call(cst.Name("dict"), columns)
         return updated.with_changes(
-            func=cst.Name(self.log_value), args=[cst.Arg(name), cst.Arg(row)], whitespace_before_args=cst.SimpleWhitespace("")
+            func=cst.Name(self.log_value),
+            args=[cst.Arg(name), cst.Arg(row)],
+            whitespace_before_args=cst.SimpleWhitespace(""),
         )
 
-    def _log_dict(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+    def _log_dict(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
         if bound is None or not {"name", "value"} <= bound.keys():
             return None
         return expression("mlflow.log_dict(VALUE, FILE)", VALUE=self._new(original, updated, bound["value"]),
@@ -640,7 +671,9 @@ class _Rewrite(cst.CSTTransformer):
             return quoted(re.sub(r"[^\w./ -]", "_", text) + ending, arg.value)
         return expression(f'f"{{NAME}}{ending}"', NAME=self._new(original, updated, arg))
 
-    def _log_image(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+    def _log_image(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
         if bound is None or "name" not in bound:
             return None
         path, plot = (bound.get(name) for name in ("path", "plot"))
@@ -653,24 +686,32 @@ class _Rewrite(cst.CSTTransformer):
         return expression(f"mlflow.log_figure({figure}, FILE)", PLOT=self._new(original, updated, plot),
                           FILE=self._file(original, updated, bound["name"], ".png"))  # fmt: skip
 
-    def _upload_file(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+    def _upload_file(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
         if bound is None or not {"name", "path_or_stream"} <= bound.keys():
             return None
         name, path = (self.tree.constant(bound[part].value) for part in ("name", "path_or_stream"))
         if name is not None and path is not None and re.split(r"[\\/]", name)[-1] == re.split(r"[\\/]", path)[-1]:
             folder = name.replace("\\", "/").strip("/").rpartition("/")[0].removeprefix("./")
             place = f", {quoted(folder).value}" if folder and folder != "." else ""
-            return expression(f"mlflow.log_artifact(PATH{place})", PATH=self._new(original, updated, bound["path_or_stream"]))
+            return expression(
+                f"mlflow.log_artifact(PATH{place})", PATH=self._new(original, updated, bound["path_or_stream"])
+            )
         keep = {"name": "name", "path_or_stream": "path_or_stream"}
         return self._call(self.log_file, self._args(original, updated, bound, keep), updated)
 
-    def _upload_files(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+    def _upload_files(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
         if bound is None or not {"names", "paths"} <= bound.keys():
             return None
         keep = {"names": "name", "paths": "path_or_stream"}
         return self._call(self.log_file, self._args(original, updated, bound, keep), updated)
 
-    def _upload_folder(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+    def _upload_folder(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
         if bound is None or not {"name", "path"} <= bound.keys():
             return None
         return expression("mlflow.log_artifacts(PATH, NAME)", PATH=self._new(original, updated, bound["path"]),
@@ -685,16 +726,25 @@ class _Rewrite(cst.CSTTransformer):
     def _set_tags(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
         return self._call("mlflow.set_tags", updated.args, updated)
 
-    def _add_properties(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
-        return bound and self._call("mlflow.set_tags", self._args(original, updated, bound, {"properties": "tags"}), updated)
+    def _add_properties(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
+        if bound is None:
+            return None
+        return self._call(
+            "mlflow.set_tags", self._args(original, updated, bound, {"properties": "tags"}), updated
+        )
 
     def _fail(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
         self._note("decide", original, "run.fail: a job fails when its script does: raise, or sys.exit(1), after it")
         return expression('mlflow.end_run("FAILED")')
 
-    def _child_run(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression | None:
+    def _child_run(
+        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
+    ) -> cst.BaseExpression | None:
         if bound is None:
             return None
+        self.keep_run = True
         if not isinstance(self.tree.parents[original], cst.WithItem):
             self._note("decide", original, "until the child run's complete(), what the parent run logs goes to the child: "
                        "use `with mlflow.start_run(nested=True):` around what belongs to the child")  # fmt: skip
@@ -732,18 +782,6 @@ def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
     return found
 
 
-def _spaced_after(module: cst.Module, position: int) -> cst.Module:
-    """The module with the statement at this position after empty lines."""
-    if position >= len(module.body):
-        return module
-    statement = module.body[position]
-    lines = list(getattr(statement, "leading_lines", ()))
-    if lines and lines[0].comment is None:
-        return module
-    body = [*module.body[:position], statement.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines]), *module.body[position + 1 :]]
-    return module.with_changes(body=body)
-
-
 def _advice(name: str) -> str:
     submits = ("ScriptRunConfig", "RunConfiguration", "Environment", "ComputeTarget", "AmlCompute", "Estimator")
     if name.endswith(submits) or ".train." in name or ".pipeline." in name:
@@ -760,10 +798,10 @@ def _input_advice(entry: DataInput) -> str:
     return f"inputs.{entry.name} is {what}: give it a path in both runconfigs"
 
 
-def _without_unused(module: cst.Module) -> cst.Module:
+def _without_unused(module: cst.Module, keep_run: bool) -> cst.Module:
     """The module without assignments of a run, or of nothing, to a variable that nobody reads."""
     tree = Tree(module.code)
-    marks = (THE_RUN.value, NOTHING.value)
+    marks = (NOTHING.value,) if keep_run else (THE_RUN.value, NOTHING.value)
     read = {node.attr.value for node in tree.all(cst.Attribute) if not isinstance(tree.parents[node], cst.AssignTarget)}
     gone: set[cst.CSTNode] = set()
     for node in tree.all(cst.Assign):
@@ -818,9 +856,12 @@ def _without_imports(module: cst.Module) -> cst.Module:
                     name += tree.code(alias.name)
                     local = alias.evaluated_alias or tree.code(alias.name)
                     relative = isinstance(node, cst.ImportFrom) and node.relative
-                    old = name.startswith("azureml.") and not (name + ".").startswith(tuple(f"{one}." for one in LIVING))
+                    old = name.startswith("azureml.") and not (name + ".").startswith(
+                        tuple(f"{one}." for one in LIVING)
+                    )
                     if old and not relative and local in (assignment.name, assignment.name.split(".")[0]):
                         unused.add(alias)
+
     class Drop(cst.CSTTransformer):
         def _kept(self, original: cst.Import | cst.ImportFrom, updated: cst.Import | cst.ImportFrom) -> cst.CSTNode:
             if isinstance(original.names, cst.ImportStar):

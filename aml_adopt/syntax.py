@@ -2,7 +2,7 @@
 
 import difflib
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import libcst as cst
@@ -17,7 +17,8 @@ Statements = Sequence[cst.BaseStatement | cst.BaseSmallStatement]
 class Tree:
     """A parsed module, and what its names mean. Raises cst.ParserSyntaxError."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, renamed: Mapping[str, str] | None = None) -> None:
+        self.renamed = renamed or {}
         self.wrapper = MetadataWrapper(cst.parse_module(text))
         self.module = self.wrapper.module
         self.positions = self.wrapper.resolve(PositionProvider)
@@ -90,7 +91,11 @@ class Tree:
         found = self.names.get(node) if isinstance(base, cst.Name) else None
         if callable(found):
             found = found()
-        return min((name.name for name in found or () if name.source.name in ("IMPORT", "BUILTIN")), default="")
+        full = min((name.name for name in found or () if name.source.name in ("IMPORT", "BUILTIN")), default="")
+        for old, new in self.renamed.items():
+            if full.startswith(f"{old}."):
+                return new + full[len(old) :]
+        return full
 
     def assigned(self) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
         """Each target with what `=`, `:=` or `with ... as` gives it; a tuple with a tuple, pair by pair."""
@@ -265,11 +270,20 @@ def header_end(module: cst.Module) -> int:
 
 
 def imports_end(module: cst.Module) -> int:
-    """Where the first block of imports ends."""
-    end = header_end(module)
-    while end < len(module.body) and is_import(module.body[end]):
-        end += 1
+    """Where the first block of imports ends; settings such as matplotlib.use("Agg") may stand within."""
+    end = position = header_end(module)
+    while position < len(module.body) and (is_import(module.body[position]) or _is_setting(module.body[position])):
+        position += 1
+        if is_import(module.body[position - 1]):
+            end = position
     return end
+
+
+def _is_setting(statement: cst.CSTNode) -> bool:
+    part = statement.body[0] if isinstance(statement, cst.SimpleStatementLine) else None
+    call = part.value if isinstance(part, cst.Expr) else None
+    name = cst.helpers.get_full_name_for_node(call.func) if isinstance(call, cst.Call) else None
+    return (name or "").startswith(("matplotlib.use", "mpl.use", "warnings.", "sys.path.", "os.environ.setdefault"))
 
 
 def statements(module: cst.Module, code: str) -> list[cst.SimpleStatementLine | cst.BaseCompoundStatement]:
@@ -334,6 +348,22 @@ def _lead(module: cst.Module, position: int) -> cst.Module:
     statement: Any = module.body[position]
     spaced = statement.with_changes(leading_lines=[cst.EmptyLine(indent=False), *statement.leading_lines])
     return module.with_changes(body=[*module.body[:position], spaced, *module.body[position + 1 :]])
+
+
+def space(module: cst.Module, position: int) -> cst.Module:
+    """The module with the statement at this position after empty lines."""
+    if position >= len(module.body):
+        return module
+    statement = module.body[position]
+    lines = list(getattr(statement, "leading_lines", ()))
+    if lines and lines[0].comment is None:
+        return module
+    body = [
+        *module.body[:position],
+        statement.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines]),
+        *module.body[position + 1 :],
+    ]
+    return module.with_changes(body=body)
 
 
 def free(module: cst.Module, *wanted: str) -> str:

@@ -195,7 +195,9 @@ def is_number(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bo
         name = tree.qualified(node.func)
         if name.removeprefix("builtins.") in NUMERIC_CALLS:
             return True
-        plain = not any(arg.star or getattr(arg.keyword, "value", "") in ("average", "multioutput") for arg in node.args)
+        plain = not any(
+            arg.star or getattr(arg.keyword, "value", "") in ("average", "multioutput") for arg in node.args
+        )
         return plain and name.startswith("sklearn.metrics.") and name.endswith(("_score", "_error", "_loss"))
     if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
         values = tree.bindings.get(key, [])

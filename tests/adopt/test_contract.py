@@ -1,0 +1,397 @@
+"""contract.py: what a cloud job cannot do is mended where that is certain, and named with its line where not."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aml_adopt import DataInput
+from aml_adopt.contract import Checked, check
+from aml_adopt.private import hide, is_secret
+from aml_adopt.sdk import rewrite
+
+SAVED = 'import joblib\njoblib.dump(m, "outputs/m.pkl")\n'
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A source with code/, where the script runs, and data beside and below it."""
+    for file in ("data/x.csv", "code/local.csv", "code/images/a.png", "code/images/b.png"):
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).write_text("a\n1\n", encoding="utf-8")
+    return tmp_path
+
+
+def checked(source: Path, text: str, is_entry: bool = True) -> Checked:
+    """What check gives; the result parses, and checking it again changes nothing."""
+    done = check(text, "code/train.py", is_entry, source, source / "code")
+    if not any(note.kind == "blocked" for note in done.notes):
+        ast.parse(done.text)
+        again = check(done.text, "code/train.py", is_entry, source, source / "code")
+        assert again.text == done.text
+        assert (again.inputs, again.model) == (done.inputs, done.model)
+    return done
+
+
+def kinds(done: Checked, kind: str) -> list[str]:
+    return [note.where for note in done.notes if note.kind == kind]
+
+
+# Data
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "kind", "place"),
+    [
+        ('import pandas as pd\nt = pd.read_csv("../data/x.csv")\n', "t = pd.read_csv(args.x)\n", "uri_file", "data/x.csv"),
+        ('import pandas\nDATA = "../data/x.csv"\nt = pandas.read_csv(DATA)\n', "DATA = args.data\n", "uri_file", "data/x.csv"),
+        ('import pandas as pd\nt = pd.read_csv("data/x.csv")\n', "t = pd.read_csv(args.x)\n", "uri_file", "data/x.csv"),
+        ('import pandas as pd\nt = pd.read_csv(r"C:\\data\\x.csv")\n', "t = pd.read_csv(args.x)\n", "uri_file", None),
+        ('import pandas as pd\nt = pd.read_csv("/data/absent/x.csv", sep=";")\n', 't = pd.read_csv(args.x, sep=";")\n', "uri_file", None),
+        ('t = open("local.csv").read()\n', "t = open(args.local).read()\n", "uri_file", "code/local.csv"),
+        ('import numpy as np\nt = np.load(file="x.npy")\n', "t = np.load(file=args.x)\n", "uri_file", None),
+        ('import glob\nt = glob.glob("images/*.png")\n', 't = glob.glob(os.path.join(args.images, "*.png"))\n', "uri_folder", "code/images"),
+        ('import os\nt = os.listdir("images")\n', "t = os.listdir(args.images)\n", "uri_folder", "code/images"),
+        ('import os\nD = "../data"\nt = open(os.path.join(D, "x.csv"))\n', "D = args.d\n", "uri_folder", "data"),
+        ('import os\nt = open(os.path.join("../data", "x.csv"))\n', 't = open(os.path.join(args.data, "x.csv"))\n', "uri_folder", "data"),
+        ('D = "../data"\nt = open(f"{D}/x.csv")\n', "D = args.d\n", "uri_folder", "data"),
+        ('from pathlib import Path\nt = (Path("../data") / "x.csv").read_text()\n', 't = (Path(args.data) / "x.csv").read_text()\n', "uri_folder", "data"),
+        ('import pandas as pd\ndef load(p):\n    return pd.read_csv(p)\nt = load("../data/x.csv")\n', "t = load(args.x)\n", "uri_file", "data/x.csv"),
+        ('import helpers\nt = helpers.load("../data/x.csv")\n', "t = helpers.load(args.x)\n", "uri_file", "data/x.csv"),
+    ],
+)  # fmt: skip
+def test_data_of_the_entry_becomes_an_option(source: Path, lines: str, code: str, kind: str, place: str | None) -> None:
+    done = checked(source, lines + SAVED)
+    assert code in done.text
+    [entry] = done.inputs
+    assert (entry.type, entry.path) == (kind, source / place if place else None)
+    assert f'parser.add_argument("{entry.flag}", default=' in done.text
+    assert bool(kinds(done, "decide")) == (place is None)
+
+
+def test_the_option_hands_over_the_data(source: Path) -> None:
+    (source / "elsewhere.csv").write_text("found", encoding="utf-8")
+    done = checked(source, 'import sys\nprint(open("../data/x.csv").read(), sys.argv[1:])\n' + SAVED)
+    script = source / "code" / "train.py"
+    script.write_text(done.text.replace(SAVED, "").replace("import joblib\n", ""), encoding="utf-8")
+    for words, printed in (
+        ([], "a\n1\n []\n"),
+        (["--x", "../elsewhere.csv"], "found []\n"),
+        (["--own", "1", "--x=../elsewhere.csv"], "found ['--own', '1']\n"),
+    ):
+        command = [sys.executable, "train.py", *words]
+        ran = subprocess.run(command, cwd=script.parent, capture_output=True, text=True)
+        assert (ran.stdout, ran.stderr) == (printed, "")
+
+
+def test_the_scripts_own_parser_gets_the_option(source: Path) -> None:
+    done = checked(
+        source,
+        "import argparse\nimport pandas as pd\n"
+        "def main(args):\n    return pd.read_csv('../data/x.csv')\n"
+        "def parse():\n    p = argparse.ArgumentParser()\n    p.add_argument('--c')\n    return p.parse_args()\n"
+        "main(parse())\n" + SAVED,
+    )
+    assert "    p.add_argument('--c')\n    p.add_argument(\"--x\", default='../data/x.csv', help=\"data: a file\")\n" in done.text
+    assert "    return pd.read_csv(args.x)\n" in done.text
+    assert "parse_known_args" not in done.text
+
+
+def test_an_option_that_is_read_is_the_input(source: Path) -> None:
+    text = (
+        "import argparse\nimport pandas as pd\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--table', default='../data/x.csv')\np.add_argument('--more', required=True)\n"
+        "args = p.parse_args()\npd.read_csv(args.table)\nopen(f'{args.more}/y.csv')\n" + SAVED
+    )
+    done = checked(source, text)
+    assert done.text == text
+    assert done.inputs == [
+        DataInput("table", "uri_file", source / "data" / "x.csv", "--table"),
+        DataInput("more", "uri_folder", None, "--more"),
+    ]
+    assert kinds(done, "decide") == ["code/train.py:5"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        'import pandas as pd\npd.read_csv("https://example.org/x.csv")\n',
+        'print("x.csv")\n',
+        'import pandas as pd\npd.read_csv(path)\n',
+        'open("/tmp/x.csv", "w")\n',
+        'x = "local"\n',
+        'import mlflow\nmlflow.log_artifact("local.csv")\n',
+    ],
+)
+def test_what_is_no_data_of_this_machine_stays(source: Path, lines: str) -> None:
+    done = checked(source, lines + SAVED)
+    assert done.text == lines + SAVED
+    assert done.inputs == []
+
+
+def test_data_of_another_module_travels_or_is_named(source: Path) -> None:
+    text = 'import pandas as pd\na = pd.read_csv("local.csv")\nb = pd.read_csv("../data/x.csv")\n'
+    done = checked(source, text, is_entry=False)
+    assert done.text == text
+    assert done.travels == [(source / "code" / "local.csv", "local.csv")]
+    assert kinds(done, "taken") == ["code/train.py:2"]
+    assert kinds(done, "decide") == ["code/train.py:3"]
+
+
+def test_data_beside_the_module_travels(source: Path) -> None:
+    text = 'import os\nopen(os.path.join(os.path.dirname(__file__), "images", "a.png"))\n' + SAVED
+    done = checked(source, text)
+    assert done.text == text
+    assert done.travels == [(source / "code" / "images" / "a.png", "images/a.png")]
+
+
+# Results
+
+
+@pytest.mark.parametrize(
+    ("lines", "code", "model", "made"),
+    [
+        ('import joblib\njoblib.dump(m, "m.pkl")\n', 'joblib.dump(m, "outputs/m.pkl")\n', "outputs/m.pkl", "outputs"),
+        ("import joblib\njoblib.dump(value=m, filename='a/m.pkl')\n", "filename='outputs/a/m.pkl')\n", "outputs/a/m.pkl", "outputs/a"),
+        ('from sklearn.externals import joblib\njoblib.dump(m, "m.pkl")\n', 'import joblib\n', "outputs/m.pkl", "outputs"),
+        ('import pickle\npickle.dump(m, open("m.pkl", "wb"))\n', 'open("outputs/m.pkl", "wb")', "outputs/m.pkl", "outputs"),
+        ('import pickle\nwith open("/home/a/m.pkl", "wb") as f:\n    pickle.dump(m, f)\n', 'with open("outputs/m.pkl", "wb")', "outputs/m.pkl", "outputs"),
+        ('import torch\ntorch.save(net, "../m.pt")\n', 'torch.save(net, "outputs/m.pt")\n', "outputs/m.pt", "outputs"),
+        ('model.save("m.keras")\n', 'model.save("outputs/m.keras")\n', "outputs/m.keras", "outputs"),
+        ('import os\nimport joblib\nF = "models"\nos.makedirs(F)\njoblib.dump(m, os.path.join(F, "m.pkl"))\n', 'F = "outputs/models"\n', "outputs/models/m.pkl", "outputs"),
+        ('import os\nif not os.path.exists("d"):\n    os.mkdir("d")\nmodel.save("d/m.h5")\n', 'os.path.exists("outputs/d"):\n    os.mkdir("outputs/d")\nmodel.save("outputs/d/m.h5")\n', "outputs/d/m.h5", "outputs/d"),
+        ('t.to_csv("t.csv")\n', 't.to_csv("outputs/t.csv")\n', None, "outputs"),
+        ('t.to_csv(f"t_{n}.csv")\n', 't.to_csv(f"outputs/t_{n}.csv")\n', None, "outputs"),
+        ('import matplotlib.pyplot as plt\nplt.savefig("p.png")\n', 'plt.savefig("outputs/p.png")\n', None, "outputs"),
+        ('import json\njson.dump(x, open("x.json", mode="w"))\n', 'open("outputs/x.json", mode="w")', None, "outputs"),
+        ('import joblib\njoblib.dump(m, "m.pkl")\nn = joblib.load("m.pkl")\n', 'n = joblib.load("outputs/m.pkl")\n', "outputs/m.pkl", "outputs"),
+        ('import joblib\njoblib.dump(scaler, "s.pkl")\njoblib.dump(best_model, "m.pkl")\n', '"outputs/s.pkl"', "outputs/m.pkl", "outputs"),
+    ],
+)  # fmt: skip
+def test_results_go_below_outputs(source: Path, lines: str, code: str, model: str | None, made: str) -> None:
+    done = checked(source, lines)
+    assert code in done.text
+    assert done.model == model
+    assert done.inputs == []
+    assert f'os.makedirs("{made}' in done.text and done.text.count("import os\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "model"),
+    [
+        ('import joblib\njoblib.dump(m, "./outputs/m.pkl")\n', "outputs/m.pkl"),
+        (
+            "import argparse\nimport joblib\nimport os\np = argparse.ArgumentParser()\n"
+            "p.add_argument('--out', default='outputs')\nargs = p.parse_args()\n"
+            "joblib.dump(m, os.path.join(args.out, 'm.pkl'))\n",
+            "outputs/m.pkl",
+        ),
+        ('open("/tmp/x", "w")\n', None),
+        ('import mlflow\nmlflow.sklearn.log_model(m, "model")\n', None),
+    ],
+)
+def test_what_is_right_already_stays(source: Path, lines: str, model: str | None) -> None:
+    done = checked(source, lines)
+    assert done.text == lines
+    assert done.model == model
+    assert kinds(done, "changed") == kinds(done, "decide") == []
+
+
+def test_the_default_of_an_option_that_is_written_to_goes_below_outputs(source: Path) -> None:
+    lines = (
+        "import argparse\nimport joblib\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--model', default='m.pkl')\nargs = p.parse_args()\njoblib.dump(m, args.model)\n"
+    )
+    done = checked(source, lines)
+    assert done.text == lines.replace("'m.pkl'", "'outputs/m.pkl'")
+    assert done.model == "outputs/m.pkl"
+
+
+def test_a_model_that_is_not_saved_is_named_with_the_lines_to_add(source: Path) -> None:
+    done = checked(source, "clf = make()\nclf.fit(x, y)\n")
+    [note] = done.notes
+    assert (note.kind, note.where) == ("decide", "code/train.py:2")
+    assert 'joblib.dump(clf, "outputs/model.pkl")' in note.text
+    assert checked(source, "clf.fit(x, y)\n", is_entry=False).notes == []
+
+
+# Nobody at the keyboard
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "words"),
+    [
+        ("n_trees = int(input('Trees? '))\n", "blocked", 'parser.add_argument("--n-trees", type=int, required=True)'),
+        ("import getpass\np = getpass.getpass()\n", "blocked", "os.environ"),
+        ("import os\nos.chdir('..')\n", "decide", "take it out"),
+        ("import pdb\npdb.set_trace()\n", "changed", "nobody is there"),
+        ("breakpoint()\n", "changed", "nobody is there"),
+        ("import sklearn.cross_validation\nfrom sklearn.cross_validation import KFold\n", "decide", "n_splits"),
+    ],
+)
+def test_what_waits_for_somebody_is_named(source: Path, line: str, kind: str, words: str) -> None:
+    done = checked(source, line + SAVED)
+    where = f"code/train.py:{line.count(chr(10))}"
+    assert [note for note in done.notes if note.kind == kind and note.where == where and words in note.text]
+    assert "set_trace" not in done.text and "breakpoint" not in done.text
+
+
+def test_show_becomes_a_file(source: Path) -> None:
+    lines = "import matplotlib.pyplot as plt\nfor x in y:\n    plt.plot(x)\n    plt.show()  # now\n" + SAVED
+    done = checked(source, lines)
+    assert 'import matplotlib\nmatplotlib.use("Agg")\nimport matplotlib.pyplot as plt\n' in done.text
+    assert '    plt.savefig("outputs/train-1.png")  # now\n    plt.close()\n' in done.text
+    assert "show()" not in done.text
+
+
+def test_input_as_a_name_of_the_code_is_no_input(source: Path) -> None:
+    lines = "def input(x):\n    return x\ny = input(1)\nclass pdb:\n    set_trace = print\npdb.set_trace()\n" + SAVED
+    assert checked(source, lines).text == lines
+
+
+# Renames and old Python
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("from sklearn.externals import joblib\n", "import joblib\n"),
+        ("from sklearn.externals import joblib as jl  # old\n", "import joblib as jl  # old\n"),
+        ("from sklearn.externals import six\n", "import six\n"),
+        ("from sklearn.externals.six import StringIO\n", "from six import StringIO\n"),
+        ("from sklearn.cross_validation import train_test_split as t\n", "from sklearn.model_selection import train_test_split as t\n"),
+        ("from sklearn.grid_search import GridSearchCV\n", "from sklearn.model_selection import GridSearchCV\n"),
+        ("import numpy as np\nx = np.zeros(3, np.float)\n", "import numpy as np\nx = np.zeros(3, float)\n"),
+        ("import numpy as np\nx = np.float64(3)\n", "import numpy as np\nx = np.float64(3)\n"),
+        ("import mine as np\nx = np.float\n", "import mine as np\nx = np.float\n"),
+    ],
+)
+def test_names_that_later_packages_lack(source: Path, before: str, after: str) -> None:
+    done = checked(source, before, is_entry=False)
+    assert done.text == after
+    assert bool(kinds(done, "changed")) == (before != after)
+
+
+@pytest.mark.parametrize(("text", "line"), [("x = 1\nprint 'a'\n", 2), ("def f():\n  x\n y\n", 3), ("try:\n  f()\nexcept E, e:\n  g()\n", 3), ("x = 1\0", 1)])  # fmt: skip
+def test_what_is_not_python_3_is_blocked(source: Path, text: str, line: int) -> None:
+    done = checked(source, text)
+    assert done.text == text
+    assert kinds(done, "blocked") == [f"code/train.py:{line}"]
+    assert "2to3" in done.notes[0].text
+
+
+# Secrets
+
+KEY = "Zm9vYmFyMTIzNDU2Nzg5MGFiY2RlZg"
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ('password = "hunter2hunter2"\n', 'password = os.environ["PASSWORD"]\n'),
+        (f'connect(account_key="{KEY}==")\n', 'connect(account_key=os.environ["ACCOUNT_KEY"])\n'),
+        (f'c = {{"api_key": "{KEY}"}}\n', 'c = {"api_key": os.environ["API_KEY"]}\n'),
+        (f'self.token = "{KEY}"\n', 'self.token = os.environ["TOKEN"]\n'),
+        (f'STORE = "DefaultEndpointsProtocol=https;AccountName=a;AccountKey={KEY}=="\n', 'STORE = os.environ["STORE"]\n'),
+        (f'read("https://a.blob.core.windows.net/c/x.csv?sv=1&sig={KEY}%3D")\n', 'read(os.environ["SECRET"])\n'),
+        ('u = "postgresql://me:hunter2x@host/db"\n', 'u = os.environ["U"]\n'),
+        (f'import os\nos.environ["API_KEY"] = "{KEY}"\n', 'os.environ["API_KEY"] = os.environ["API_KEY"]\n'),
+        ('k = b"-----BEGIN RSA PRIVATE KEY-----"\n', 'k = os.environ["K"].encode()\n'),
+        ('c = ("Server=tcp:h;Uid=a;"\n     "Pwd=hunter2x;")\n', 'c = os.environ["C"]\n'),
+    ],
+)
+def test_secrets_leave_the_code_and_are_told_to_nobody(source: Path, line: str, code: str) -> None:
+    done = checked(source, line, is_entry=False)
+    assert code in done.text
+    assert done.text.count("import os\n") == 1
+    [note] = [note for note in done.notes if note.kind == "decide"]
+    assert "renew" in note.text
+    for secret in (KEY, "hunter2", "PRIVATE KEY"):
+        assert secret not in done.text + repr(done.notes)
+
+
+def test_secrets_in_comments_and_f_strings(source: Path) -> None:
+    done = checked(source, f"x = 1  # AccountKey={KEY}\n", is_entry=False)
+    assert done.text == "x = 1  # (a secret was here)\n"
+    done = checked(source, f'x = f"{{host}};AccountKey={KEY}"\n', is_entry=False)
+    assert kinds(done, "blocked") == ["code/train.py:1"]
+    assert KEY not in repr(done.notes)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'password = ""\n', 'import os\npassword = os.environ["PASSWORD"]\n', 'api_key = "<your key>"\n', 'api_key = "YOUR_API_KEY_1234567"\n',
+        'pad_token = "[PAD]"\n', 'token = "input_ids"\n', 'secret = "a sentence with spaces 12"\n', 'key = "customer_id_1234567890"\n',
+        'token_pattern = r"(?u)\\b\\w\\w+\\b"\n', 'password_column = "hunter2hunter2"\n', 'access_token = "first_second_third_4"\n',
+        'f(token="$TOKEN1234567890123")\n', 'url = "https://example.org/a?b=1"\n', 'x = "user@host:22"\n',
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_stays(source: Path, line: str) -> None:
+    done = checked(source, line, is_entry=False)
+    assert (done.text, done.notes) == (line, [])
+
+
+@given(st.sampled_from(["password", "client_secret", "DB_PASSWORD", "apiKey"]), st.text("abcdefXYZ0123456789", min_size=20, max_size=40))
+@settings(max_examples=100)
+def test_hide_lets_no_secret_through(name: str, value: str) -> None:
+    value += "a1"
+    assert is_secret(name, value)
+    for text in (f'{name}="{value}"', f"{name} = '{value}'", f'"{name}": "{value}"', f"f({name}='{value}')"):
+        assert value not in hide(text)
+    assert hide(f"x is {value[:5]}") == f"x is {value[:5]}"
+
+
+# Properties and lines
+
+
+def test_lines_are_those_of_the_original(source: Path) -> None:
+    original = (
+        "from azureml.core import Run\nimport joblib\n\nrun = Run.get_context()\nrun.log('a', x)\n\njoblib.dump(m, 'm.pkl')\n"
+    )
+    text = rewrite(original, "code/train.py", True).text
+    done = check(text, "code/train.py", True, source, source / "code", original)
+    assert [note.where for note in done.notes] == ["code/train.py:7"]
+
+
+STATEMENTS = st.sampled_from(
+    ["x = 1", "import os", "def f(a, *b):\n\treturn a", "if x:\n\tpass\nelse:\n\ty = (1,\n  2)", "# note", "", "s = '''a\n  b'''",
+     "import pandas as pd", "t = pd.read_csv(p)", "t.to_csv(q)", "open('outputs/a', 'w')", "import numpy as np\nnp.float64(1)",
+     "args = parser.parse_args()", "plt.show", "password = ask()", "with open(p) as h: h.read()", "λ = 'ß'", "print('data/x.csv')"]
+)  # fmt: skip
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(STATEMENTS, max_size=12), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
+def test_code_that_keeps_the_contract_comes_back_byte_for_byte(
+    tmp_path: Path, parts: list[str], newline: str, last: bool, mark: bool
+) -> None:
+    text = ("\ufeff" if mark else "") + "\n".join(parts).replace("\n", newline) + (newline if last else "")
+    done = check(text, "train.py", False, tmp_path, tmp_path)
+    assert (done.text, done.notes, done.inputs, done.travels) == (text, [], [], [])
+
+
+BREACHES = st.sampled_from(
+    ["import pandas as pd", "t = pd.read_csv('../data/x.csv')", "DATA = 'C:\\\\d\\\\x.csv'", "open(DATA)", "joblib.dump(m, 'm.pkl')",
+     "import joblib", "from sklearn.externals import joblib", "password = 'hunter2hunter2'", "plt.show()", "if x:\n    plt.show()",
+     "import matplotlib.pyplot as plt", "breakpoint()", "t.to_csv(f'a{x}.csv')", "import argparse\np = argparse.ArgumentParser()",
+     "args = p.parse_args()", "def f(p):\n    return open(p)", "f('x.csv')", "open('x.csv', 'w')", "import glob", "glob.glob('d/*.csv')",
+     "if x: breakpoint()", "import os", "os.makedirs('models')", "open(os.path.join('models', 'a'), 'w')", "x = np.float(1)", "import numpy as np"]
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(BREACHES, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
+def test_the_result_parses_and_is_final(tmp_path: Path, parts: list[str], newline: str, is_entry: bool) -> None:
+    text = "\n".join(["import os", *parts, ""]).replace("\n", newline)
+    once = check(text, "train.py", is_entry, tmp_path, tmp_path)
+    ast.parse(once.text)
+    again = check(once.text, "train.py", is_entry, tmp_path, tmp_path)
+    assert again.text == once.text
+    assert again.model == once.model
+    assert "hunter2" not in once.text + repr(once.notes)
+    assert all(1 <= int(note.where.rpartition(":")[2]) <= text.count("\n") + 1 for note in once.notes)
