@@ -322,21 +322,29 @@ def _python_commands(text: str) -> Iterator[tuple[str, str]]:
             words = shlex.split(line.strip().strip("`"), comments=True)
         except ValueError:  # a quotation mark without its second: a sentence
             continue
-        starts = [
-            at for at, word in enumerate(words) if re.fullmatch(r"(.*[/\\])?(python|py)(\d(\.\d+)?)?(\.exe)?", word)
-        ]
-        # In front of a command, not in a sentence.
-        if not starts or not all(re.fullmatch(r"[$>!%#]+|\w+=\S*|nohup|time", word) for word in words[: starts[0]]):
-            continue
-        rest = words[starts[0] + 1 :]
-        while rest and re.fullmatch(r"-[uBOIEs]+", rest[0]):
-            rest = rest[1:]
-        if rest[:1] == ["-m"] and len(rest) > 1:
-            rest = [rest[1].replace(".", "/") + ".py", *rest[2:]]
-        if not rest or not rest[0].endswith((".py", ".ipynb")):
-            continue
-        ends = [at for at, word in enumerate(rest) if word in ("&&", "||", "|", ";", ">", ">>", "&")]
-        arguments = rest[1 : ends[0] if ends else None]
-        literal = not any(set("<>[]{}$|`") & set(word) or word in ("...", "\\") for word in arguments)
-        script = PurePosixPath(rest[0].replace("\\", "/")).as_posix()
-        yield script, shlex.join(arguments) if literal else ""
+        for command in _commands(words):
+            # What stands before a program, which a sentence does not.
+            while command and re.fullmatch(r"[$>!%]+|\w+=\S*|nohup|time", command[0]):
+                command = command[1:]
+            if not command or not re.fullmatch(r"(.*/)?(python|py)(\d(\.\d+)?)?(\.exe)?", command[0]):
+                continue
+            rest = command[1:]
+            while rest and re.fullmatch(r"-[uBOIEs]+", rest[0]):
+                rest = rest[1:]
+            if rest[:1] == ["-m"] and len(rest) > 1:
+                rest = [rest[1].replace(".", "/") + ".py", *rest[2:]]
+            if rest and rest[0].endswith(".py"):
+                literal = not any(set("<>[]{}$|`") & set(word) or word in ("...", "\\") for word in rest[1:])
+                yield PurePosixPath(rest[0].replace("\\", "/")).as_posix(), shlex.join(rest[1:]) if literal else ""
+
+
+def _commands(words: list[str]) -> Iterator[list[str]]:
+    """The single commands of a line."""
+    command: list[str] = []
+    for word in words:
+        if word in ("&&", "||", "|", ";", ">", ">>", "&") or word.endswith(";"):
+            yield [*command, *filter(None, [word.rstrip("&|;>")])]
+            command = []
+        else:
+            command.append(word)
+    yield command

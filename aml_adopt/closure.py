@@ -10,9 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from aml_adopt import Note
 
-RESOURCES = (".cfg", ".csv", ".ini", ".j2", ".json", ".sql", ".toml", ".txt", ".yaml", ".yml")
 CODE_LIMIT = 1_000_000  # bytes; what is larger is no code that somebody wrote
-RESOURCE_LIMIT = 100_000
 # Packages of these names share the first part with others, so that alone does not say which is meant.
 SHARED = ("azure", "azureml", "google", "mpl_toolkits", "ruamel")
 

@@ -177,7 +177,7 @@ class _Conversion:
         lines = source.split("\n")
         if parses(source):
             return self.checked(source, first)
-        while not lines[0].strip():
+        while len(lines) > 1 and not lines[0].strip():
             first += 1
             lines.pop(0)
         if lines[0].startswith("%%") and lines[0][2:3].isidentifier():
@@ -299,7 +299,9 @@ class _Conversion:
             words = words[1:]
         if not words or words[0] not in INSTALLERS or "install" not in words[1:3]:
             return False
-        ends = [at for at, word in enumerate(words) if set(word) <= set("&|;") or word.lstrip("12").startswith((">", "#"))]
+        ends = [
+            at for at, word in enumerate(words) if set(word) <= set("&|;") or word.lstrip("12").startswith((">", "#"))
+        ]
         end = ends[0] if ends else len(words)
         conda = words[0] not in ("pip", "pip3")
         asked, told = _packages(words[words.index("install") + 1 : end])
@@ -500,7 +502,7 @@ def _comment(markdown: str) -> list[str]:
     clean = markdown.encode("utf-8", "replace").decode("utf-8").replace("\0", "").strip()
     lines = [line for line in clean.replace("\r", "\n").split("\n") if "data:image" not in line]
     wrapped = [part for line in lines for part in (textwrap.wrap(line, 118) or [""])]
-    return [f"# {part}".rstrip() for part in wrapped]
+    return [f"# {part}".rstrip() for part in wrapped] if clean else []
 
 
 def _commented(code: str) -> str:

@@ -18,6 +18,11 @@ def shown(root: Path, path: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
+def folders(root: Path, start: Path) -> list[Path]:
+    """`start` and the folders above it, up to `root`."""
+    return [start, *(parent for parent in start.parents if parent.is_relative_to(root))]
+
+
 def listing(root: Path) -> tuple[list[str], list[Note]]:
     """The files below `root`, as sorted posix paths; in a git checkout without what git ignores. Links to elsewhere
     and what cannot be read do not count."""

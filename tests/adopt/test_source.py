@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from aml_adopt import Refusal, source
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from aml_adopt import Refusal, source
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
 RUNCONFIG = "script: train.py\narguments: [--data-path, /data]\ntarget: {}\nframework: Python\n"
@@ -52,7 +53,12 @@ TREES = {
         ["train.py"],
     ),
     "package": (
-        {"pyproject.toml": "", "pkg/__init__.py": "", "pkg/train.py": "from .data import x\n" + FIT, "pkg/data.py": "x = 1"},
+        {
+            "pyproject.toml": "",
+            "pkg/__init__.py": "",
+            "pkg/train.py": "from .data import x\n" + FIT,
+            "pkg/data.py": "x = 1",
+        },
         "pkg/train.py",
         "pkg.train",
         ["pkg/__init__.py", "pkg/data.py", "pkg/train.py"],
@@ -64,7 +70,12 @@ TREES = {
         ["pkg/__init__.py", "pkg/data.py", "pkg/train.py"],
     ),
     "src layout": (
-        {"setup.py": "", "src/pkg/__init__.py": "", "src/pkg/model.py": "", "scripts/train.py": "import pkg.model\n" + FIT},
+        {
+            "setup.py": "",
+            "src/pkg/__init__.py": "",
+            "src/pkg/model.py": "",
+            "scripts/train.py": "import pkg.model\n" + FIT,
+        },
         "scripts/train.py",
         None,
         ["pkg/__init__.py", "pkg/model.py", "train.py"],
@@ -137,12 +148,18 @@ TREES = {
         None,
         ["pkg/__init__.py", "pkg/words/list.txt", "train.py"],
     ),
-    "notebook": ({"My Model.ipynb": notebook_of("%matplotlib inline\nimport own\n", FIT), "own.py": ""},) + (
+    "notebook": (
+        {"My Model.ipynb": notebook_of("%matplotlib inline\nimport own\n", FIT), "own.py": ""},
         "My Model.ipynb",
         None,
         ["My_Model.py", "own.py"],
     ),
-    "notebook that hides a module": ({"1 statistics.ipynb": notebook_of(FIT)}, "1 statistics.ipynb", None, ["statistics_notebook.py"]),
+    "notebook that hides a module": (
+        {"1 statistics.ipynb": notebook_of(FIT)},
+        "1 statistics.ipynb",
+        None,
+        ["statistics_notebook.py"],
+    ),
     "script from a notebook": (
         {"train.ipynb": notebook_of(FIT), "train.py": FIT},
         "train.py",
@@ -153,7 +170,7 @@ TREES = {
         {
             "pyproject.toml": '[project]\nname = "x"\n[project.scripts]\ntrain-it = "pkg.cli:main"\n',
             "pkg/__init__.py": "",
-            "pkg/cli.py": "def main(): ...\n",
+            "pkg/cli.py": "def main(): ...\nif __name__ == '__main__':\n    main()\n",
             "pkg/model.py": FIT,
         },
         "pkg/cli.py",
@@ -162,7 +179,8 @@ TREES = {
     ),
     "submit script": (
         {
-            "go.py": "from azureml.core import ScriptRunConfig\nScriptRunConfig(source_directory='work', script='run.py')\n",
+            "go.py": "from azureml.core import ScriptRunConfig\n"
+            "ScriptRunConfig(source_directory='work', script='run.py')\n",
             "work/run.py": "import model\n",
             "work/model.py": FIT,
         },
@@ -171,7 +189,7 @@ TREES = {
         ["model.py", "run.py"],
     ),
     "runconfig in any capitals": (
-        {"aml_config/job.runconfig": '{"Script": "go.py", "Target": "local"}', "go.py": "", "train.py": FIT},
+        {"aml_config/job.runconfig": '{"Script": "go.py", "Target": "local"}', "go.py": "print()", "train.py": FIT},
         "go.py",
         None,
         ["go.py"],
@@ -229,7 +247,7 @@ def test_reads_a_v1_repository(tmp_path: Path) -> None:
     assert found.imports == {
         "azureml.core.Run": "models/model1/train.py:3",
         "pandas": "models/model1/train.py:2",
-        "sklearn.svm".split(".")[0]: "models/model1/train.py:6",
+        "sklearn": "models/model1/train.py:6",
     }
     assert [note.text for note in found.notes] == [
         "tests left out, for they import what does not travel: models/model1/tests/test_score.py"
@@ -257,7 +275,9 @@ def test_asks_which_of_several_models(tmp_path: Path, tree: dict[str, str]) -> N
         found = source.read(tmp_path, name)
         assert found.entry == tmp_path / name
         assert found.code == {Path(name).name: tmp_path / name}
-        assert [path.parts[-3] for path in found.runconfigs] == ([name.split("/")[0]] if "runconfig" in str(tree) else [])
+        assert [path.parts[-3] for path in found.runconfigs] == (
+            [name.split("/")[0]] if "runconfig" in str(tree) else []
+        )
 
 
 @pytest.mark.parametrize("tree", [{}, {"README.md": "hello"}, {"plots.py": "import matplotlib\n"}, {"score.py": FIT}])
@@ -310,13 +330,19 @@ def test_takes_of_a_checkout_what_git_does_not_ignore(tmp_path: Path) -> None:
     assert found.data == [tmp_path / "new.csv"]
     assert found.settings["workspace_name"] == "w"
     assert blocked(found) == [
-        ("train.py:1", "imports local_settings, which is left out (local_settings.py is ignored): add it, or do without it")
+        (
+            "train.py:1",
+            "imports local_settings, which is left out (local_settings.py is ignored): add it, or do without it",
+        )
     ]
     assert not marker.exists()
 
 
 def test_never_runs_or_changes_the_source(tmp_path: Path) -> None:
-    tree = {name: f"import pathlib\npathlib.Path(r'{tmp_path}', 'ran').touch()\n" + FIT for name in ("train.py", "setup.py", "conftest.py")}
+    tree = {
+        name: f"import pathlib\npathlib.Path(r'{tmp_path}', 'ran').touch()\n" + FIT
+        for name in ("train.py", "setup.py", "conftest.py")
+    }
     plant(tmp_path, {**tree, "train.py": tree["train.py"] + "import setup, conftest\n"})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
     first = source.read(tmp_path, None)
@@ -395,11 +421,35 @@ def test_pictures_count_as_one_folder(tmp_path: Path) -> None:
         ("Run python train.py to train", ""),
         ("`python ./train.py -e 3`", "-e 3"),
         ("python -m train --lr 1", "--lr 1"),
+        ("pip install x; python train.py -e 3; echo", "-e 3"),
     ],
 )
 def test_takes_arguments_from_the_documentation(tmp_path: Path, line: str, arguments: str) -> None:
     plant(tmp_path, {"train.py": FIT, "README.md": f"# Model\n\n{line}\n"})
     assert source.read(tmp_path, None).arguments == arguments
+
+
+def test_an_entry_that_only_defines_functions_is_blocked(tmp_path: Path) -> None:
+    plant(tmp_path, {"train.py": "import math\nX = 1\ndef train():\n    model.fit(X)\n"})
+    mend = 'does nothing when it is run: add `if __name__ == "__main__": train()` at its end'
+    assert blocked(source.read(tmp_path, None)) == [("train.py", mend)]
+
+
+def test_a_package_without_a_folder_around_it(tmp_path: Path) -> None:
+    plant(tmp_path, {"proj/__init__.py": "", "proj/train.py": "from . import data\n" + FIT, "proj/data.py": ""})
+    found = source.read(tmp_path / "proj", None)
+    assert found.module == "proj.train"
+    assert list(found.code) == ["proj/__init__.py", "proj/data.py", "proj/train.py"]
+    (tmp_path / "proj").rename(tmp_path / "my-proj")
+    assert [where for where, _ in blocked(source.read(tmp_path / "my-proj", None))] == ["train.py"]
+
+
+def test_a_notebook_that_writes_its_modules(tmp_path: Path) -> None:
+    cells = ["%%writefile own.py\nimport numpy\n", "import own, other\n" + FIT]
+    plant(tmp_path, {"train.ipynb": notebook_of(*cells), "other.py": "import pandas\n"})
+    found = source.read(tmp_path, None)
+    assert found.code == {"train.py": tmp_path / "train.ipynb", "other.py": tmp_path / "other.py"}
+    assert sorted(found.imports) == ["numpy", "pandas", "sklearn"]
 
 
 # Modules by their place; n/ is a package without __init__.py.
@@ -426,11 +476,12 @@ def relative(place: str, target: str) -> str:
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> dict[str, str]:
+def graphs(draw: st.DrawFn, entry: str) -> tuple[str, dict[str, str]]:
+    """An entry, and a project with it in which modules import each other in all ways."""
     tree: dict[str, str] = {}
-    for place in ["train.py", *PLACES]:
+    for place in [entry, *PLACES]:
         lines: list[str] = []
-        for target in draw(st.lists(st.sampled_from(PLACES), max_size=2 if place != "train.py" else 3, unique=True)):
+        for target in draw(st.lists(st.sampled_from(PLACES), max_size=2 if place != entry else 3, unique=True)):
             if target == place:
                 continue
             package, _, last = dotted(target).rpartition(".")
@@ -438,45 +489,57 @@ def graphs(draw: st.DrawFn) -> dict[str, str]:
             line = draw(st.sampled_from(forms)).format(dotted(target), package, last)
             lines.append((draw(st.booleans()) and relative(place, target)) or line)
         tree[place] = "\n".join(lines) + "\n"
-    return tree
+    return entry, tree
 
 
-LOADED = "\nimport sys\nprint(*sorted(m.__file__ for m in list(sys.modules.values()) if getattr(m, '__file__', None)), sep='\\n')\n"
+LOADED = """
+import sys
+for module in list(sys.modules.values()):
+    print(getattr(module, "__file__", None) or "")
+"""
 
 
-def loaded(folder: Path) -> set[str]:
-    """The files below a folder that its train.py has Python load."""
-    done = subprocess.run([sys.executable, "-B", "-S", "train.py"], cwd=folder, capture_output=True, text=True, timeout=60)
+def loaded(folder: Path, *command: str, project: Path) -> set[str]:
+    """The files below `project` that Python loads when it runs a command in `folder`."""
+    environment = {**os.environ, "PYTHONPATH": str(project)}  # as if the packages there were installed
+    line = [sys.executable, "-B", "-S", *command]
+    done = subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 0, done.stderr
     paths = [Path(line).resolve() for line in done.stdout.splitlines()]
-    return {path.relative_to(folder.resolve()).as_posix() for path in paths if path.is_relative_to(folder.resolve())}
+    return {path.relative_to(project.resolve()).as_posix() for path in paths if path.is_relative_to(project.resolve())}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(graphs())
-def test_what_python_loads_travels_and_loads_there(tmp_path: Path, tree: dict[str, str]) -> None:
+@given(st.sampled_from(["train.py", "p/train.py", "n/m/train.py"]).flatmap(graphs))
+def test_what_python_loads_travels_and_loads_there(tmp_path: Path, graph: tuple[str, dict[str, str]]) -> None:
+    entry, tree = graph
     shutil.rmtree(tmp_path)
-    plant(tmp_path, {f"in/{name}": text for name, text in tree.items()})
-    plant(tmp_path / "in", {"train.py": tree["train.py"] + LOADED})
-    found = source.read(tmp_path / "in", None)
+    project = plant(tmp_path / "in", {**tree, entry: tree[entry] + LOADED})
+    found = source.read(project, None)
     assert blocked(found) == []
     assert found.imports == {}
-    assert set(found.code) == loaded(tmp_path / "in")
+    command = ["-m", found.module] if found.module else ["train.py"]
+    folder = found.entry.parents[found.module.count(".") if found.module else 0]
+    there = loaded(folder, *command, project=project)
+    assert {path.relative_to(project).as_posix() for path in found.code.values()} == there
     for name, path in found.code.items():
         (tmp_path / "src" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, tmp_path / "src" / name)
-    assert loaded(tmp_path / "src") == set(found.code)
+    assert loaded(tmp_path / "src", *command, project=tmp_path / "src") == set(found.code)
+
+
+DAMAGED = [
+    "train.py", "setup.py", "tests/test_a.py", "nb.ipynb", "aml_config/a.runconfig", "config.json", "setup.cfg",
+    "pyproject.toml", "README.md", "environment.yml",
+]  # fmt: skip
+DAMAGE = [
+    "[1]", "{}", "a: [", "{script: 3, target: [x]}", "[options.entry_points]\nconsole_scripts = 1", "python 'train.py",
+    "[project.scripts]\ntrain = 3", '{"cells": 3}', '{"cells": [3]}', "from . import x", "from ... import x",
+]  # fmt: skip
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.dictionaries(
-        st.sampled_from(["train.py", "aml_config/a.runconfig", "config.json", "setup.cfg", "pyproject.toml", "README.md",
-                         "environment.yml", "nb.ipynb", "setup.py", "tests/test_a.py"]),
-        st.text(max_size=40) | st.sampled_from(["[1]", "{}", "a: [", "{script: 3, target: [x]}", "[options.entry_points]\nconsole_scripts = 1",
-                         "[project.scripts]\ntrain = 3", "python 'train.py", "{\"cells\": 3}", "{\"cells\": [3]}", "from . import x", "from ... import x"]),
-    )
-)  # fmt: skip
+@given(st.dictionaries(st.sampled_from(DAMAGED), st.text(max_size=40) | st.sampled_from(DAMAGE)))
 def test_a_damaged_source_is_read_or_refused(tmp_path: Path, tree: dict[str, str]) -> None:
     shutil.rmtree(tmp_path)
     tmp_path.mkdir()
