@@ -31,13 +31,17 @@ TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
 
 # Functions that read, and those that write: the position and the names of the argument that is the path.
 _PANDAS = "csv table excel parquet json pickle feather hdf fwf sas stata orc xml spss"
+_PANDAS_PATH = ("filepath_or_buffer", "io", "path", "path_or_buf", "path_or_buffer")
+_OTHERS = "builtins.open io.open codecs.open gzip.open bz2.open zipfile.ZipFile tarfile.open joblib.load torch.load"
+_OTHERS += " PIL.Image.open scipy.io.loadmat"
+_POLARS = [f"polars.{how}_{kind}" for how in ("read", "scan") for kind in ("csv", "parquet", "json", "ipc")]
 READERS: dict[str, tuple[int, tuple[str, ...]]] = {
-    **{f"pandas.read_{kind}": (0, ("filepath_or_buffer", "io", "path", "path_or_buf", "path_or_buffer")) for kind in _PANDAS.split()},
-    **{f"polars.{how}_{kind}": (0, ("source",)) for how in ("read", "scan") for kind in ("csv", "parquet", "json", "ipc")},
+    **dict.fromkeys((f"pandas.read_{kind}" for kind in _PANDAS.split()), (0, _PANDAS_PATH)),
+    **dict.fromkeys(_POLARS, (0, ("source",))),
     **{f"numpy.{name}": (0, ("file", "fname")) for name in ("load", "loadtxt", "genfromtxt", "fromfile")},
     **{name: (0, ("path", "top")) for name in ("os.listdir", "os.walk", "os.scandir")},
     **{name: (0, ("pathname",)) for name in ("glob.glob", "glob.iglob")},
-    **{name: (0, ("file", "filename", "fp", "f", "file_name")) for name in ("builtins.open", "io.open", "codecs.open", "joblib.load", "torch.load", "PIL.Image.open", "scipy.io.loadmat", "gzip.open", "bz2.open", "zipfile.ZipFile", "tarfile.open")},
+    **dict.fromkeys(_OTHERS.split(), (0, ("file", "filename", "fp", "f", "file_name"))),
     "cv2.imread": (0, ("filename",)),
     "geopandas.read_file": (0, ("filename",)),
     "pyarrow.parquet.read_table": (0, ("source",)),
@@ -46,7 +50,7 @@ READERS: dict[str, tuple[int, tuple[str, ...]]] = {
     "tensorflow.keras.utils.image_dataset_from_directory": (0, ("directory",)),
     "tensorflow.keras.preprocessing.image_dataset_from_directory": (0, ("directory",)),
     "xgboost.DMatrix": (0, ("data",)),
-}  # fmt: skip
+}
 READER_METHODS = {"flow_from_directory": (0, ("directory",))}
 WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(("joblib.dump", "torch.save", "dill.dump"), (1, ("filename", "f", "file"))),
@@ -55,14 +59,19 @@ WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
     "matplotlib.pyplot.savefig": (0, ("fname",)),
     **dict.fromkeys(("os.makedirs", "os.mkdir"), (0, ("name", "path"))),
 }
+_TABLES = [f"to_{kind}" for kind in "csv json parquet pickle excel feather html".split()]
+_SAVES = "save save_weights save_model save_pretrained savefig"
 WRITER_METHODS = {
-    **{f"to_{kind}": (0, ("path_or_buf", "path", "excel_writer", "buf")) for kind in "csv json parquet pickle excel feather html".split()},
-    **{name: (0, ("filepath", "path", "fname", "filename", "save_directory")) for name in ("save", "save_weights", "save_model", "save_pretrained", "savefig")},
-}  # fmt: skip
+    **dict.fromkeys(_TABLES, (0, ("path_or_buf", "path", "excel_writer", "buf"))),
+    **dict.fromkeys(_SAVES.split(), (0, ("filepath", "path", "fname", "filename", "save_directory"))),
+}
 OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
 MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensorflow.keras.models.save_model")
 MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
-PATHS = ("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser", "os.path.normpath", "builtins.str", "os.fspath")  # fmt: skip
+PATHS = (
+    *("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser"),
+    *("os.path.normpath", "builtins.str", "os.fspath"),
+)
 CHECKS = ("os.path.exists", "os.path.isdir", "os.path.isfile")
 DATA = re.compile(
     r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)"
@@ -103,6 +112,7 @@ class Root(NamedTuple):
     option: Option | None
     joined: bool  # whether more is appended to it
     beside: bool = False  # whether it begins with __file__
+    pattern: bool = False  # whether its gaps are filled in, by .format or %
 
 
 def check(text: str, file: str, is_entry: bool, root: Path, folder: Path, original: str | None = None) -> Checked:
@@ -213,9 +223,13 @@ class _Check:
                 yield from self.roots(node.value, True, depth - 1)
         elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
             yield from self.roots(node.left, True, depth - 1)
+        elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
+            yield from (root._replace(pattern=True) for root in self.roots(node.left, joined, depth - 1))
         elif isinstance(node, cst.Call):
             name = self.tree.qualified(node.func)
-            if name in PATHS and node.args:
+            if isinstance(node.func, cst.Attribute) and node.func.attr.value == "format" and not name:
+                yield from (root._replace(pattern=True) for root in self.roots(node.func.value, joined, depth - 1))
+            elif name in PATHS and node.args:
                 yield from self.roots(node.args[0].value, joined or len(node.args) > 1, depth - 1)
             elif name == "os.path.dirname" and node.args:
                 yield from self.roots(node.args[0].value, True, depth - 1)
@@ -439,7 +453,7 @@ class _Check:
 
     def _nothing_saved(self) -> None:
         fits = [c for c in self.tree.all(cst.Call) if isinstance(c.func, cst.Attribute) and c.func.attr.value == "fit"]
-        owner = fits[-1].func.value if fits else None  # type: ignore[union-attr]
+        owner = fits[-1].func.value if fits else None
         name = self.tree.code(owner) if isinstance(owner, cst.Name) else "model"
         lines = f'os.makedirs("outputs", exist_ok=True) and joblib.dump({name}, "outputs/model.pkl")'
         where: cst.CSTNode = fits[-1] if fits else self.tree.module
@@ -453,19 +467,15 @@ class _Check:
         places: dict[str, Path | None] = {}
         shared: dict[str, Wanted] = {}
         seen: set[cst.CSTNode] = set()
-        for node, root, is_folder in self._read_roots(written):
+        for _, root, is_folder in self._read_roots(written):
             if root.option:
                 self._option_input(root.option, is_folder or root.joined)
                 continue
-            if (
-                root.node is None
-                or root.node in seen
-                or root.node in self.new
-                or isinstance(root.node, cst.FormattedString)
-            ):
-                if isinstance(root.node, cst.FormattedString) and root.node not in seen:
-                    seen.add(root.node)
-                    self._partial(root.node)
+            if root.node is None or root.node in seen or root.node in self.new:
+                continue
+            if root.pattern or isinstance(root.node, cst.FormattedString):
+                seen.add(root.node)
+                self._partial(root.node)
                 continue
             seen.add(root.node)
             text = str(literal(root.node))
@@ -538,9 +548,9 @@ class _Check:
                 yield node, Root(node, None, False), False
         for option in self.by_dest.values():
             text = literal(option.default) if option.default else None
-            path = self._locate(text) if text else None
-            if text and path and option.default not in self.new and self.is_entry and not self._outputs_like(option):
-                yield option.call, Root(None, option, False), path.is_dir()
+            place = self._locate(text) if text else None
+            if place and option.default not in self.new and self.is_entry and not self._outputs_like(option):
+                yield option.call, Root(None, option, False), place.is_dir()
 
     def _names_data(self, node: cst.CSTNode, text: str) -> bool:
         call = self.tree.around(node, cst.Call, cst.SimpleStatementLine)
@@ -605,12 +615,15 @@ class _Check:
             )
             self.note("decide", option.call, f"{what}: give inputs.{option.dest} a path")
 
-    def _partial(self, node: cst.FormattedString) -> None:
-        first = node.parts[0]
-        text = first.value if isinstance(first, cst.FormattedStringText) else ""
-        if not ADDRESS.match(text) and not TEMPORARY.match(text) and not re.match(r"(\./)?outputs\b", text):
-            self.note("decide", node, f"the path begins with {text} and differs from run to run: put its folder into an option, "
-                      'such as parser.add_argument("--data"), and join the rest to args.data')  # fmt: skip
+    def _partial(self, node: cst.BaseExpression) -> None:
+        """A path with gaps that are filled in while the code runs."""
+        first = node.parts[0] if isinstance(node, cst.FormattedString) else None
+        text = first.value if isinstance(first, cst.FormattedStringText) else literal(node) or ""
+        if not (ADDRESS.match(text) or TEMPORARY.match(text) or re.match(r"(\./)?outputs\b", text)):
+            mend = (
+                'put its folder into an option, such as parser.add_argument("--data"), and join the rest to args.data'
+            )
+            self.note("decide", node, f"the path begins with {text} and differs from run to run: {mend}")
 
     def _elsewhere(self, node: cst.CSTNode, text: str, path: Path | None) -> None:
         """Data that another module than the entry reads."""
@@ -683,8 +696,8 @@ class _Check:
         kind = self.tree.parents[self.tree.parents[call]] if isinstance(self.tree.parents[call], cst.Arg) else None
         cast = kind.func.value if isinstance(kind, cst.Call) and isinstance(kind.func, cst.Name) else ""
         kind_text = f", type={cast}" if cast in ("int", "float") else ""
-        self.note("blocked", call, f'input(): nobody is there to answer: add parser.add_argument("{flag}"{kind_text}, required=True) and '
-                  f"use args.{name.lower()} instead")  # fmt: skip
+        mend = f'add parser.add_argument("{flag}"{kind_text}, required=True) and use args.{name.lower()} instead'
+        self.note("blocked", call, f"input(): nobody is there to answer: {mend}")
 
     def _show(self, call: cst.Call, statement: cst.CSTNode, number: int) -> None:
         base = self.tree.code(call.func.value) if isinstance(call.func, cst.Attribute) else ""
@@ -720,7 +733,7 @@ class _Check:
                             else ["import matplotlib"]
                         )
                         lines = [cst.parse_statement(code) for code in (*own, 'matplotlib.use("Agg")')]
-                        lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)  # type: ignore[call-arg]
+                        lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)
                         self.new[line] = cst.FlattenSentinel([*lines, line.with_changes(leading_lines=[])])
                         return
 
@@ -761,8 +774,8 @@ class _Check:
             )
             self.new[node] = expression(f'os.environ["{variable}"]' + (".encode()" if isinstance(value, bytes) else ""))
             self.imports.append("import os")
-            self.note("decide", node, f'a secret in the code -> os.environ["{variable}"]: set {variable} where the job runs, and renew '
-                      "the secret, for it was readable")  # fmt: skip
+            mend = f"set {variable} where the job runs, and renew the secret, for it was readable"
+            self.note("decide", node, f'a secret in the code -> os.environ["{variable}"]: {mend}')
 
     def _holder(self, node: cst.CSTNode) -> str:
         """The name that a literal is given to: a variable, an attribute, a keyword, a key, an environment variable."""
@@ -815,8 +828,8 @@ class _Check:
                 self.note("changed", node, f"{module} -> {MODULES[module]}, its name since scikit-learn 0.18")
                 for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
                     if self.tree.code(alias.name) in CHANGED_CLASSES:
-                        self.note("decide", node, f"{self.tree.code(alias.name)} takes n_splits, and its split(X) gives the rows, "
-                                  "where it was itself a list of them")  # fmt: skip
+                        what = "takes n_splits, and its split(X) gives the rows, where it was itself a list of them"
+                        self.note("decide", node, f"{self.tree.code(alias.name)} {what}")
         for node in self.tree.all(cst.Attribute):
             name = self.tree.qualified(node)
             if name in NUMPY and not self.tree.around(node, cst.Import, cst.ImportFrom):

@@ -8,6 +8,7 @@ signature is added to the code.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import libcst as cst
 from libcst.metadata import ImportAssignment
@@ -27,6 +28,7 @@ from aml_adopt.syntax import (
     insert,
     lines_of,
     literal,
+    names_in,
     quoted,
     space,
     without,
@@ -128,7 +130,7 @@ class Rewritten:
 
 
 def rewrite(text: str, file: str, is_entry: bool) -> Rewritten:
-    """The text of a module with its v1 calls turned into MLflow and options. What does not parse comes back as it is."""
+    """The text of a module with its v1 calls turned into MLflow and options; what does not parse stays as it is."""
     body = text.removeprefix("\ufeff")
     try:
         tree = Tree(body)
@@ -173,7 +175,7 @@ class _Rewrite(cst.CSTTransformer):
 
     def _complete(self, module: cst.Module) -> cst.Module:
         """The module with the functions, options and imports that its new code needs."""
-        used = {node.value for node in Tree(module.code).all(cst.Name)}
+        used = names_in(module)
         helpers = [
             (name, code) for name, code in ((self.log_value, LOG_VALUE), (self.log_file, LOG_FILE)) if name in used
         ]
@@ -185,13 +187,12 @@ class _Rewrite(cst.CSTTransformer):
             for wanted in needed[plain]:
                 module = add_import(module, wanted)
         module = self.options.apply(module)
-        uses_mlflow = "mlflow" in {node.value for node in Tree(module.code).all(cst.Name)}
+        uses_mlflow = "mlflow" in names_in(module)
         before = {node.value for node in self.tree.all(cst.Name)}
         if uses_mlflow and self.is_entry and "mlflow" not in before:
             module = insert(module, imports_end(module), OUTSIDE_A_JOB)
             module = space(module, imports_end(module) + 2)
-        tree = Tree(module.code)
-        used = {node.value for node in tree.all(cst.Name)}
+        used = names_in(module)
         if "os" in used and ("os" not in before or uses_mlflow):
             module = add_import(module, "import os")
         if "pd" in used and "pd" not in before:
@@ -450,7 +451,7 @@ class _Rewrite(cst.CSTTransformer):
         return updated_node
 
     def _check(self, call: cst.Call) -> str:
-        """isinstance(run, _OfflineRun), hasattr(run, "experiment"), run.id.startswith("OfflineRun"): "offline" or "job"."""
+        """Whether a call such as isinstance(run, _OfflineRun) asks for "offline", for a "job", or for neither: ""."""
         function = getattr(call.func, "value", "")
         values = [arg.value for arg in call.args]
         run = values and (value := self.v1.of(values[0])) and value.kind in RUNS
@@ -508,8 +509,8 @@ class _Rewrite(cst.CSTTransformer):
         value = self.v1.of(original)
         if value and value.kind == "started":
             if self.tree.around(original, cst.For, cst.While):
-                self._note("decide", original, "each start_logging() makes a run of its own: one job has one run, so see whether "
-                           "mlflow.start_run(nested=True) inside the job's run is what you want")  # fmt: skip
+                what = "the first start_logging() is the job's run, the next ones are runs of their own"
+                self._note("decide", original, f"{what}: mlflow.start_run(nested=True) would put them below the job's")
             self._note("changed", original, "start_logging() -> MLflow's run")
             return THE_RUN
         if value and value.kind in ("workspace", "experiment", "datastore", "keyvault"):
@@ -731,9 +732,7 @@ class _Rewrite(cst.CSTTransformer):
     ) -> cst.BaseExpression | None:
         if bound is None:
             return None
-        return self._call(
-            "mlflow.set_tags", self._args(original, updated, bound, {"properties": "tags"}), updated
-        )
+        return self._call("mlflow.set_tags", self._args(original, updated, bound, {"properties": "tags"}), updated)
 
     def _fail(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
         self._note("decide", original, "run.fail: a job fails when its script does: raise, or sys.exit(1), after it")
@@ -746,8 +745,10 @@ class _Rewrite(cst.CSTTransformer):
             return None
         self.keep_run = True
         if not isinstance(self.tree.parents[original], cst.WithItem):
-            self._note("decide", original, "until the child run's complete(), what the parent run logs goes to the child: "
-                       "use `with mlflow.start_run(nested=True):` around what belongs to the child")  # fmt: skip
+            what = "until the child run's complete(), what the parent run logs goes to the child"
+            self._note(
+                "decide", original, f"{what}: put `with mlflow.start_run(nested=True):` around what is the child's"
+            )
         name = bound.get("name")
         named = "run_name=NAME, " if name else ""
         parts = {"NAME": self._new(original, updated, name)} if name else {}
@@ -758,14 +759,11 @@ class _Rewrite(cst.CSTTransformer):
     def leave_Expr(self, original_node: cst.Expr, updated_node: cst.Expr) -> cst.Expr:
         value = updated_node.value
         alone = isinstance(value, cst.Name) and value.value in (THE_RUN.value, NOTHING.value)
-        only = original_node in self.shown_only
+        shown = self.v1.of(original_node.value) if isinstance(original_node.value, cst.Name) else None
+        only = original_node in self.shown_only or shown is not None
         if only:
             self._note("changed", original_node, "a line that shows only what v1 had is taken out")
         return updated_node.with_changes(value=GONE) if alone or only else updated_node
-
-    def leave_With(self, original_node: cst.With, updated_node: cst.With) -> cst.With:
-        """A run of v1 in a with statement needs the run itself."""
-        return updated_node
 
 
 _EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
@@ -794,7 +792,8 @@ def _advice(name: str) -> str:
 def _input_advice(entry: DataInput) -> str:
     what = "one file, which pandas reads; for a folder, read its files" if entry.type == "uri_file" else "a folder"
     if isinstance(entry.path, str):
-        return f"inputs.{entry.name} is {entry.path}, as {what}: see whether that is what it holds, and give train-local a path"
+        local = "see whether it holds that, and give train-local a path"
+        return f"inputs.{entry.name} is {entry.path}, as {what}: {local}"
     return f"inputs.{entry.name} is {what}: give it a path in both runconfigs"
 
 
@@ -849,7 +848,7 @@ def _without_imports(module: cst.Module) -> cst.Module:
     unused: set[cst.CSTNode] = set()
     for scope in {scope for scope in tree.scopes.values() if scope}:
         for assignment in scope.assignments:
-            node = assignment.node if isinstance(assignment, ImportAssignment) else None
+            node: Any = assignment.node if isinstance(assignment, ImportAssignment) else None
             if node is not None and not assignment.references:
                 for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
                     name = tree.code(node.module) + "." if isinstance(node, cst.ImportFrom) and node.module else ""
@@ -872,7 +871,7 @@ def _without_imports(module: cst.Module) -> cst.Module:
                 return cst.Expr(GONE)
             if len(kept) == len(original.names):
                 return updated
-            kept[-1] = kept[-1].with_changes(comma=updated.names[-1].comma)  # type: ignore[union-attr]
+            kept[-1] = kept[-1].with_changes(comma=list(updated.names)[-1].comma)  # type: ignore[arg-type]
             return updated.with_changes(names=kept)
 
         def leave_Import(self, original_node: cst.Import, updated_node: cst.Import) -> cst.CSTNode:  # type: ignore[override]

@@ -3,6 +3,7 @@
 import difflib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import libcst as cst
@@ -21,17 +22,24 @@ class Tree:
         self.renamed = renamed or {}
         self.wrapper = MetadataWrapper(cst.parse_module(text))
         self.module = self.wrapper.module
-        self.positions = self.wrapper.resolve(PositionProvider)
         self.scopes = self.wrapper.resolve(ScopeProvider)
-        self.names = self.wrapper.resolve(QualifiedNameProvider)
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
         self.nodes: list[cst.CSTNode] = []
         self._walk(self.module)
+        self.classes = {made.name.value for made in self.all(cst.ClassDef)}
         self.functions: dict[str, list[cst.FunctionDef]] = {}
         for function in self.all(cst.FunctionDef):
             self.functions.setdefault(function.name.value, []).append(function)
         self.bindings: dict[Key, list[cst.BaseExpression | None]] = {}  # None: bound by something else than `=`
         self._bind()
+
+    @cached_property
+    def positions(self) -> Mapping[cst.CSTNode, Any]:
+        return self.wrapper.resolve(PositionProvider)
+
+    @cached_property
+    def names(self) -> Mapping[cst.CSTNode, Any]:
+        return self.wrapper.resolve(QualifiedNameProvider)
 
     def _walk(self, root: cst.CSTNode) -> None:
         stack = [root]
@@ -122,7 +130,7 @@ class Tree:
         """The parameters of functions of this module that a call fills, with their values."""
         name = call.func.attr.value if isinstance(call.func, cst.Attribute) else getattr(call.func, "value", "")
         functions = self.functions.get(str(name), [])
-        for made in self.all(cst.ClassDef):
+        for made in self.all(cst.ClassDef) if name in self.classes else ():
             if made.name.value == name:
                 functions = [f for f in self.functions.get("__init__", []) if self.around(f, cst.ClassDef) is made]
         for function in functions:
@@ -366,8 +374,8 @@ def space(module: cst.Module, position: int) -> cst.Module:
     return module.with_changes(body=body)
 
 
-def free(module: cst.Module, *wanted: str) -> str:
-    """The first of these names that the module does not use."""
+def names_in(module: cst.Module) -> set[str]:
+    """Every name that the module uses for anything."""
     used: set[str] = set()
 
     class Names(cst.CSTVisitor):
@@ -375,6 +383,12 @@ def free(module: cst.Module, *wanted: str) -> str:
             used.add(node.value)
 
     module.visit(Names())
+    return used
+
+
+def free(module: cst.Module, *wanted: str) -> str:
+    """The first of these names that the module does not use."""
+    used = names_in(module)
     return next(name for name in (*wanted, *(f"{wanted[-1]}_{n}" for n in range(2, 99))) if name not in used)
 
 

@@ -102,7 +102,7 @@ class Meanings:
             return self.variables.get(key) if key else None
         if isinstance(node, cst.Attribute):
             owner = getattr(node.value, "value", "")
-            if owner in ("self", "cls") or owner in {made.name.value for made in self.tree.all(cst.ClassDef)}:
+            if owner in ("self", "cls") or owner in self.tree.classes:
                 if found := self.attributes.get(node.attr.value):
                     return found
             return self._member(node)

@@ -1,4 +1,5 @@
 """sdk.py: the retired SDK's calls become MLflow calls and options, and the result runs."""
+# ruff: noqa: E501  # a case a line reads best
 
 import ast
 import os
@@ -69,6 +70,7 @@ def body(text: str) -> str:
         ("ws = run.experiment.workspace\nf()\n", "f()\n"),
         ("ws = run.experiment.workspace\nf(ws)\n", "ws = None\nf(ws)\n"),
         ("print(run.experiment.workspace.name)\nf()\n", "f()\n"),
+        ("experiment = run.experiment\nf()\nexperiment\n", "f()\n"),
         (
             'with run.child_run("c") as child:\n    child.log("a", 1)\n',
             "run = mlflow.active_run() or mlflow.start_run()\n"
@@ -138,7 +140,11 @@ def test_a_parameter_of_another_module_is_known_by_its_use() -> None:
 
 
 def test_the_import_goes_after_docstring_future_and_comments() -> None:
-    text = '#!/usr/bin/env python\n# licence\n"""Doc."""\nfrom __future__ import annotations\n\n' + START + 'run.log("a", 1)\n'
+    text = (
+        '#!/usr/bin/env python\n# licence\n"""Doc."""\nfrom __future__ import annotations\n\n'
+        + START
+        + 'run.log("a", 1)\n'
+    )
     lines = rewrite(text, "train.py", False).text.splitlines()
     assert lines[:4] == text.splitlines()[:4]
     assert "import mlflow" in lines[4:7]
@@ -158,7 +164,10 @@ def test_input_datasets_use_the_scripts_own_parser() -> None:
         "train.py",
         True,
     )
-    assert "    parser.add_argument('--c', type=float)\n    parser.add_argument(\"--credit-data\", required=True" in done.text
+    assert (
+        "    parser.add_argument('--c', type=float)\n    parser.add_argument(\"--credit-data\", required=True"
+        in done.text
+    )
     assert "    table = pd.read_csv(args.credit_data)\n" in done.text
     assert "import pandas as pd\n" in done.text
     assert done.inputs == [DataInput("credit_data", "uri_file", None, "--credit-data")]
@@ -170,8 +179,11 @@ def test_input_datasets_use_the_scripts_own_parser() -> None:
     [
         ('Dataset.get_by_name(ws, "credit")', "azureml:credit@latest"),
         ('Dataset.get_by_name(workspace=ws, name="credit", version=2)', "azureml:credit:2"),
-        ('Dataset.get_by_name(ws, NAME)', "azureml:credit@latest"),
-        ('Dataset.Tabular.from_delimited_files((store, "credit/a.csv"))', "azureml://datastores/store1/paths/credit/a.csv"),
+        ("Dataset.get_by_name(ws, NAME)", "azureml:credit@latest"),
+        (
+            'Dataset.Tabular.from_delimited_files((store, "credit/a.csv"))',
+            "azureml://datastores/store1/paths/credit/a.csv",
+        ),
         ('Dataset.get_by_id(ws, id="0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f")', None),
     ],
 )
@@ -211,12 +223,20 @@ def test_a_file_on_the_web_is_read_by_pandas() -> None:
 @pytest.mark.parametrize(
     ("lines", "where", "word"),
     [
-        ("from azureml.core import ScriptRunConfig\nc = ScriptRunConfig(source_directory='.')\n", "t.py:2", "aml submit"),
+        (
+            "from azureml.core import ScriptRunConfig\nc = ScriptRunConfig(source_directory='.')\n",
+            "t.py:2",
+            "aml submit",
+        ),
         ("from azureml.core.model import Model\nm = Model(ws, 'x')\n", "t.py:2", "option"),
         (START + "run.get_details()['status']\nx = run.get_details()\n", "t.py:4", "get_details"),
         (START + "for d in run.input_datasets.values():\n    f(d)\n", "t.py:3", "each one"),
         (START + "d = run.input_datasets['a']\nd.download('.')\n", "t.py:4", "folder already"),
-        ("from azureml.core import Dataset\ndef f(ws, name):\n    return Dataset.get_by_name(ws, name)\n", "t.py:3", "option"),
+        (
+            "from azureml.core import Dataset\ndef f(ws, name):\n    return Dataset.get_by_name(ws, name)\n",
+            "t.py:3",
+            "option",
+        ),
     ],
 )
 def test_what_cannot_be_rewritten_is_named_with_its_line(lines: str, where: str, word: str) -> None:
@@ -251,13 +271,15 @@ def test_no_secret_in_a_note() -> None:
 def test_declare_lets_the_scripts_parser_know_other_options() -> None:
     text = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--a')\nargs = p.parse_args()\n"
     inputs = [DataInput("b", "uri_file", None, "--b"), DataInput("a", "uri_file", None, "--a")]
-    assert declare(text, inputs) == text.replace("'--a')\n", "'--a')\np.add_argument(\"--b\", help=\"data, read in another module\")\n")
+    assert declare(text, inputs) == text.replace(
+        "'--a')\n", '\'--a\')\np.add_argument("--b", help="data, read in another module")\n'
+    )
     assert declare("x = 1\n", inputs) == "x = 1\n"
 
 
 # Executed
 
-RUNNING = '''
+RUNNING = """
 import argparse
 import io
 from azureml.core import Run
@@ -306,7 +328,7 @@ run.log("after", 1)
 print(run.experiment.name, "RUN", run.id)
 run.register_model(model_name="m", model_path="outputs/m.pkl")
 run.complete()
-'''
+"""
 
 
 def test_the_rewritten_code_tracks_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,7 +360,11 @@ def test_the_rewritten_code_tracks_the_same(tmp_path: Path, monkeypatch: pytest.
     }  # fmt: skip
     history = [(entry.step, entry.value) for entry in client.get_metric_history(run_id, "loss")]
     assert history == [(0, 1.0), (1, 0.5), (2, pytest.approx(1 / 3))]
-    assert [(entry.step, entry.value) for entry in client.get_metric_history(run_id, "list")] == [(0, 1), (1, 2), (2, 3)]
+    assert [(entry.step, entry.value) for entry in client.get_metric_history(run_id, "list")] == [
+        (0, 1),
+        (1, 2),
+        (2, 3),
+    ]
     tags = {key: value for key, value in run.data.tags.items() if not key.startswith("mlflow.")}
     assert tags == {"kernel": "linear", "text": "words", "colour": "blue", "size": "big"}
     artifacts = {entry.path for entry in client.list_artifacts(run_id)}
@@ -351,7 +377,12 @@ def test_the_rewritten_code_tracks_the_same(tmp_path: Path, monkeypatch: pytest.
 
 def test_the_rewritten_code_runs_outside_a_job(tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
-    text = rewrite(START + 'run.log("a", 1)\nimport azureml.core\nif isinstance(run, azureml.core.run._OfflineRun):\n    print("offline")\n', "t.py", True).text
+    text = rewrite(
+        START
+        + 'run.log("a", 1)\nimport azureml.core\nif isinstance(run, azureml.core.run._OfflineRun):\n    print("offline")\n',
+        "t.py",
+        True,
+    ).text
     (tmp_path / "t.py").write_text(text, encoding="utf-8")
     bare = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     ran = subprocess.run([sys.executable, "t.py"], cwd=tmp_path, env=bare, capture_output=True, text=True)
@@ -385,7 +416,7 @@ CALLS = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(CALLS, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_the_result_parses_and_is_final(parts: list[str], newline: str, is_entry: bool) -> None:
     text = (START + "\n".join(parts) + "\n").replace("\n", newline)
