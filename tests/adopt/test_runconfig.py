@@ -1000,3 +1000,18 @@ def test_a_job_of_this_machine_reads_the_local_data(project: Path) -> None:
     entry = {"type": "uri_folder", "path": "../sample-data"}
     assert result.job["inputs"] == {"x": entry, "y": entry}
     assert "blob is in Azure: the job of this machine reads ../sample-data" in notes(result, "changed")
+
+
+def test_of_two_places_in_one_another_the_inner_one_counts(project: Path) -> None:
+    data = {"outer": DATASET | {"pathOnCompute": "/data"}}
+    inner = {"dataLocation": {"dataset": {"name": "other", "version": 1}}, "mechanism": "mount"}
+    data["inner"] = inner | {"pathOnCompute": "/data/inner"}
+    result = converted(project, runconfig(data=data, arguments=["--a", "/data/inner/x", "--b", "/data"]))
+    assert words(result) == ["python", "train.py", "--a", "<azureml:other:1>/x", "--b", "<azureml:set:2>"]
+
+
+@pytest.mark.parametrize("given", ["false", "", 0, 1, False, 0.0, "no"])
+def test_truth_is_what_python_calls_it(oracle: Callable[..., Any], project: Path, given: Any) -> None:
+    path = write(project, runconfig(environment={"python": {"userManagedDependencies": given}}))
+    theirs = oracle(project, "train")["environment"]["python"]["userManagedDependencies"]
+    assert load(path, project).data["environment"]["python"]["userManagedDependencies"] is theirs
