@@ -92,18 +92,21 @@ def find(root: Path, files: list[str]) -> list[Candidate]:
             name_it(script, 2, f"an entry point of {name}")
     commands = named_by_commands(root, files)
     imported = _imported(trees)
+    fitting = {PurePosixPath(name).stem for name, tree in trees.items() if _called(tree) & FITS} - {"__init__"}
     found = [
-        _judge(name, tree, named.get(name), name in commands, PurePosixPath(name).stem in imported)
+        _judge(name, tree, named.get(name), name in commands, PurePosixPath(name).stem in imported, fitting)
         for name, tree in trees.items()
     ]
     return sorted((one for one in found if one), key=lambda one: (-one.rank, -one.score, one.name))
 
 
 def _judge(
-    name: str, tree: ast.Module, named: tuple[int, str] | None, commanded: bool, imported: bool
+    name: str, tree: ast.Module, named: tuple[int, str] | None, commanded: bool, imported: bool, fitting: set[str]
 ) -> Candidate | None:
     path = PurePosixPath(name)
-    calls = {_last(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    calls = _called(tree)
+    does = does_something(tree)
+    through = does and bool({part for one in imports_of(tree) for part in one.module.split(".")} & fitting)
     stem = re.sub(r"\W+", "_", path.stem).lower().strip("_")
     guarded = any(isinstance(node, ast.If) and _is_main(node.test) for node in tree.body)
     says_train = re.search(r"(^|_|\d)(train|training|trainer)(_|\d|$)", stem) is not None
@@ -125,21 +128,23 @@ def _judge(
         (10, "its name", not says_train and re.search(r"(^|_)(main|run|fit|experiment)(_|\d|$)", stem) is not None),
         (20, "the documentation runs it", commanded),
         (15, "it fits a model", bool(calls & FITS)),
+        (15, "what it imports fits a model", through and not calls & FITS),
         (10, "it saves a model", bool(calls & SAVES)),
         (10, "it can be run", guarded),
         (5, "it takes options", bool(calls & {"ArgumentParser", "parse_args", "Fire", "Typer"})),
         (-5, "", path.suffix == ".ipynb"),  # a script beside it is likely the later one
         (-20, "", imported and not guarded),
+        (-30, "", not does),
         (-30, "", other),
     ]
     for points, reason, holds in signs:
         if holds:
             score += points
             reasons += [reason] if reason else []
-    trains = says_train or bool(calls & FITS)
+    trains = says_train or bool(calls & FITS) or through
     if named is None and not trains:
         return None
-    rank = named[0] if named and not other else 1 if says_train and (guarded or not imported) else 0
+    rank = named[0] if named and not other else 1 if says_train and does and (guarded or not imported) else 0
     return Candidate(name, score, reasons, rank)
 
 
@@ -178,6 +183,27 @@ def _cells(notebook: Any) -> ast.Module | None:
 
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+def does_something(tree: ast.Module) -> bool:
+    """Whether a script does more when it is run than define functions."""
+    if not any(isinstance(statement, ast.FunctionDef | ast.ClassDef) for statement in tree.body):
+        return True  # it imports modules, which may
+    return any(map(_acts, tree.body))
+
+
+def _acts(statement: ast.stmt) -> bool:
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            return False
+        case ast.Try():
+            return any(map(_acts, [*statement.body, *statement.orelse, *statement.finalbody]))
+        case _:
+            return any(isinstance(node, ast.Call) for node in ast.walk(statement))
+
+
+def _called(tree: ast.Module) -> set[str]:
+    return {_last(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 
 def _last(node: ast.expr) -> str:
@@ -334,7 +360,8 @@ def _python_commands(text: str) -> Iterator[tuple[str, str]]:
             if rest[:1] == ["-m"] and len(rest) > 1:
                 rest = [rest[1].replace(".", "/") + ".py", *rest[2:]]
             if rest and rest[0].endswith(".py"):
-                literal = not any(set("<>[]{}$|`") & set(word) or word in ("...", "\\") for word in rest[1:])
+                vague = ("...", "\\", "-h", "--help")
+                literal = not any(set("<>[]{}$|`") & set(word) or word in vague for word in rest[1:])
                 yield PurePosixPath(rest[0].replace("\\", "/")).as_posix(), shlex.join(rest[1:]) if literal else ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from aml_adopt import Note, Refusal, beside, notebook, resources
-from aml_adopt.candidate import Candidate, find, named_by_commands, runconfig_script
+from aml_adopt.candidate import Candidate, does_something, find, named_by_commands, runconfig_script
 from aml_adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
 from aml_adopt.tree import folders, listing, shown
 
@@ -16,11 +16,12 @@ from aml_adopt.tree import folders, listing, shown
 class Undecided(Refusal):
     """More than one file may be the one that trains."""
 
-    def __init__(self, root: Path, found: list[Candidate]) -> None:
+    def __init__(self, root: Path, found: list[Candidate], others: list[str]) -> None:
         self.candidates = found
         place = f'"{root}"' if " " in str(root) else str(root)
         lines = [f"  aml-adopt {place} --entry {_typed(one.name):<30}  # {', '.join(one.reasons)}" for one in found]
-        super().__init__("\n".join(["several files may be the one that trains; say which:", *lines]))
+        more = [f"  or another one: {', '.join(others)}"] if others else []
+        super().__init__("\n".join(["several files may be the one that trains; say which:", *lines, *more]))
 
 
 @dataclass
@@ -117,7 +118,7 @@ def _choose(typed: Path, found: list[Candidate]) -> Candidate:
     # A script and the notebook it comes from are one model.
     twins = {str(PurePosixPath(one.name).with_suffix("")) for one in equal}
     if len(twins) > 1:
-        raise Undecided(typed, equal)
+        raise Undecided(typed, equal, [one.name for one in found if one not in equal][:9])
     return best
 
 
@@ -141,22 +142,12 @@ def _runs_nothing(root: Path, path: Path) -> list[Note]:
         tree = parse(read_code(path)) if path.suffix == ".py" else None
     except UNREADABLE:
         return []
-    functions = [one.name for one in tree.body if isinstance(one, ast.FunctionDef)] if tree else []
-    if tree is None or not functions or any(_does_something(statement) for statement in tree.body):
+    if tree is None or does_something(tree):
         return []
+    functions = [one.name for one in tree.body if isinstance(one, ast.FunctionDef)]
     call = next((name for name in functions if name in ("main", "train", "run", "cli")), "main")
     mend = f'add `if __name__ == "__main__": {call}()` at its end'
     return [Note("blocked", shown(root, path), f"does nothing when it is run: {mend}")]
-
-
-def _does_something(statement: ast.stmt) -> bool:
-    match statement:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Import() | ast.ImportFrom() | ast.Pass():
-            return False
-        case ast.Try():
-            return any(_does_something(inner) for inner in [*statement.body, *statement.orelse, *statement.finalbody])
-        case _:
-            return any(isinstance(node, ast.Call) for node in ast.walk(statement))
 
 
 def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Closure, str | None, str]:

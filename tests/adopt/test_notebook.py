@@ -297,7 +297,8 @@ STATEMENTS = st.sampled_from(
     [
         "x = 1", "x = (7\n  %3)", "x = '''\n%matplotlib\n!ls\n\n'''", 'y = "a\x0cb"', "y = 'a\u2028b\x1cc'", "x",
         "\n\n", "if True:\n    x = 2\n\n    y = 3", "def f(a):\n\n    return a % 2", "# %% a comment", "# !ls \\",
-        "global x", "from __future__ import annotations", "x = 5 \\\n  % 3", "x: int = 3", "class A:\n    '''?'''\n    b = 1",
+        "global x", "from __future__ import annotations", "x = 5 \\\n  % 3", "x: int = 3",
+        "class A:\n    '''?'''\n    b = 1",
         "x = [\n1,\n# ?\n2]", "print(f'{x!r}')", "lambda: (yield)", "x = '\\\n%ls'", "def g():\n\tglobal y\n\ty = 1",
         "try:\n  x\nexcept Exception: pass", "# coding: latin-1", "z = 'ä'; z",
     ]

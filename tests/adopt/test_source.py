@@ -52,6 +52,15 @@ TREES = {
         None,
         ["train.py"],
     ),
+    "main and train": (
+        {
+            "main.py": "import train\nif __name__ == '__main__':\n    train.train()\n",
+            "train.py": "def train():\n    model.fit()\n",
+        },
+        "main.py",
+        None,
+        ["main.py", "train.py"],
+    ),
     "package": (
         {
             "pyproject.toml": "",
@@ -270,6 +279,7 @@ def test_asks_which_of_several_models(tmp_path: Path, tree: dict[str, str]) -> N
     with pytest.raises(source.Undecided) as refusal:
         source.read(tmp_path, None)
     assert sorted(one.name for one in refusal.value.candidates) == names
+    assert "or another one" not in str(refusal.value)
     for name in names:
         assert f"aml-adopt {tmp_path} --entry {name} " in str(refusal.value)
         found = source.read(tmp_path, name)
@@ -278,6 +288,14 @@ def test_asks_which_of_several_models(tmp_path: Path, tree: dict[str, str]) -> N
         assert [path.parts[-3] for path in found.runconfigs] == (
             [name.split("/")[0]] if "runconfig" in str(tree) else []
         )
+
+
+def test_names_the_less_likely_ones_too(tmp_path: Path) -> None:
+    plant(tmp_path, {"train_a.py": FIT, "train_b.py": FIT, "iris.py": FIT})
+    with pytest.raises(source.Undecided) as refusal:
+        source.read(tmp_path, None)
+    assert [one.name for one in refusal.value.candidates] == ["train_a.py", "train_b.py"]
+    assert str(refusal.value).endswith("or another one: iris.py")
 
 
 @pytest.mark.parametrize("tree", [{}, {"README.md": "hello"}, {"plots.py": "import matplotlib\n"}, {"score.py": FIT}])
@@ -351,6 +369,32 @@ def test_never_runs_or_changes_the_source(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*")} == before
 
 
+def test_the_same_whatever_the_order_of_sets(tmp_path: Path) -> None:
+    names = [f"{letter}{number}" for letter in "abc" for number in range(4)]
+    tree = {f"{name}.py": f"import z{name}, gone\nfrom . import x\nopen('{name}.yml')\n" for name in names}
+    tree |= {f"{name}.yml": "a: 1" for name in names} | {
+        f"tests/{name}/test_{name}.py": f"import {name}" for name in names
+    }
+    cells = [f"%run {name}.py\n%load_ext {name}\n!pip install {name}\nprint(x{name})" for name in names]
+    plant(tmp_path, {**tree, "train.ipynb": notebook_of(f"import {', '.join(names)}\n{FIT}", *cells)})
+    code = (
+        "import sys, pathlib; from aml_adopt import source, notebook; root = pathlib.Path(sys.argv[1]);"
+        "print(source.candidates(root), source.read(root, None), notebook.convert(root / 'train.ipynb', 'train.ipynb'))"
+    )
+    done = [
+        subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)],
+            cwd=Path(source.__file__).parent.parent,
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONUTF8": "1"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    ]
+    assert done[0] == done[1] == done[2]
+    assert done[0].count(b"kind='blocked'") > len(names)
+
+
 def test_notes_what_cannot_be_read(tmp_path: Path) -> None:
     plant(
         tmp_path,
@@ -418,6 +462,7 @@ def test_pictures_count_as_one_folder(tmp_path: Path) -> None:
     [
         ("$ CUDA_VISIBLE_DEVICES=0 python3 -u train.py --name 'a b' && echo done", "--name 'a b'"),
         ("python train.py --data <folder>", ""),
+        ("python train.py --help", ""),
         ("Run python train.py to train", ""),
         ("`python ./train.py -e 3`", "-e 3"),
         ("python -m train --lr 1", "--lr 1"),
