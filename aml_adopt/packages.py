@@ -98,6 +98,7 @@ RENAMED = {
     "opencv": "opencv-python",
     "pytorch": "torch",
 }
+PKG_RESOURCES = "setuptools<82"  # 82 has pkg_resources no more
 NOTEBOOK = re.compile(
     r"ipykernel|ipython|ipywidgets|jupyter(-.*)?|jupyterlab(-.*)?|notebook|nb-conda(-.*)?|nbconvert|nbformat|nbclient"
     r"|widgetsnbextension|qtconsole|voila|ipython-genutils|azureml-widgets"
@@ -157,7 +158,7 @@ def build(
     if base.frozen:
         entries = _asked_for(base, entries, imported, notes)
     elif base.where:
-        notes.append(Note("taken", base.where, f"packages: {len(entries)}"))
+        notes.append(Note("taken", base.where, f"packages asked for: {len(entries)}"))
     for file in declared:
         counts = file is base or not base.where
         notes += [note for note in file.notes if counts or "cannot be read" in note.text]
@@ -327,7 +328,7 @@ def _missing(
         version = _installed(package)
         requirement = Requirement(f"{package}=={version}" if version else package)
         if name.split(".")[0] == "pkg_resources":
-            requirement = Requirement("setuptools<82")  # 82 has it no more
+            requirement = Requirement(PKG_RESOURCES)
         if not known and not resolver.has_wheel(package):
             notes.append(Note("decide", where, f"imports {name}, but {package} has no wheel in the index: add what "
                               "it is from, or copy its code into src/"))  # fmt: skip
@@ -402,7 +403,7 @@ def _resolve(entries: list[Entry], resolver: Resolver, notes: list[Note]) -> lis
     if numpy and all(canonicalize_name(each.name) != "numpy" for each in lifted):
         lifted.append(numpy)
         notes.append(
-            Note("changed", "", f"{numpy} added: this {because} was built for NumPy 1 and does not load with NumPy 2")
+            Note("changed", "", f"{numpy} added: {because} was built for NumPy 1 and may not load with NumPy 2")
         )
     lifted = [numpy if numpy and canonicalize_name(each.name) == "numpy" else each for each in lifted]
     versions = resolver.newest(lifted)
@@ -410,6 +411,13 @@ def _resolve(entries: list[Entry], resolver: Resolver, notes: list[Note]) -> lis
     for name in sorted(resolver.sources & result.keys()):
         notes.append(Note("taken", "", f"{name} has no wheel and is built from source"))
     places = {canonicalize_name(entry.requirement.name): entry for entry in entries}
+    free = [
+        str(result[name])
+        for name, entry in places.items()
+        if not (entry.requirement.specifier or entry.requirement.url)
+    ]
+    if free:
+        notes.append(Note("taken", "", f"no versions were asked for, so today's newest that fit: {', '.join(free)}"))
     for name, new in result.items():
         entry = places.get(name)
         version = versions[name].version

@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+import sys
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,14 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
 from aml_adopt import Note, Refusal, package_files, packages, resolver
 from aml_adopt.package_files import Declared, conda_requirement, poetry_specifier, read, read_inline
 from aml_adopt.packages import Packages, build
+from aml_adopt.proof import prove
 from aml_adopt.resolver import Conflict, Resolver, floor
 
+PRESENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}([._-][a-z0-9]{1,8})?", fullmatch=True).map("x{}".format)
 NUMBERS = st.lists(st.integers(0, 300), min_size=1, max_size=4)
 VERSIONS = NUMBERS.map(lambda numbers: ".".join(map(str, numbers)))
@@ -68,7 +73,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def newest(self: Resolver, requirements: list[Requirement]) -> dict[str, resolver.Found]:
         return {
-            packages.canonicalize_name(each.name): resolver.Found(floor(each) or "9.9") for each in requirements
+            canonicalize_name(each.name): resolver.Found(floor(each) or "9.9") for each in requirements
         }  # fmt: skip
 
     monkeypatch.setattr(Resolver, "newest", newest)
@@ -454,3 +459,37 @@ def test_the_ancestors_pins_lifted_install_and_train(tmp_path: Path) -> None:
     python = of_template.scripts(venv) / ("python.exe" if os.name == "nt" else "python")
     done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert re.search(r"^\[0 1 0\]$", done.stdout, re.MULTILINE), done.stderr
+
+
+def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> None:
+    wheel = tmp_path / "olden-1-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as file:
+        file.writestr("olden/__init__.py", "import six, pkg_resources")
+        file.writestr("olden/broken.py", "import aml_template_has_no_such_module")
+        file.writestr("olden-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: olden\nVersion: 1\n")
+        file.writestr("olden-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr("olden-1.dist-info/RECORD", "")
+    lines = [f"olden @ {wheel.as_uri()}"]
+    given = Packages(PRESENT, lines, packages._text("demo", "", PRESENT, [], lines), [])
+    imports = {"olden": "train.py:1", "olden.broken": "train.py:2", "olden.nothing": "train.py:3"}
+    result = prove(given, imports)
+    assert [line.split("==")[0] for line in result.requirements] == [*lines, "six", "setuptools"]
+    assert Version(result.requirements[2].split("==")[1]) < Version("82")
+    assert of_template.requirements(yaml.safe_load(result.text), "c")[1] == result.requirements
+    changed, decide = notes("changed", result.notes), notes("decide", result.notes)
+    assert [line.split(" ")[0] for line in changed + decide] == [
+        "train.py:1:",
+        "train.py:1:",
+        "train.py:2:",
+        "train.py:3:",
+    ]
+    assert "No module named 'aml_template_has_no_such_module'" in decide[0]
+    assert "No module named 'olden.nothing'" in decide[1]
+
+
+def test_a_python_that_is_not_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    given = Packages("3.99", ["six"], packages._text("demo", "", "3.99", [], ["six"]), [])
+    result = prove(given, {"six": "a.py:1"})
+    assert result.requirements == ["six"]
+    assert "not tried" in result.notes[0].text
