@@ -153,7 +153,7 @@ def bench(arguments: list[str]) -> int:
     """Measure in a repository made for it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         made = repository(Path(folder).resolve())
-        for name in ("run.py", "azure.py"):
+        for name in ("run.py", "cloud.py"):
             run(prepare("test"), TEMPLATE / "benchmarks" / name, made, *arguments)
     return 0
 

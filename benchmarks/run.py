@@ -102,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Measure, and print one table.")
     parser.add_argument("repository", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=7, help="of each pair (default: %(default)s)")
+    parser.add_argument("--only", default="", help="pairs whose name has this")
     args = parser.parse_args()
     lines = [["", "median", "peak", "yardstick", "median", "peak", "ratio", "goal", ""]]
     with tempfile.TemporaryDirectory() as folder:
@@ -109,7 +110,7 @@ def main() -> None:
         (one_file / "cookiecutter.json").write_text('{"slug": "one-file"}', encoding="utf-8")
         (one_file / "{{cookiecutter.slug}}").mkdir()
         (one_file / "{{cookiecutter.slug}}" / "README.md").write_text("# {{cookiecutter.slug}}\n", encoding="utf-8")
-        for pair in pairs(args.repository, one_file):
+        for pair in (one for one in pairs(args.repository, one_file) if args.only in one.name):
             print(f"measuring {pair.name}", file=sys.stderr, flush=True)
             lines.append(compare(pair, args.repository, args.rounds))
     print_table(lines)

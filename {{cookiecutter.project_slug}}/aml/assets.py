@@ -3,10 +3,12 @@
 import functools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 from aml import Refusal
 from aml.service import MISSING, Service, ServiceError
+
+Made = TypeVar("Made")
 
 
 def latest(service: Service, kind: str, name: str) -> str | None:
@@ -39,16 +41,16 @@ def everything(service: Service, kind: str, name: str | None) -> Iterator[tuple[
                 yield asset, version
 
 
-def create(service: Service, kind: str, name: str, put: Callable[[str], object]) -> str:
-    """Let `put` make the next version; returns it. The service refuses one that somebody else has just made: then
-    the one after it is tried.
+def create(service: Service, kind: str, name: str, make: Callable[[str], Made]) -> Made:
+    """What `make` gives for the next version, which it makes unless there is one already that will do.
+
+    It has to look for that itself, after the next version is known: then two who make the same at once make one. The
+    service refuses a version that somebody else has just made: then the one after it is tried.
     """
     for _ in range(5):
         found = service.find(f"/{kind}/{name}")
-        version = str(found["properties"]["nextVersion"]) if found else "1"
         try:
-            put(version)
-            return version
+            return make(str(found["properties"]["nextVersion"]) if found else "1")
         except ServiceError as error:
             if error.status != 409:
                 raise

@@ -45,6 +45,9 @@ class SignIn:
         nothing = base64.urlsafe_b64encode(b"{}").decode()
         return AccessToken(f"{nothing}.{nothing}.", int(time.time()) + 3600)
 
+    def forget(self) -> None:
+        """There is nothing to forget."""
+
 
 def answer(method: str, address: str, body: Any = None) -> tuple[int, Any]:
     """Print a request; returns the status and the body that the service would answer."""

@@ -220,7 +220,7 @@ def tracked(service: Service, experiment: str, run_id: str) -> str | None:
 
 
 def _begun(service: Service, experiment_id: str, run_id: str) -> list[Any]:
-    wanted = {"filter": f"tags.`{OWN}` = '{run_id}'", "max_results": 1}
+    wanted: dict[str, Any] = {"filter": f"tags.`{OWN}` = '{run_id}'", "max_results": 1}
     found: list[Any] = mlflow(service, "POST", "runs/search", experiment_ids=[experiment_id], **wanted).get("runs", [])
     return found
 

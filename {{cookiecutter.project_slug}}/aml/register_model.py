@@ -129,16 +129,19 @@ def register_azure(
         with sdk.plainly(service):
             ml.models.create_or_update(model)
 
-    for found in assets.versions(service, "models", name):
-        known_tags, known = found["properties"]["tags"] or {}, found["properties"]["properties"] or {}
-        if all(known.get(key) == properties[key] for key in ("aml.run", "aml.path")):
-            if changed := [key for key in properties if known.get(key) != properties[key]]:
-                raise Refusal(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
-            if tags.items() - known_tags.items():
-                put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags})
-            return str(found["name"]), False
-    path = source()
-    return assets.create(service, "models", name, lambda version: put(version, path, tags)), True
+    def make(version: str) -> tuple[str, bool]:
+        for found in assets.versions(service, "models", name):
+            known_tags, known = found["properties"]["tags"] or {}, found["properties"]["properties"] or {}
+            if all(known.get(key) == properties[key] for key in ("aml.run", "aml.path")):
+                if changed := [key for key in properties if known.get(key) != properties[key]]:
+                    raise Refusal(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
+                if tags.items() - known_tags.items():
+                    put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags})
+                return str(found["name"]), False
+        put(version, source(), tags)
+        return version, True
+
+    return assets.create(service, "models", name, make)
 
 
 def register(root: Path, name: str, run: tracking.Run, asset: Path, tags: dict[str, str]) -> tuple[str, bool]:

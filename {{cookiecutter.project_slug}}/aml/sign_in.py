@@ -25,8 +25,8 @@ class AccessToken(NamedTuple):
 class SignIn:
     """A credential for every client of one verb: each token is fetched once, however many clients ask.
 
-    Without it one submission launches `az` seven times (azure-ai-ml 1.35). azure-identity is imported at once: later, in
-    a thread while another one imports azure-ai-ml, both would fail at azure-core's circular imports.
+    Without it one submission launches `az` seven times (azure-ai-ml 1.35). azure-identity is imported at once: in a
+    thread, while another one imports azure-ai-ml, both would fail at azure-core's circular imports.
     """
 
     def __init__(self) -> None:

@@ -8,11 +8,12 @@ error: a benchmark is no test.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,31 +72,33 @@ def races(folder: Path) -> list[Race]:
     return found
 
 
-def start(service: StandIn, latency: float) -> None:
-    """An empty workspace with its cluster, and with the data that the job reads."""
-    service.reset()
-    service.direct_storage, service.latency = True, latency
-    workspace = service.cloud.workspace
-    workspace.computes["cpu-cluster"] = {"name": "cpu-cluster", "properties": {"properties": {}}}
-    place = {"dataUri": "azureml://datastores/workspaceblobstore/paths/data/", "dataType": "uri_folder"}
-    assets.store(workspace, "data", "demo-model-data", "1", place)
+@contextlib.contextmanager
+def started(latency: float) -> Iterator[StandIn]:
+    """A new service, for Azurite becomes slower with what it holds. Its workspace has the cluster and the data."""
+    with StandIn() as service:
+        service.direct_storage, service.latency = True, latency
+        workspace = service.cloud.workspace
+        workspace.computes["cpu-cluster"] = {"name": "cpu-cluster", "properties": {"properties": {}}}
+        place = {"dataUri": "azureml://datastores/workspaceblobstore/paths/data/", "dataType": "uri_folder"}
+        assets.store(workspace, "data", "demo-model-data", "1", place)
+        yield service
 
 
-def compare(race: Race, service: StandIn, repository: Path, rounds: int) -> list[str]:
+def compare(race: Race, repository: Path, rounds: int) -> list[str]:
     """One line of the table."""
     python = str(repository / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
     commands = [python, "-m", "aml", *race.verb], [python, "-W", "ignore", "-c", race.script]
     seconds: list[list[float]] = [[], []]
     requests = [0, 0]
-    variables = {**service.environment(), "PYTHONWARNINGS": "ignore"}
-    variables.pop("PYTHONDONTWRITEBYTECODE", None)
     for turn in range(1 + min(rounds, race.rounds or rounds)):
         for which, command in enumerate(commands):
-            start(service, race.latency)
-            if race.again:
-                measure(command, repository, variables)
-            with service.watch() as calls:
-                cost = measure(command, repository, variables)
+            with started(race.latency) as service:
+                variables = service.environment(PYTHONWARNINGS="ignore")
+                variables.pop("PYTHONDONTWRITEBYTECODE", None)
+                if race.again:
+                    measure(command, repository, variables)
+                with service.watch() as calls:
+                    cost = measure(command, repository, variables)
             requests[which] = sum(call.kind in ("control", "data", "login") for call in calls)
             seconds[which] += [cost.seconds] * bool(turn)
     ours, theirs = map(statistics.median, seconds)
@@ -108,15 +111,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Measure, and print one table.")
     parser.add_argument("repository", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=7, help="of each pair (default: %(default)s)")
+    parser.add_argument("--only", default="", help="pairs whose name has this")
     args = parser.parse_args()
     lines = [["", "aml", "requests*", "plain script", "requests*", "ratio", "goal", ""]]
-    with tempfile.TemporaryDirectory() as folder, StandIn() as service:
+    with tempfile.TemporaryDirectory() as folder:
         (args.repository / "aml_config" / "config.json").write_text(
             f'{{"subscription_id": "{SUBSCRIPTION}", "resource_group": "{GROUP}", "workspace_name": "{WORKSPACE}"}}'
         )
-        for race in races(Path(folder)):
+        for race in (one for one in races(Path(folder)) if args.only in one.name):
             print(f"measuring {race.name}", file=sys.stderr, flush=True)
-            lines.append(compare(race, service, args.repository, args.rounds))
+            lines.append(compare(race, args.repository, args.rounds))
     print_table(lines)
     print("* to the service and for sign-in; those for blobs are not counted")
 
