@@ -94,6 +94,9 @@ CHANGED_CLASSES = ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffl
 NUMPY = {f"numpy.{name}": name for name in ("float", "int", "bool", "object", "str", "complex")}
 
 
+NOTHING_SAVED = "no model is saved here"
+
+
 @dataclass
 class Checked:
     """A module that keeps the contract, what was done to it, and the data that it gets by options."""
@@ -457,7 +460,7 @@ class _Check:
         name = self.tree.code(owner) if isinstance(owner, cst.Name) else "model"
         lines = f'os.makedirs("outputs", exist_ok=True) and joblib.dump({name}, "outputs/model.pkl")'
         where: cst.CSTNode = fits[-1] if fits else self.tree.module
-        self.note("decide", where, f"no model is saved here: add {lines} after it, with import os and import joblib")
+        self.note("decide", where, f"{NOTHING_SAVED}: add {lines} after it, with import os and import joblib")
 
     # Data
 

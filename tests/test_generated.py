@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from aml import Refusal, workspace
+from aml.names import NOT_SET
 from conftest import ENVIRONMENT, GENERATED, TEMPLATE, Repository
 
 WITH_ANSWERS = {
@@ -246,7 +247,7 @@ def test_hook_says_why_settings_are_not_confirmed(
     shadow = tmp_path / ".azureml" / "config.json"
     shadow.parent.mkdir()
     shadow.write_text("{}")
-    bake()
+    bake(subscription_id=UUID)
     said = capfd.readouterr().out
     assert f"\n  not confirmed: shadowed: MLClient.from_config() without a path reads {shadow}" in said
     assert "\nNext, in " in said
@@ -395,6 +396,7 @@ def test_state_of_a_value(value: object, state: str, root: Path) -> None:
 
 def test_nearest_shadow_is_named(root: Path) -> None:
     assert states(root)["config.json"] == "confirmed"
+    write_settings(root, {**read_settings(root), "subscription_id": UUID})
     inner = root / "models" / "one"
     (inner / "aml_config").mkdir(parents=True)
     write_settings(inner, read_settings(root))
@@ -406,6 +408,27 @@ def test_nearest_shadow_is_named(root: Path) -> None:
     assert str(root / "models" / ".azureml" / "config.json") in finding.why
     assert workspace.report(inner)[1] == "not confirmed"
     assert str(root / ".azureml" / "config.json") in workspace.confirm(root)[0].why
+
+
+@pytest.mark.parametrize("form", ["v2", "v1"])
+def test_settings_that_the_models_of_a_codebase_share(form: str, root: Path) -> None:
+    """The portal's own config.json, or what v1's attach wrote, at the root of the codebase."""
+    shared = {"subscription_id": UUID, "resource_group": "ours", "workspace_name": "team"}
+    scope = f"/subscriptions/{UUID}/resourceGroups/ours/providers/Microsoft.MachineLearningServices/workspaces/team"
+    (root / ".azureml").mkdir()
+    text = json.dumps(shared if form == "v2" else {"Id": None, "Scope": scope})
+    (root / ".azureml" / "config.json").write_text(text)
+    models = [root / "models" / name for name in ("one", "two")]
+    for model in models:
+        (model / "aml_config").mkdir(parents=True)
+    write_settings(models[0], {"subscription_id": NOT_SET, "resource_group": "x", "workspace_name": "y"})
+    for model in models:  # one has settings that are not set, the other has none
+        assert {key: workspace.read(model)[key] for key in shared} == shared
+        assert set(states(model).values()) == {"confirmed"}
+    workspace.attach(models[0], {"workspace_name": "own"})  # from now on this model has its own
+    assert read_settings(models[0]) == workspace.read(models[0]) == {**shared, "workspace_name": "own"}
+    assert workspace.read(models[1])["workspace_name"] == "team"
+    assert (root / ".azureml" / "config.json").read_text() == text
 
 
 def test_workspace_command_shows_changes_and_refuses(repository: Repository) -> None:

@@ -8,6 +8,7 @@ import difflib
 import importlib.util
 import json
 import os
+import re
 import shutil
 import threading
 from fnmatch import fnmatch
@@ -21,6 +22,10 @@ from aml.sign_in import user
 
 SETTINGS = ("subscription_id", "resource_group", "workspace_name")
 ATTACH = "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
+SCOPE = re.compile(  # as v1's `az ml folder attach` wrote it
+    r"/subscriptions/(?P<subscription_id>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
+    r"/providers/Microsoft\.MachineLearningServices/workspaces/(?P<workspace_name>[^/]+)", re.IGNORECASE
+)
 WRONG = {"SubscriptionNotFound": 0, "InvalidSubscriptionId": 0, "ResourceGroupNotFound": 1}  # which of SETTINGS
 TO_TRAIN = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
@@ -32,13 +37,33 @@ class Finding(NamedTuple):
     why: str
 
 
-def settings_file(root: Path) -> Path:
+def own_file(root: Path) -> Path:
     return root / "aml_config" / "config.json"
 
 
+def shared_file(root: Path) -> Path | None:
+    """The settings that a codebase has for all of its models: the nearest .azureml/config.json here or above.
+
+    It is where `MLClient.from_config()` without a path looks first, and where v1's `attach` wrote.
+    """
+    files = (folder / ".azureml" / "config.json" for folder in (root, *root.parents))
+    return next((file for file in files if file.is_file()), None)
+
+
+def settings_file(root: Path) -> Path:
+    """The file that counts: aml_config/config.json, or the shared one when that is missing or names no subscription."""
+    own, shared = own_file(root), shared_file(root)
+    if shared is None or (own.is_file() and _read(own).get("subscription_id") not in (None, "", NOT_SET)):
+        return own
+    return shared
+
+
 def read(root: Path) -> dict[str, str]:
-    """The settings of aml_config/config.json. Raises Refusal when the file is missing or not what it should be."""
-    path = settings_file(root)
+    """The settings that count. Raises Refusal when their file is missing or not what it should be."""
+    return _read(settings_file(root))
+
+
+def _read(path: Path) -> dict[str, str]:
     file = shown(path)
     mend = f"mend it with: {ATTACH}"
     try:
@@ -50,6 +75,8 @@ def read(root: Path) -> dict[str, str]:
         raise Refusal(f"{file}:{line}: not JSON ({error}); {mend}") from None
     if not isinstance(settings, dict):
         raise Refusal(f"{file}:1: should be a mapping of {', '.join(SETTINGS)}; {mend}")
+    if v1 := SCOPE.match(str(settings.get("Scope"))):
+        settings |= v1.groupdict()
     return settings
 
 
@@ -59,15 +86,13 @@ def confirm(root: Path) -> list[Finding]:
     Raises Refusal when the file cannot be read.
     """
     settings = read(root)
-    findings = [Finding("config.json", shown(settings_file(root)), "confirmed", "readable")]
+    file, shared = settings_file(root), shared_file(root)
+    findings = [Finding("config.json", shown(file), "confirmed", "readable")]
     # MLClient.from_config() without a path looks for .azureml/config.json in every parent folder before it
     # looks for aml_config/config.json (azure-ai-ml 1.35, _ml_client.py); aml itself always passes its own path.
-    for folder in (root, *root.parents):
-        shadow = folder / ".azureml" / "config.json"
-        if shadow.is_file():
-            why = f"shadowed: MLClient.from_config() without a path reads {shadow} (aml reads its own)"
-            findings[0] = findings[0]._replace(state="not confirmed", why=why)
-            break
+    if shared and shared != file:
+        why = f"shadowed: MLClient.from_config() without a path reads {shared} (aml reads its own)"
+        findings[0] = findings[0]._replace(state="not confirmed", why=why)
     for name in SETTINGS:
         value = settings.get(name, "")
         if value in ("", NOT_SET):
@@ -173,12 +198,16 @@ def _at_hand() -> bool:
 
 
 def attach(root: Path, changes: dict[str, str]) -> None:
-    """Write `changes` into aml_config/config.json, keeping what else is there. Raises Refusal on a malformed value."""
+    """Write the settings that count, with `changes`, into aml_config/config.json, keeping what else is there.
+
+    Raises Refusal on a malformed value.
+    """
     for name, value in changes.items():
         RULES[name].require(value, name)
-    path = settings_file(root)
+    path = own_file(root)
     try:
-        settings = read(root)
+        counting = read(root)
+        settings = {**(_read(path) if path.is_file() else {}), **{key: counting.get(key, "") for key in SETTINGS}}
     except Refusal:
         if changes.keys() != set(SETTINGS):
             raise Refusal(

@@ -1,0 +1,99 @@
+"""`aml-adopt SOURCE`: make a model repository of code that somebody has.
+
+The exit status is 0 when the repository is there, 1 when the source cannot be converted, 2 when a choice is missing or a
+place is taken; then nothing is written.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from aml_adopt import Note, Refusal
+from aml_adopt.report import document, lines
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aml-adopt",
+        description="Make a model repository of a folder or git checkout: scripts, notebooks, v1 repositories of Azure "
+        "Machine Learning. The source itself is never changed.",
+    )
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder or git checkout")
+    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="folder to make (default: the model's name)")
+    parser.add_argument("--entry", metavar="FILE", help="script or notebook that trains (default: found, or asked for)")
+    parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
+    try:
+        return adopt(args.source, args.output, args.entry, args.dry_run)
+    except (Refusal, OSError) as problem:
+        print(f"aml-adopt: {problem}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("aml-adopt: cancelled; nothing was written", file=sys.stderr)
+        return 130
+
+
+def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
+    """Adopt `root` into `out`; returns the exit status."""
+    from aml_adopt import repository
+
+    source = _read(root, entry)
+    name = None
+    if out is not None:
+        out = out.resolve()
+        name = out.name if re.fullmatch(repository.NAME, out.name) else None
+        if out.is_relative_to(source.root):
+            raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+    print(f"{source.why}\nresolving the packages, which takes up to a minute ...", file=sys.stderr, flush=True)
+    adoption = repository.plan(source, name)
+    out = out or Path.cwd() / adoption.slug
+    if out.is_relative_to(source.root):
+        raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+    if adoption.blocked:
+        print("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
+        count = sum(note.kind == "blocked" for note in adoption.notes)
+        print(f"\naml-adopt: nothing was written: mend {count} in a copy of the source, and run it again", file=sys.stderr)
+        return 1
+    notes = adoption.notes
+    if not dry:
+        report = document(source.root.name, notes, adoption.code.model, adoption.slug)
+        findings = repository.write(adoption, out, report)
+        notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
+    print("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
+    model = adoption.code.model
+    asset = f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
+    print(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
+    if not dry:
+        activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
+        steps = [f"cd {out}", "python -m venv .venv", activate, "pip install -e .", "aml submit -c train-local"]
+        print("\n".join(f"  {step}" for step in [*steps, f"aml register-model -n {adoption.slug}{asset}"]))
+    return 0
+
+
+def _read(root: Path, entry: str | None):  # type: ignore[no-untyped-def]  # source imports much
+    """The source; where several files may train, the one that is chosen at the terminal."""
+    from aml_adopt import source
+
+    try:
+        return source.read(root, entry)
+    except source.Undecided as undecided:
+        if not sys.stdin.isatty() or not sys.stdout.isatty():
+            raise
+        print("Several files may be the one that trains:")
+        for number, candidate in enumerate(undecided.candidates, 1):
+            print(f"  {number}  {candidate.name}: {', '.join(candidate.reasons)}")
+        answer = input("Which one? ")
+        if not answer.isdigit() or not 1 <= int(answer) <= len(undecided.candidates):
+            raise Refusal(f"{answer!r} is none of them") from None
+        return source.read(root, undecided.candidates[int(answer) - 1].name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

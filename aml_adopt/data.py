@@ -1,0 +1,97 @@
+"""The data that the code reads: what of it comes along into sample-data/, and the data assets that a cluster reads."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aml_adopt import DataInput, Note
+from aml_adopt.source import Source
+from aml_adopt.tree import shown
+
+LARGEST = 50 * 2**20  # bytes that are copied; more stays where it is
+FOLDER = "../sample-data"  # as files in aml_config/ name it
+
+
+@dataclass
+class Asset:
+    """A data asset: what aml_config/data.yml or data-NAME.yml describes."""
+
+    name: str
+    type: str
+    path: str  # as the description names it
+
+
+@dataclass
+class Data:
+    """Decides for each input what the job of this machine reads, and what the cluster's does."""
+
+    source: Source
+    asset: str  # name of the first asset
+    files: dict[str, Path] = field(default_factory=dict)  # path in sample-data/ -> file
+    assets: list[Asset] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+
+    def sample(self) -> Path | None:
+        """What stands in for data that v1 names and this machine does not have: the tables that lie with the code.
+
+        As the job files are to name it; None when there are none.
+        """
+        if not self.source.data:
+            return None
+        first = self.source.data[0]
+        return Path(self._place(first if first.is_dir() else first.parent, self._beside(first)))
+
+    def here(self, data: DataInput) -> str:
+        """The path of an input in the job of this machine."""
+        if isinstance(data.path, Path) and data.path.is_absolute():
+            return self._place(data.path, [data.path] if data.path.is_file() else _files(data.path))
+        if isinstance(data.path, Path):
+            return data.path.as_posix()
+        first = next(iter(self.source.data), None)
+        if first is None:
+            self.notes.append(
+                Note("decide", "", f"input {data.name}: put a sample of the data into sample-data/, or name its path")
+            )
+            return FOLDER
+        if data.type == "uri_file" and first.is_file():
+            return self._place(first, [first])
+        return self._place(first if first.is_dir() else first.parent, self._beside(first))
+
+    def there(self, data: DataInput, here: str) -> str:
+        """The path of the same input in the job of a cluster: an address as it is, else an asset of its own."""
+        if isinstance(data.path, str):
+            return data.path
+        known = next((asset for asset in self.assets if asset.path == here), None)
+        if known is None:
+            name = f"{self.asset}-{data.name.replace('_', '-')}" if self.assets else self.asset
+            known = Asset(name, data.type, here)
+            self.assets.append(known)
+        return f"azureml:{known.name}@latest"
+
+    def describe(self, asset: Asset) -> None:
+        """Add a data asset, unless one of its name is there."""
+        if not any(known.name == asset.name for known in self.assets):
+            self.assets.insert(0, asset)
+
+    def _beside(self, first: Path) -> list[Path]:
+        """The data that lies in the same folder."""
+        if first.is_dir():
+            return _files(first)
+        return [path for path in self.source.data if path.is_file() and path.parent == first.parent]
+
+    def _place(self, path: Path, files: list[Path]) -> str:
+        """Let files come along, and return where `path`, one of them or their folder, is then."""
+        if sum(file.stat().st_size for file in files) > LARGEST:
+            self.notes.append(Note("taken", shown(self.source.root, path), "data, left where it is: it is large"))
+            return path.as_posix()
+        if path.is_file():
+            self.files[path.name] = path
+            return f"{FOLDER}/{path.name}"
+        # A folder of tables is sample-data/ itself; any other one keeps its name, and its inner folders.
+        flat = all(file.parent == path for file in files)
+        for file in files:
+            self.files[file.name if flat else f"{path.name}/{file.relative_to(path).as_posix()}"] = file
+        return FOLDER if flat else f"{FOLDER}/{path.name}"
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())

@@ -1,0 +1,48 @@
+"""What is told of an adoption: on the terminal, and in ADOPTED.md."""
+
+from collections.abc import Iterable, Sequence
+
+from aml_adopt import Note
+
+TITLES = {
+    "blocked": "In the way",
+    "decide": "Left to decide",
+    "changed": "Changed",
+    "taken": "Taken over",
+}
+
+
+def lines(notes: Iterable[Note], kinds: Sequence[str]) -> list[str]:
+    """A section for each kind that has notes, a line for each note."""
+    notes = list(notes)
+    found: list[str] = []
+    for kind in kinds:
+        own = sorted({(_order(note.where), f"{note.where}: {note.text}" if note.where else note.text) for note in notes
+                      if note.kind == kind})  # fmt: skip
+        if own:
+            found += ["", f"{TITLES[kind]}:", *(f"  {text}" for _, text in own)]
+    return found
+
+
+def _order(where: str) -> tuple[str, int]:
+    """By file, then by line, or by the cell of a notebook."""
+    file, _, line = where.rpartition(":")
+    if line.isdigit():
+        return file, int(line)
+    file, _, cell = where.rpartition(" ")
+    return (file, int(cell)) if cell.isdigit() else (where, 0)
+
+
+def document(source: str, notes: Iterable[Note], model: str | None, slug: str) -> str:
+    """ADOPTED.md."""
+    notes = list(notes)
+    text = [f"# Adopted from {source}", ""]
+    text += ["What aml-adopt took over, what it changed, and what is left to decide. Delete this file when that is done."]
+    for kind in ("decide", "changed", "taken"):
+        section = lines(notes, [kind])
+        if section:
+            text += ["", f"## {TITLES[kind]}", "", *(f"- {line.strip()}" for line in section[2:])]
+    asset = f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
+    text += ["", "## Try it", "", "    aml check", "    aml submit -c train-local"]
+    text += [f"    aml register-model -n {slug}{asset}", ""]
+    return "\n".join(text)

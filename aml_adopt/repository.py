@@ -1,0 +1,228 @@
+"""The model repository: generated from the template, its example replaced by what was adopted, then put in place."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aml_adopt import Note, Refusal
+from aml_adopt import code as code_module
+from aml_adopt import packages as packages_module
+from aml_adopt.code import Code
+from aml_adopt.data import Data
+from aml_adopt.jobs import CLUSTER, LOCAL, REMOTE, SIZE, Jobs
+from aml_adopt.jobs import make as make_jobs
+from aml_adopt.packages import Packages
+from aml_adopt.source import Source
+
+SLUG = "{{cookiecutter.project_slug}}"
+NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
+EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
+# Generic names of folders, which say nothing of a model.
+GENERIC = ("code", "ml", "model", "model1", "models", "notebooks", "project", "scripts", "src", "train", "training")
+
+
+@dataclass
+class Adoption:
+    """All that becomes of a source, before anything is written."""
+
+    source: Source
+    answers: dict[str, str]  # to the template's questions
+    code: Code
+    jobs: Jobs
+    data: Data
+    packages: Packages
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def blocked(self) -> bool:
+        return any(note.kind == "blocked" for note in self.notes)
+
+    @property
+    def slug(self) -> str:
+        return self.answers["project_slug"]
+
+
+def template() -> Path:
+    """The template: beside this package in a checkout, within it when it is installed."""
+    here = Path(__file__).parent
+    return next(folder for folder in (here / "template", here.parent) if (folder / "cookiecutter.json").is_file())
+
+
+def plan(source: Source, name: str | None = None) -> Adoption:
+    """Work out what becomes of a source; `name` is the repository's, or None to derive it.
+
+    Raises Refusal when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
+    """
+    slug = name or _slug(source)
+    code = code_module.convert(source)
+    data = Data(source, f"{slug}-data")
+    jobs = make_jobs(source, code, slug, data)
+    packages = packages_module.build(
+        [*jobs.conda, *(path for path in source.packages if path not in jobs.conda)],
+        code.imports,
+        source.root,
+        name=f"{slug}-env",
+        template=template() / SLUG,
+        extra=code.requirements,
+    )
+    handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
+    code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
+    answers = {
+        "project_name": slug.replace("-", " ").capitalize(),
+        "project_slug": slug,
+        "description": "Trains, tracks and registers a model, on this machine and on Azure Machine Learning.",
+        "compute_name": str(jobs.compute.get("name") or CLUSTER),
+        "compute_size": str(jobs.compute.get("size") or SIZE),
+        **source.settings,
+    }
+    taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
+    notes = [*taken, *source.notes, *code.notes, *jobs.notes, *data.notes, *packages.notes]
+    return Adoption(source, answers, code, jobs, data, packages, list(dict.fromkeys(notes)))
+
+
+def write(adoption: Adoption, out: Path, report: str) -> list[str]:
+    """Make the repository at `out`, whole or not at all; returns what its own `aml check` finds.
+
+    Raises Refusal when `out` is there already with other content, or when the template refuses an answer.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".aml-adopt-") as folder:
+        made = _generate(adoption.answers, Path(folder))
+        _fill(adoption, made, report)
+        findings = _check(made)
+        if out.exists() and any(out.iterdir()):
+            if _contents(made) != _contents(out):
+                raise Refusal(f"{out} is there already, and differs: name another folder with -o, or delete it")
+            return findings
+        if out.exists():
+            out.rmdir()
+        made.rename(out)
+    return findings
+
+
+def _slug(source: Source) -> str:
+    """A name for the model: the notebook's or script's where it says something, else the nearest folder's that does."""
+    names = [source.project.name, source.root.name, source.entry.stem]
+    slugs = [re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
+    fits = [slug for slug in slugs if re.fullmatch(NAME, slug)]
+    return next((slug for slug in fits if slug not in GENERIC), f"{fits[0]}-model" if fits else "adopted-model")
+
+
+def _generate(answers: dict[str, str], folder: Path) -> Path:
+    """The template's output with these answers, in `folder`."""
+    command = [sys.executable, "-m", "cookiecutter", str(template()), "--no-input", "-o", str(folder)]
+    command += [f"{key}={value}" for key, value in answers.items()]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    if done.returncode:
+        reason = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
+        raise Refusal(f"the template refuses an answer: {reason[0] if reason else done.stderr.strip()[-300:]}")
+    return folder / answers["project_slug"]
+
+
+def _fill(adoption: Adoption, made: Path, report: str) -> None:
+    for name in EXAMPLE:
+        (made / name).unlink()
+    for place, content in adoption.code.files.items():
+        _put(made / "src" / place, content)
+    for place, path in adoption.data.files.items():
+        _put(made / "sample-data" / place, path)
+    if not adoption.data.files:
+        (made / "sample-data").rmdir()
+    prefix = "own/" if "conftest.py" in adoption.source.tests else ""
+    for place, path in adoption.source.tests.items():
+        _put(made / "tests" / f"{prefix}{place}", path)
+    configuration = made / "aml_config"
+    for name, text in {**adoption.jobs.files, "train-conda.yml": adoption.packages.text}.items():
+        _put(configuration / name, text)
+    (configuration / "data.yml").unlink()
+    for number, asset in enumerate(adoption.data.assets):
+        name = f"data-{asset.name.removeprefix(adoption.data.asset + '-')}.yml" if number else "data.yml"
+        lines = ["$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json", f"name: {asset.name}"]
+        _put(configuration / name, "\n".join([*lines, f"type: {asset.type}", f"path: {json.dumps(asset.path)}", ""]))
+    if most := adoption.jobs.compute.get("max_instances"):
+        _replace(configuration / "compute.yml", "max_instances: 1", f"max_instances: {most}")
+    _packages(made / "pyproject.toml", adoption.packages)
+    _readme(made / "README.md", adoption)
+    _put(made / "ADOPTED.md", report)
+
+
+def _put(path: Path, content: str | Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8", newline="\n")
+    else:
+        shutil.copyfile(content, path)
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    if text.count(old) != 1:
+        raise RuntimeError(f"the template's {path.name} has {old!r} {text.count(old)} times")
+    path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+
+
+def _packages(pyproject: Path, packages: Packages) -> None:
+    """Let pyproject.toml have the training packages, apart from those of the command line.
+
+    Old pins may need another Python than the command line has: uv builds the training environment in any case.
+    """
+    text = pyproject.read_text(encoding="utf-8")
+    begin = text.index("  # training: ")
+    end = text.index("  # tests\n")
+    tracking = [line for line in packages.requirements if re.match(r"(azureml-mlflow|mlflow)\b", line)]
+    lines = [f"  {json.dumps(line)},\n" for line in packages.requirements]
+    own = [f"  {json.dumps(line)},\n" for line in tracking]
+    text = text[:begin] + "".join(["  # tracking\n", *own]) + text[end:]
+    training = "".join(["[project.optional-dependencies]\n# aml_config/train-conda.yml repeats them\ntraining = [\n", *lines])
+    text = text.replace("[project.scripts]", f"{training}]\n\n[project.scripts]")
+    pyproject.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _readme(readme: Path, adoption: Adoption) -> None:
+    """Let README.md tell of what is there, and not of the example."""
+    text = readme.read_text(encoding="utf-8")
+    text = text[: text.index("\nThe data in `sample-data/` are the Palmer penguins")]
+    entry = f"src/{adoption.code.entry}"
+    text = re.sub(r"(?m)^    src/train\.py +", f"    {entry:<32} ", text)
+    text = text.replace("`src/train.py`", f"`{entry}`")
+    text = re.sub(r"\n  `tests/test_train.py` goes with it: .*", "", text)
+    text = re.sub(r"\n- \*\*Another value\*\* .*", "", text)
+    again = "  together); then run `pip install -e .` again."
+    if again not in text:
+        raise RuntimeError("the template's README.md says something else of packages")
+    text = text.replace(again, "  together). `pip install -e .[training]` has them in this environment, too.")
+    if not adoption.data.files:
+        text = re.sub(r"(?m)^    sample-data/ .*\n", "", text)
+    text = text.replace("## Where things are\n", "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n")
+    if adoption.code.model and adoption.code.model != "outputs/model.pkl":
+        text = re.sub(r"(aml register-model -n \S+)", rf"\1 --asset-path {adoption.code.model}", text)
+    readme.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _check(made: Path) -> list[str]:
+    """What `aml check` of the new repository finds."""
+    command = [sys.executable, "-m", "aml", "check"]
+    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+    done = subprocess.run(command, cwd=made, capture_output=True, encoding="utf-8", errors="replace", env=variables)
+    if done.returncode not in (0, 1):
+        return [done.stderr.strip()]
+    return done.stdout.splitlines()[:-1]
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    own = (".venv", "runs", "mlruns", "__pycache__", ".git", ".pytest_cache")
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in files
+        if not set(own) & set(path.relative_to(folder).parts)
+    }
+
+
