@@ -3,6 +3,7 @@
     python dev.py demo      generate a repository, train a model in it and register it: about a minute
     python dev.py test      run the tests; arguments go to pytest, such as -m "not slow"
     python dev.py faults    try every fault at every request to Azure, and print what was survived: ten minutes
+    python dev.py adopt     make a model repository of code that you have; arguments go to aml-adopt
     python dev.py bench     print the benchmarks; arguments go to benchmarks/*.py
 
 What this needs goes into .venv beside this file, which dev.py makes anew whenever it is not whole. No other Python
@@ -149,6 +150,12 @@ def faults(arguments: list[str]) -> int:
     return test(["-m", "faults", "tests/faults", *arguments])
 
 
+def adopt(arguments: list[str], folder: Path) -> int:
+    """Run aml-adopt from this checkout, in the user's folder; returns its exit status."""
+    command = [str(prepare("adopt")), "-m", "aml_adopt", *arguments]
+    return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(TEMPLATE)}).returncode
+
+
 def bench(arguments: list[str]) -> int:
     """Measure in a repository made for it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
@@ -163,16 +170,19 @@ def main(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|bench", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|adopt|bench", required=True)
     demo_options = verbs.add_parser("demo")
     demo_options.add_argument("-o", "--output-dir", type=Path, default=TEMPLATE / "demo", help="default: %(default)s")
     verbs.add_parser("test")
     verbs.add_parser("faults")
+    verbs.add_parser("adopt")
     verbs.add_parser("bench")
-    passes_on = argv[:1] in (["test"], ["faults"], ["bench"])
+    passes_on = argv[:1] in (["test"], ["faults"], ["adopt"], ["bench"])
     args = parser.parse_args(argv[:1] if passes_on else argv)
     try:
         output_dir = args.output_dir.resolve() if args.verb == "demo" else TEMPLATE
+        if args.verb == "adopt":
+            return adopt(argv[1:], Path.cwd())
         if Path.cwd() != TEMPLATE:
             print(f"$ cd {TEMPLATE}")
             os.chdir(TEMPLATE)

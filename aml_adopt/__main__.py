@@ -1,7 +1,7 @@
 """`aml-adopt SOURCE`: make a model repository of code that somebody has.
 
-The exit status is 0 when the repository is there, 1 when the source cannot be converted, 2 when a choice is missing or a
-place is taken; then nothing is written.
+The exit status is 0 when the repository is there, 1 when the source cannot be converted, 2 when a choice is missing or
+a place is taken; then nothing is written.
 """
 
 import argparse
@@ -59,7 +59,9 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     if adoption.blocked:
         print("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
-        print(f"\naml-adopt: nothing was written: mend {count} in a copy of the source, and run it again", file=sys.stderr)
+        print(
+            f"\naml-adopt: nothing was written: mend {count} in a copy of the source, and run it again", file=sys.stderr
+        )
         return 1
     notes = adoption.notes
     if not dry:

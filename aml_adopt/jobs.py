@@ -50,7 +50,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
             jobs.conda.append(conda if isinstance(conda, Path) else (shown(source.root, path), conda or {}))
     if not found:
         found[LOCAL] = _plain(source, code, experiment, image)
-    for name, one in found.items():
+    for one in found.values():
         _hand_over(one, code.inputs, data, is_local=one.job.get("compute") == "local")
         if source.module:
             one.job["command"] = re.sub(
@@ -100,7 +100,11 @@ def _compute(configurations: list[tuple[Path, Runconfig]]) -> dict[str, Any]:
     for _, v1 in configurations:
         if not v1.local:
             section = v1.at("amlcompute")
-            known = {"name": v1.at("target"), "size": section["vmSize"], "max_instances": section["clusterMaxNodeCount"]}
+            known = {
+                "name": v1.at("target"),
+                "size": section["vmSize"],
+                "max_instances": section["clusterMaxNodeCount"],
+            }
             if known["name"] == "amlcompute":
                 known["name"] = section["name"]
             return {key: value for key, value in known.items() if value}
@@ -151,9 +155,9 @@ def _hand_over(one: Converted, inputs: list[DataInput], data: Data, is_local: bo
         path = here if is_local else data.there(wanted, here)
         one.job.setdefault("inputs", {})[wanted.name] = {"type": wanted.type, "path": path}
     for name, entry in one.job.get("inputs", {}).items():
-        path = entry.get("path") if isinstance(entry, dict) else None
-        if is_local and path and Path(path).is_absolute():  # docker bound it
-            entry["path"] = data.here(DataInput(name, entry["type"], Path(path)))
+        bound = entry.get("path") if isinstance(entry, dict) else None
+        if is_local and bound and Path(bound).is_absolute():  # docker bound it
+            entry["path"] = data.here(DataInput(name, entry["type"], Path(bound)))
 
 
 def _same(key: str, mount: str, wanted: DataInput) -> bool:

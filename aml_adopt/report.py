@@ -37,7 +37,9 @@ def document(source: str, notes: Iterable[Note], model: str | None, slug: str) -
     """ADOPTED.md."""
     notes = list(notes)
     text = [f"# Adopted from {source}", ""]
-    text += ["What aml-adopt took over, what it changed, and what is left to decide. Delete this file when that is done."]
+    text += [
+        "What aml-adopt took over, what it changed, and what is left to decide. Delete this file when that is done."
+    ]
     for kind in ("decide", "changed", "taken"):
         section = lines(notes, [kind])
         if section:

@@ -9,14 +9,13 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from aml_adopt import Note, Refusal
 from aml_adopt import code as code_module
 from aml_adopt import packages as packages_module
 from aml_adopt.code import Code
 from aml_adopt.data import Data
-from aml_adopt.jobs import CLUSTER, LOCAL, REMOTE, SIZE, Jobs
+from aml_adopt.jobs import CLUSTER, SIZE, Jobs
 from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
 from aml_adopt.source import Source
@@ -180,7 +179,9 @@ def _packages(pyproject: Path, packages: Packages) -> None:
     lines = [f"  {json.dumps(line)},\n" for line in packages.requirements]
     own = [f"  {json.dumps(line)},\n" for line in tracking]
     text = text[:begin] + "".join(["  # tracking\n", *own]) + text[end:]
-    training = "".join(["[project.optional-dependencies]\n# aml_config/train-conda.yml repeats them\ntraining = [\n", *lines])
+    training = "".join(
+        ["[project.optional-dependencies]\n# aml_config/train-conda.yml repeats them\ntraining = [\n", *lines]
+    )
     text = text.replace("[project.scripts]", f"{training}]\n\n[project.scripts]")
     pyproject.write_text(text, encoding="utf-8", newline="\n")
 
@@ -200,7 +201,10 @@ def _readme(readme: Path, adoption: Adoption) -> None:
     text = text.replace(again, "  together). `pip install -e .[training]` has them in this environment, too.")
     if not adoption.data.files:
         text = re.sub(r"(?m)^    sample-data/ .*\n", "", text)
-    text = text.replace("## Where things are\n", "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n")
+    text = text.replace(
+        "## Where things are\n",
+        "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n",
+    )
     if adoption.code.model and adoption.code.model != "outputs/model.pkl":
         text = re.sub(r"(aml register-model -n \S+)", rf"\1 --asset-path {adoption.code.model}", text)
     readme.write_text(text, encoding="utf-8", newline="\n")
@@ -224,5 +228,3 @@ def _contents(folder: Path) -> dict[str, bytes]:
         for path in files
         if not set(own) & set(path.relative_to(folder).parts)
     }
-
-

@@ -207,7 +207,7 @@ def attach(root: Path, changes: dict[str, str]) -> None:
     path = own_file(root)
     try:
         counting = read(root)
-        settings = {**(_read(path) if path.is_file() else {}), **{key: counting.get(key, "") for key in SETTINGS}}
+        settings = {**(_read(path) if path.is_file() else {}), **{key: counting[key] for key in SETTINGS if key in counting}}
     except Refusal:
         if changes.keys() != set(SETTINGS):
             raise Refusal(

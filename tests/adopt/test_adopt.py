@@ -1,0 +1,144 @@
+"""aml-adopt from end to end: what it makes of a source trains, is tracked and is registered."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ENVIRONMENT, TEMPLATE, Repository
+from uv import find_uv_bin
+
+SAMPLES = Path(__file__).parent / "samples"
+
+
+def adopt(source: Path, *arguments: str, status: int = 0, cwd: Path = TEMPLATE) -> str:
+    """Run aml-adopt as a user does, and return what it printed."""
+    command = [sys.executable, "-m", "aml_adopt", str(source), *arguments]
+    variables = {**ENVIRONMENT, "PYTHONPATH": str(TEMPLATE)}
+    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, encoding="utf-8", timeout=300)
+    assert done.returncode == status and "Traceback" not in done.stderr, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The ancestor's layout: models/model1 with v1 runconfigs, pins of Python 3.6, and a CSV beside it."""
+    folder = tmp_path_factory.mktemp("source") / "v1-repository"
+    shutil.copytree(SAMPLES / "v1-repository", folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def adopted(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    """The repository, and what was said; the source is as it was."""
+    out = tmp_path_factory.mktemp("adopted") / "credit-risk"
+    before = contents(source)
+    said = adopt(source, "-o", str(out))
+    assert contents(source) == before
+    yield out, said
+
+
+@pytest.mark.slow
+def test_a_v1_repository_trains_and_registers(adopted: tuple[Path, str]) -> None:
+    out, _ = adopted
+    python = out / ".venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    for command in (
+        ["venv", "-q", str(out / ".venv")],
+        ["pip", "install", "-q", "--python", str(python), "-e", str(out)],
+    ):
+        subprocess.run([find_uv_bin(), *command], check=True, env=ENVIRONMENT)
+    repository = Repository(out, python)
+    assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+    repository.aml("submit", "-c", "train-local")
+    assert "Test accuracy=0.8" in repository.aml("runs").stdout
+    assert (
+        "model credit-risk, version 1: outputs/model.pkl"
+        in repository.aml("register-model", "-n", "credit-risk").stdout
+    )
+    shutil.rmtree(out / ".venv")
+    for name in ("runs", "mlruns"):
+        shutil.rmtree(out / name)
+    for cache in out.rglob("__pycache__"):
+        shutil.rmtree(cache)
+
+
+@pytest.mark.slow
+def test_both_jobs_of_a_v1_repository(adopted: tuple[Path, str]) -> None:
+    out, _ = adopted
+    local, cluster = (
+        yaml.safe_load((out / "aml_config" / f"train-{name}.yml").read_text()) for name in ("local", "amlcompute")
+    )
+    assert local["command"] == cluster["command"] == 'python train.py --data-path "${{inputs.data}}"'
+    assert (local["compute"], local["inputs"]["data"]["path"]) == ("local", "../sample-data")
+    assert (cluster["compute"], cluster["inputs"]["data"]["path"]) == (
+        "azureml:cpu-nodes",
+        "azureml:credit-risk-data@latest",
+    )
+    assert yaml.safe_load((out / "aml_config" / "compute.yml").read_text())["name"] == "cpu-nodes"
+    data = yaml.safe_load((out / "aml_config" / "data.yml").read_text())
+    assert (data["name"], data["type"], data["path"]) == ("credit-risk-data", "uri_folder", "../sample-data")
+    assert "distribution" not in cluster  # v1's mpi section without a communicator
+
+
+@pytest.mark.slow
+def test_every_change_is_listed_and_the_example_is_gone(adopted: tuple[Path, str]) -> None:
+    out, said = adopted
+    document = (out / "ADOPTED.md").read_text(encoding="utf-8")
+    for change in (
+        "train.py:9: sklearn.externals.joblib -> joblib",
+        "train.py:44: run.log -> log_value",
+        "scikit-learn==1.1.3, the oldest later one that does",
+        "Python 3.11 instead of 3.6.2",
+        "azureml-defaults left out",
+        "v1 dataset 0d1b3a3c-5b6e-4d5e-9f6a-7c8d9e0f1a2b: v2 has no such ids",
+    ):
+        assert change in said and change in document, change
+    texts = "".join(
+        file.read_text(encoding="utf-8") for file in out.rglob("*") if file.suffix in (".md", ".yml", ".toml", ".csv")
+    )
+    assert not [word for word in ("penguin", "max_iter", "test_train", "{{ cookiecutter") if word in texts]
+    assert "azureml.core" not in (out / "src" / "train.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_same_again_gives_the_same(adopted: tuple[Path, str], source: Path) -> None:
+    out, said = adopted
+    before = contents(out)
+    assert adopt(source, "-o", str(out)) == said and contents(out) == before
+    (out / "README.md").write_text("mine", encoding="utf-8")
+    assert "is there already, and differs" in adopt(source, "-o", str(out), status=2)
+    assert (out / "README.md").read_text(encoding="utf-8") == "mine"
+
+
+def test_what_cannot_be_adopted_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert "nothing in " in adopt(tmp_path / "empty", status=2, cwd=tmp_path)
+    several = tmp_path / "several"
+    several.mkdir()
+    for name in ("train_a.py", "train_b.py"):
+        (several / name).write_text("from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n", encoding="utf-8")
+    assert "--entry train_b.py" in adopt(several, status=2, cwd=tmp_path)
+    assert "is in the source, which is never changed" in adopt(
+        several, "--entry", "train_a.py", "-o", str(several / "out"), status=2, cwd=tmp_path
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "several"]
+
+
+@pytest.mark.slow
+def test_code_that_nobody_can_convert_ends_with_a_report(tmp_path: Path) -> None:
+    folder = tmp_path / "asks"
+    folder.mkdir()
+    text = "from sklearn.svm import SVC\nn = int(input('How many? '))\nSVC().fit([[0], [1]], [0, 1])\n"
+    (folder / "train.py").write_text(text, encoding="utf-8")
+    said = adopt(folder, "-o", str(tmp_path / "out"), status=1, cwd=tmp_path)
+    assert "train.py:2: " in said and "nothing was written" in said
+    assert not (tmp_path / "out").exists()
