@@ -58,7 +58,9 @@ def _folds(command: str) -> list[int]:
     quoted = [False]
     for match in re.finditer(r'\\.|"|.', command):
         quoted += [quoted[-1] != (match[0] == '"')] * len(match[0])
-    return [match.start() for match in re.finditer(r" (?=--?[A-Za-z])", command) if not quoted[match.start()]]
+    return [
+        match.start() for match in re.finditer(r"(?<!python) (?=--?[A-Za-z])", command) if not quoted[match.start()]
+    ]
 
 
 def quote(text: str) -> str:

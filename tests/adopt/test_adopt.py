@@ -72,6 +72,38 @@ def test_a_v1_repository_trains_and_registers(adopted: tuple[Path, str]) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("sample", "data", "command", "model"),
+    [
+        ("plain-script", "data/credit.csv", "python train.py --credit", "outputs/model.pkl"),
+        ("notebook", "credit.csv", "python Train_model.py --credit", "outputs/risk.joblib"),
+        ("package", "data/credit.csv", "python -m risk.train --data", "outputs/models/risk.pkl"),
+    ],
+)
+def test_other_sources_train_and_register(
+    sample: str, data: str, command: str, model: str, installed: Repository, tmp_path: Path
+) -> None:
+    folder = tmp_path / sample
+    shutil.copytree(SAMPLES / sample, folder)
+    (folder / data).parent.mkdir(exist_ok=True)
+    shutil.copy(SAMPLES / "v1-repository" / "sample-data" / "credit.csv", folder / data)
+    before = contents(folder)
+    out = tmp_path / "credit-risk"
+    said = adopt(folder, "-o", str(out))
+    assert contents(folder) == before
+    repository = Repository(out, installed.python)
+    assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+    job = yaml.safe_load((out / "aml_config" / "train-local.yml").read_text())
+    assert job["command"].startswith(f'{command} "${{{{inputs.')
+    repository.aml("submit", "-c", "train-local")
+    registered = repository.aml("register-model", "-n", "credit-risk", "--asset-path", model).stdout
+    assert f"model credit-risk, version 1: {model}" in registered
+    assert (
+        f"aml register-model -n credit-risk{'' if model == 'outputs/model.pkl' else f' --asset-path {model}'}" in said
+    )
+
+
+@pytest.mark.slow
 def test_both_jobs_of_a_v1_repository(adopted: tuple[Path, str]) -> None:
     out, _ = adopted
     local, cluster = (
