@@ -199,14 +199,36 @@ def _script_name(path: Path, found: list[Import], files: set[Path]) -> str:
     return f"{stem}.py"
 
 
+def _highest(path: Path, found: list[Import], files: set[Path]) -> Path | None:
+    """The folder that holds the outermost package which relative imports reach from the entry; None without any."""
+    highest: Path | None = None
+    queue, seen = [(path, found)], {path}
+    while queue:
+        file, imports = queue.pop()
+        above = [file.parent, *file.parent.parents]
+        for one in imports:
+            if not 0 < one.level < len(above):
+                continue
+            if highest is None or highest.is_relative_to(above[one.level]):
+                highest = above[one.level]
+            base = above[one.level - 1].joinpath(*filter(None, one.module.split(".")))
+            targets = [base / f"{name}.py" for name in one.names] + [base.parent / f"{base.name}.py"] * bool(one.module)
+            for target in targets:
+                if target in files and target not in seen:
+                    seen.add(target)
+                    try:
+                        queue.append((target, imports_of(parse(read_code(target)))))
+                    except UNREADABLE:
+                        continue  # the tracer tells it
+    return highest
+
+
 def _package_top(path: Path, found: list[Import], files: set[Path]) -> Path | None:
     """The folder from which the entry has to run as a module of its package; None when it runs as a script."""
     top, package = path.parent, path.parent / "__init__.py" in files
     while top / "__init__.py" in files and top.parent != top:
         top = top.parent
-    deepest = max((one.level for one in found), default=0)
-    if deepest:
-        above = [path.parent, *path.parent.parents][min(deepest, len(path.parents) - 1)]
+    if above := _highest(path, found, files):
         return top if top in [above, *above.parents] else above
     parts = path.parent.relative_to(top).parts
     tops = {one.module.split(".")[0] for one in found}

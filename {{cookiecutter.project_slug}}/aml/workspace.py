@@ -24,7 +24,8 @@ SETTINGS = ("subscription_id", "resource_group", "workspace_name")
 ATTACH = "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
 SCOPE = re.compile(  # as v1's `az ml folder attach` wrote it
     r"/subscriptions/(?P<subscription_id>[^/]+)/resourceGroups/(?P<resource_group>[^/]+)"
-    r"/providers/Microsoft\.MachineLearningServices/workspaces/(?P<workspace_name>[^/]+)", re.IGNORECASE
+    r"/providers/Microsoft\.MachineLearningServices/workspaces/(?P<workspace_name>[^/]+)",
+    re.IGNORECASE,
 )
 WRONG = {"SubscriptionNotFound": 0, "InvalidSubscriptionId": 0, "ResourceGroupNotFound": 1}  # which of SETTINGS
 TO_TRAIN = "Microsoft.MachineLearningServices/workspaces/jobs/write"
@@ -207,7 +208,10 @@ def attach(root: Path, changes: dict[str, str]) -> None:
     path = own_file(root)
     try:
         counting = read(root)
-        settings = {**(_read(path) if path.is_file() else {}), **{key: counting[key] for key in SETTINGS if key in counting}}
+        settings = {
+            **(_read(path) if path.is_file() else {}),
+            **{key: counting[key] for key in SETTINGS if key in counting},
+        }
     except Refusal:
         if changes.keys() != set(SETTINGS):
             raise Refusal(
