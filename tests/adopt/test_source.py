@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aml_adopt import Refusal, source
@@ -556,6 +556,7 @@ def loaded(folder: Path, *command: str, project: Path) -> set[str]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["train.py", "p/train.py", "n/m/train.py"]).flatmap(graphs))
+@example(("n/m/train.py", {"n/m/train.py": "from . import f\n", "n/m/f.py": "from .. import e\n", "n/e.py": "\n"}))
 def test_what_python_loads_travels_and_loads_there(tmp_path: Path, graph: tuple[str, dict[str, str]]) -> None:
     entry, tree = graph
     shutil.rmtree(tmp_path)
