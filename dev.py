@@ -181,13 +181,14 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv[:1] if passes_on else argv)
     try:
         output_dir = args.output_dir.resolve() if args.verb == "demo" else TEMPLATE
-        if args.verb == "adopt":
-            return adopt(argv[1:], Path.cwd())
-        if Path.cwd() != TEMPLATE:
+        folder = Path.cwd()
+        if folder != TEMPLATE:
             print(f"$ cd {TEMPLATE}")
             os.chdir(TEMPLATE)
         if args.verb == "demo":
             return demo(output_dir)
+        if args.verb == "adopt":
+            return adopt(argv[1:], folder)
         return {"test": test, "faults": faults, "bench": bench}[args.verb](argv[1:])
     except Failure as failure:
         print(f"dev.py: {failure}", file=sys.stderr)
