@@ -8,9 +8,13 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aml_adopt import Note, Refusal
-from aml_adopt.report import document, lines
+from aml_adopt.report import asset_option, document, lines
+
+if TYPE_CHECKING:
+    from aml_adopt.source import Source
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -49,13 +53,11 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     if out is not None:
         out = out.resolve()
         name = out.name if re.fullmatch(repository.NAME, out.name) else None
-        if out.is_relative_to(source.root):
-            raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+        _require_outside(out, source)
     print(f"{source.why}\nresolving the packages, which takes up to a minute ...", file=sys.stderr, flush=True)
     adoption = repository.plan(source, name)
     out = out or Path.cwd() / adoption.slug
-    if out.is_relative_to(source.root):
-        raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+    _require_outside(out, source)
     if adoption.blocked:
         print("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
@@ -69,17 +71,21 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
     print("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
-    model = adoption.code.model
-    asset = f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
+    register = f"aml register-model -n {adoption.slug}{asset_option(adoption.code.model)}"
     print(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
         steps = [f"cd {out}", "python -m venv .venv", activate, "pip install -e .", "aml submit -c train-local"]
-        print("\n".join(f"  {step}" for step in [*steps, f"aml register-model -n {adoption.slug}{asset}"]))
+        print("\n".join(f"  {step}" for step in [*steps, register]))
     return 0
 
 
-def _read(root: Path, entry: str | None):  # type: ignore[no-untyped-def]  # source imports much
+def _require_outside(out: Path, source: "Source") -> None:
+    if out.is_relative_to(source.root):
+        raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+
+
+def _read(root: Path, entry: str | None) -> "Source":
     """The source; where several files may train, the one that is chosen at the terminal."""
     from aml_adopt import source
 

@@ -33,6 +33,11 @@ def _order(where: str) -> tuple[str, int]:
     return (file, int(cell)) if cell.isdigit() else (where, 0)
 
 
+def asset_option(model: str | None) -> str:
+    """What `aml register-model` has to be told of the model, where it is not what that verb takes by itself."""
+    return f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
+
+
 def document(source: str, notes: Iterable[Note], model: str | None, slug: str) -> str:
     """ADOPTED.md."""
     notes = list(notes)
@@ -44,7 +49,6 @@ def document(source: str, notes: Iterable[Note], model: str | None, slug: str) -
         section = lines(notes, [kind])
         if section:
             text += ["", f"## {TITLES[kind]}", "", *(f"- {line.strip()}" for line in section[2:])]
-    asset = f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
     text += ["", "## Try it", "", "    aml check", "    aml submit -c train-local"]
-    text += [f"    aml register-model -n {slug}{asset}", ""]
+    text += [f"    aml register-model -n {slug}{asset_option(model)}", ""]
     return "\n".join(text)

@@ -18,6 +18,7 @@ from aml_adopt.data import Data
 from aml_adopt.jobs import CLUSTER, SIZE, Jobs
 from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
+from aml_adopt.report import asset_option
 from aml_adopt.source import Source
 
 SLUG = "{{cookiecutter.project_slug}}"
@@ -205,8 +206,8 @@ def _readme(readme: Path, adoption: Adoption) -> None:
         "## Where things are\n",
         "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n",
     )
-    if adoption.code.model and adoption.code.model != "outputs/model.pkl":
-        text = re.sub(r"(aml register-model -n \S+)", rf"\1 --asset-path {adoption.code.model}", text)
+    option = asset_option(adoption.code.model)
+    text = re.sub(r"aml register-model -n \S+", lambda command: command[0] + option, text)
     readme.write_text(text, encoding="utf-8", newline="\n")
 
 
