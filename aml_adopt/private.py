@@ -19,7 +19,8 @@ _WORDS += r"|subscription_?key|private_?key|sas|sas_?token|access_?token|auth_?t
 _WORDS += r"|connection_?string|conn_?str)"
 _NAMES = re.compile(_WORDS, re.IGNORECASE)
 _PLACEHOLDER = re.compile(
-    r"(?i)<.*>|\{.*\}|\$.*|.*(your|example|placeholder|change_?me|xxx|\*\*\*|\.\.\.).*|todo|none|null"
+    r"(?i)<.*>|\{.*\}|\$.*|.*(your|example|placeholder|change_?me|\*\*\*|\.\.\.).*|todo|none|null"
+    r"|(.*[\W_])?x{3,}([\W_].*)?"  # three letters x happen in what is random, too
 )
 _PASSWORD = re.compile(r"(?i)(.*_)?(password|passwd|pwd)")
 

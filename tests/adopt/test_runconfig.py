@@ -160,7 +160,8 @@ def words(result: Converted) -> list[str]:
     for kind in ("inputs", "outputs"):
         for name, entry in result.job.get(kind, {}).items():
             text = text.replace("${{" + f"{kind}.{name}" + "}}", f"<{entry.get('path', kind)}>")
-    return shlex.split(text)
+    # Within double quotes bash takes \$ and \` for one character, too, and shlex does not.
+    return shlex.split(re.sub(r"\\(.)", lambda pair: pair[1] if pair[1] in "$`" else pair[0], text))
 
 
 def notes(result: Converted, kind: str) -> str:
@@ -367,8 +368,12 @@ def places(v1: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+PLAIN = {"script": "train.py", "environmentVariables": {}, "environment": {"environmentVariables": {"EXAMPLE_ENV_VAR": "x"}}}
+
+
 @SETTINGS
 @given(content=runs())
+@example(content=PLAIN | {"arguments": ["`", "$x", "a\\$", "\\\\`"]})
 def test_the_job_means_what_azureml_core_reads(oracle: Callable[..., Any], project: Path, content: Any) -> None:
     result = converted(project, content)
     v1, job = oracle(project, "train"), result.job
