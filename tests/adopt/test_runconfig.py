@@ -368,7 +368,11 @@ def places(v1: dict[str, Any]) -> dict[str, str]:
     return found
 
 
-PLAIN = {"script": "train.py", "environmentVariables": {}, "environment": {"environmentVariables": {"EXAMPLE_ENV_VAR": "x"}}}
+PLAIN = {
+    "script": "train.py",
+    "environmentVariables": {},
+    "environment": {"environmentVariables": {"EXAMPLE_ENV_VAR": "x"}},
+}
 
 
 @SETTINGS
