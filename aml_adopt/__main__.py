@@ -54,7 +54,11 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
         out = out.resolve()
         name = out.name if re.fullmatch(repository.NAME, out.name) else None
         _require_outside(out, source)
-    print(f"{source.why}\nresolving the packages, which takes up to a minute ...", file=sys.stderr, flush=True)
+    print(
+        f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...",
+        file=sys.stderr,
+        flush=True,
+    )
     adoption = repository.plan(source, name)
     out = out or Path.cwd() / adoption.slug
     _require_outside(out, source)

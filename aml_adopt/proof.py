@@ -21,9 +21,11 @@ IMPORT = "import importlib, sys; importlib.import_module(sys.argv[1])"
 def prove(packages: Packages, imports: Mapping[str, str]) -> Packages:
     """The packages, with what old ones import without asking for it; notes tell what does not import all the same.
 
-    Installs them in a folder that is removed again, which takes as long as a first training run's environment; the
-    packages' own code runs, nothing of the source. `imports`: as build() takes them, those of installed packages only.
+    Installs them in a folder that is removed again: what that downloads, the first training run finds in uv's cache.
+    The packages' own code runs, nothing of the source. `imports`: as build() takes them; tried are those of `packages`.
     """
+    names = {canonicalize_name(re.match(r"[\w.-]+", line)[0]) for line in packages.requirements}  # type: ignore[index]
+    imports = {name: where for name, where in imports.items() if names & {*_candidates(name)}}
     with tempfile.TemporaryDirectory() as folder:
         environment = _Environment(Path(folder))
         if reason := environment.make(packages):

@@ -18,6 +18,7 @@ from aml_adopt.data import Data
 from aml_adopt.jobs import CLUSTER, SIZE, Jobs
 from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
+from aml_adopt.proof import prove
 from aml_adopt.report import asset_option
 from aml_adopt.source import Source
 
@@ -72,6 +73,8 @@ def plan(source: Source, name: str | None = None) -> Adoption:
         template=template() / SLUG,
         extra=code.requirements,
     )
+    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
+        packages = prove(packages, code.imports)
     handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
     code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {
