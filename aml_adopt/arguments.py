@@ -1,5 +1,6 @@
 """Options of a script: how an input of the job reaches the code. sdk.py and contract.py both add them here."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,8 @@ import libcst as cst
 from aml_adopt import DataInput, input_name
 from aml_adopt.syntax import Key, Tree, add_import, expression, free, imports_end, insert, literal, quoted, space
 
-Block = cst.Module | cst.IndentedBlock | cst.SimpleStatementSuite
+# Packages that read the command line, and refuse options that they do not know.
+READERS = ("absl", "click", "docopt", "fire", "hydra", "simple_parsing", "tap", "typer", "tyro")
 
 
 @dataclass(frozen=True)
@@ -168,16 +170,8 @@ class Options:
         block = [name for name in self._wanted if name not in self._parser]
         if not block:
             return module
-        parser, args = self._block_parser, self._block_args
-        read = f"{args}, sys.argv[1:] = {parser}.parse_known_args()  # leaves what is not its own"
-        if not self.is_entry:
-            read = f"{args}, _ = {parser}.parse_known_args()"
-        made = f"\n{parser} = argparse.ArgumentParser(allow_abbrev=False)\n"
-        code = made + "".join(self._line(name, parser) for name in block) + read + "\n"
-        at = imports_end(module)
-        module = space(insert(module, at, code), at + len(block) + 2)
-        module = add_import(module, "import argparse")
-        return add_import(module, "import sys") if self.is_entry else module
+        lines = [self._line(name, self._block_parser) for name in block]
+        return _block(module, self._block_parser, self._block_args, lines, self.is_entry)
 
     def _line(self, name: str, parser: str) -> str:
         want = self._wanted[name]
@@ -185,6 +179,18 @@ class Options:
         needed = default or ("required=True" if self.is_entry else "")
         words = [quoted(self.flags[name]).value, needed, f"help={quoted(want.help.replace('%', '%%')).value}"]
         return f"{parser}.add_argument({', '.join(word for word in words if word)})\n"
+
+
+def _block(module: cst.Module, parser: str, args: str, lines: list[str], takes: bool) -> cst.Module:
+    """The module with a parser of its own after the imports, which takes its options off the command line or not."""
+    read = f"{args}, _ = {parser}.parse_known_args()"
+    if takes:
+        read = f"{args}, sys.argv[1:] = {parser}.parse_known_args()  # leaves what is not its own"
+    made = f"\n{parser} = argparse.ArgumentParser(allow_abbrev=False)\n"
+    at = imports_end(module)
+    module = space(insert(module, at, "".join([made, *lines, read, "\n"])), at + len(lines) + 2)
+    module = add_import(module, "import argparse")
+    return add_import(module, "import sys") if takes else module
 
 
 def _declare(module: cst.Module, number: int, lines: Any) -> cst.Module:
@@ -211,9 +217,10 @@ def _declare(module: cst.Module, number: int, lines: Any) -> cst.Module:
 
 
 def declare(text: str, inputs: Iterable[DataInput]) -> str:
-    """The entry script's text, its argparse parser knowing the options that its other modules read as well.
+    """The entry script's text, which lets the options pass that its other modules read.
 
-    Without a parser, or when it has these options, the text comes back as it is.
+    Its argparse parser knows them as well; before another reader of the command line they are taken out. Where there is
+    neither, or the options are known, the text comes back as it is.
     """
     try:
         tree = Tree(text)
@@ -222,7 +229,13 @@ def declare(text: str, inputs: Iterable[DataInput]) -> str:
     parsers = Parsers(tree)
     known = {option.flag for option in parsers.options()}
     new = sorted({entry.flag for entry in inputs if entry.flag} - known)
-    if not new or not parsers.parsers:
+    help = 'help="data, read in another module"'
+    if new and parsers.parsers:
+        lines = [f'.add_argument("{flag}", {help})\n' for flag in new]
+        return _declare(tree.module, 0, lambda parser: [parser + line for line in lines]).code
+    imported = {str(name).partition(".")[0] for name in re.findall(r"(?m)^\s*(?:import|from)\s+(\w+)", text)}
+    if not new or not imported & set(READERS):
         return text
-    lines = [f'.add_argument("{flag}", help="data, read in another module")\n' for flag in new]
-    return _declare(tree.module, 0, lambda parser: [parser + line for line in lines]).code
+    parser = free(tree.module, "parser", "input_parser")
+    lines = [f'{parser}.add_argument("{flag}", {help})\n' for flag in new]
+    return _block(tree.module, parser, "_", lines, True).code

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from aml_adopt import DataInput, Note, arguments, contract, notebook, sdk
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
+from aml_adopt.static import Modules
 from aml_adopt.tree import shown
 
 
@@ -25,6 +26,7 @@ class Code:
 
 def convert(source: Source) -> Code:
     """Change the code so that it trains as a job. Raises Refusal for a notebook that cannot be read."""
+    modules = Modules(source.code, source.root, source.entry.parent)
     code = Code(next(place for place, path in source.code.items() if path == source.entry))
     elsewhere: list[DataInput] = []
     for place, path in source.code.items():
@@ -33,14 +35,14 @@ def convert(source: Source) -> Code:
             code.requirements += [(line, shown(source.root, path)) for line in script.requirements]
             code.notes += script.notes
             for beside, text in script.files.items():
-                _module(source, code, beside, path, text, [], elsewhere)
-            _module(source, code, place, path, script.text, script.lines, elsewhere)
+                _module(source, modules, code, beside, path, text, [], elsewhere)
+            _module(source, modules, code, place, path, script.text, script.lines, elsewhere)
         elif path.suffix == ".py":
             try:
                 text = read_code(path)
             except UNREADABLE:
                 continue  # the source has a note of it
-            _module(source, code, place, path, text, [], elsewhere)
+            _module(source, modules, code, place, path, text, [], elsewhere)
         else:
             code.files[place] = path
     entry = code.files[code.entry]
@@ -56,6 +58,7 @@ def convert(source: Source) -> Code:
 
 def _module(
     source: Source,
+    modules: Modules,
     code: Code,
     place: str,
     path: Path,
@@ -66,7 +69,7 @@ def _module(
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
     rewritten = sdk.rewrite(text, file, is_entry)
-    checked = contract.check(rewritten.text, file, is_entry, source.root, source.entry.parent, text)
+    checked = contract.check(rewritten.text, file, is_entry, modules, text)
     code.files[place] = checked.text
     for note in [*rewritten.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]

@@ -1,17 +1,35 @@
 """Where code breaks the contract of a cloud job: data by inputs, results below outputs/, nobody at the keyboard."""
 
 import ast
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
 
 import libcst as cst
 
 from aml_adopt import DataInput, Note
-from aml_adopt.arguments import Option, Options, Parsers, Wanted
+from aml_adopt.arguments import Option, Options, Wanted
+from aml_adopt.paths import (
+    ABSOLUTE,
+    ADDRESS,
+    CHECKS,
+    DATA,
+    MODEL_METHODS,
+    MODEL_WRITERS,
+    MODELS,
+    PATHS,
+    TEMPORARY,
+    WRITER_METHODS,
+    WRITERS,
+    Paths,
+    Root,
+)
 from aml_adopt.private import VALUES, hide, is_secret
+from aml_adopt.resources import may_hold_secrets
+from aml_adopt.static import SETTINGS, SETTINGS_LIMIT, Modules, Values
 from aml_adopt.syntax import (
     GONE,
     Sweep,
@@ -28,57 +46,6 @@ from aml_adopt.syntax import (
 )
 
 TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
-
-# Functions that read, and those that write: the position and the names of the argument that is the path.
-_PANDAS = "csv table excel parquet json pickle feather hdf fwf sas stata orc xml spss"
-_PANDAS_PATH = ("filepath_or_buffer", "io", "path", "path_or_buf", "path_or_buffer")
-_OTHERS = "builtins.open io.open codecs.open gzip.open bz2.open zipfile.ZipFile tarfile.open joblib.load torch.load"
-_OTHERS += " PIL.Image.open scipy.io.loadmat"
-_POLARS = [f"polars.{how}_{kind}" for how in ("read", "scan") for kind in ("csv", "parquet", "json", "ipc")]
-READERS: dict[str, tuple[int, tuple[str, ...]]] = {
-    **dict.fromkeys((f"pandas.read_{kind}" for kind in _PANDAS.split()), (0, _PANDAS_PATH)),
-    **dict.fromkeys(_POLARS, (0, ("source",))),
-    **{f"numpy.{name}": (0, ("file", "fname")) for name in ("load", "loadtxt", "genfromtxt", "fromfile")},
-    **{name: (0, ("path", "top")) for name in ("os.listdir", "os.walk", "os.scandir")},
-    **{name: (0, ("pathname",)) for name in ("glob.glob", "glob.iglob")},
-    **dict.fromkeys(_OTHERS.split(), (0, ("file", "filename", "fp", "f", "file_name"))),
-    "cv2.imread": (0, ("filename",)),
-    "geopandas.read_file": (0, ("filename",)),
-    "pyarrow.parquet.read_table": (0, ("source",)),
-    "sqlite3.connect": (0, ("database",)),
-    "torchvision.datasets.ImageFolder": (0, ("root",)),
-    "tensorflow.keras.utils.image_dataset_from_directory": (0, ("directory",)),
-    "tensorflow.keras.preprocessing.image_dataset_from_directory": (0, ("directory",)),
-    "xgboost.DMatrix": (0, ("data",)),
-}
-READER_METHODS = {"flow_from_directory": (0, ("directory",))}
-WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
-    **dict.fromkeys(("joblib.dump", "torch.save", "dill.dump"), (1, ("filename", "f", "file"))),
-    **{f"numpy.{name}": (0, ("file", "fname")) for name in ("save", "savez", "savez_compressed", "savetxt")},
-    **{f"{keras}.models.save_model": (1, ("filepath",)) for keras in ("keras", "tensorflow.keras")},
-    "matplotlib.pyplot.savefig": (0, ("fname",)),
-    **dict.fromkeys(("os.makedirs", "os.mkdir"), (0, ("name", "path"))),
-}
-_TABLES = [f"to_{kind}" for kind in "csv json parquet pickle excel feather html".split()]
-_SAVES = "save save_weights save_model save_pretrained savefig"
-WRITER_METHODS = {
-    **dict.fromkeys(_TABLES, (0, ("path_or_buf", "path", "excel_writer", "buf"))),
-    **dict.fromkeys(_SAVES.split(), (0, ("filepath", "path", "fname", "filename", "save_directory"))),
-}
-OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
-MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensorflow.keras.models.save_model")
-MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
-PATHS = (
-    *("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser"),
-    *("os.path.normpath", "builtins.str", "os.fspath"),
-)
-CHECKS = ("os.path.exists", "os.path.isdir", "os.path.isfile")
-DATA = re.compile(
-    r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)"
-)
-ABSOLUTE = re.compile(r"[A-Za-z]:[\\/]|[\\/]|~[\\/]|file:")
-ADDRESS = re.compile(r"[a-z][a-z0-9]+://|azureml:")
-TEMPORARY = re.compile(r"/tmp/|/dev/|/var/tmp/")
 
 # Old names that later releases lack, and what was always the same. scikit-learn: "What's new" 0.18 and 0.20
 # (cross_validation, grid_search, learning_curve), 0.21 and 0.23 (externals.joblib, externals.six).
@@ -108,21 +75,11 @@ class Checked:
     travels: list[tuple[Path, str]] = field(default_factory=list)  # files to copy, and where to, from the code's folder
 
 
-class Root(NamedTuple):
-    """Where a path comes from."""
-
-    node: cst.BaseExpression | None  # the literal, or None
-    option: Option | None
-    joined: bool  # whether more is appended to it
-    beside: bool = False  # whether it begins with __file__
-    pattern: bool = False  # whether its gaps are filled in, by .format or %
-
-
-def check(text: str, file: str, is_entry: bool, root: Path, folder: Path, original: str | None = None) -> Checked:
+def check(text: str, file: str, is_entry: bool, modules: Modules, original: str | None = None) -> Checked:
     """Check one module, and mend what is certain.
 
-    `root` is the source, `folder` where the script runs from, `original` the text whose lines the notes are to name
-    when the text was rewritten before.
+    `file` is its path in the source, `original` the text whose lines the notes are to name when the text was rewritten
+    before.
     """
     body = text.removeprefix("\ufeff")
     try:
@@ -135,32 +92,35 @@ def check(text: str, file: str, is_entry: bool, root: Path, folder: Path, origin
         return Checked(
             text, [Note("blocked", f"{file}:{line}", f"is not Python 3: {hide(reason)}: {advice}")], [], None
         )
-    work = _Check(tree, file, is_entry, root, folder, original)
+    work = _Check(tree, file, is_entry, modules, original)
     module = work.run()
     new = text if module.code == tree.module.code else text[: len(text) - len(body)] + module.code
     return Checked(new, work.notes, work.inputs, work.model, work.travels)
 
 
+@dataclass
+class _Read:
+    """What a module reads, and the option that it gets."""
+
+    root: Root
+    text: str
+    base: str  # of the text, without a pattern such as *.csv
+    path: Path | None  # on this machine
+    type: Literal["uri_file", "uri_folder"]
+    wanted: Wanted
+
+
 class _Check:
-    def __init__(self, tree: Tree, file: str, is_entry: bool, root: Path, folder: Path, original: str | None) -> None:
-        self.tree, self.file, self.is_entry, self.root, self.folder = (
-            tree,
-            file,
-            is_entry,
-            root.resolve(),
-            folder.resolve(),
-        )
+    def __init__(self, tree: Tree, file: str, is_entry: bool, modules: Modules, original: str | None) -> None:
+        self.tree, self.file, self.is_entry, self.root, self.folder = tree, file, is_entry, modules.root, modules.folder
+        self.path = modules.root / file
+        self.place = modules.places.get(self.path, self.path.name)  # below the code's folder
         self.source_line = lines_of(original, tree.module.code) if original is not None else lambda line: line
         self.notes: list[Note] = []
         self.inputs: list[DataInput] = []
         self.travels: list[tuple[Path, str]] = []
         self.model: str | None = None
-        self.parsers = Parsers(tree)
-        self.by_dest = {option.dest: option for option in self.parsers.options()}
-        self.given: dict[Any, list[cst.BaseExpression]] = {}  # what calls in the module give to a parameter
-        for call in tree.all(cst.Call):
-            for param, value in tree.parameters(call):
-                self.given.setdefault(tree.key(param.name), []).append(value)
+        self.paths = Paths(tree, Values(tree, self.path, modules))
         self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}
         self.imports: list[str] = []
         self.folders: list[str] = []  # to make
@@ -195,146 +155,6 @@ class _Check:
             module = add_import(module, wanted)
         return module
 
-    # Where paths come from
-
-    def roots(self, node: cst.BaseExpression | None, joined: bool = False, depth: int = 8) -> Iterator[Root]:
-        """The literals and options that a path begins with."""
-        if node is None or not depth:
-            return
-        if literal(node) is not None:
-            yield Root(node, None, joined)
-        elif isinstance(node, cst.FormattedString):
-            first = node.parts[0] if node.parts else None
-            if isinstance(first, cst.FormattedStringExpression):
-                yield from self.roots(first.expression, True, depth - 1)
-            elif isinstance(first, cst.FormattedStringText):
-                yield Root(node, None, joined)
-        elif isinstance(node, cst.Name):
-            if node.value == "__file__":
-                yield Root(None, None, joined, beside=True)
-                return
-            key = self.tree.key(node)
-            values = self.tree.bindings.get(key, []) if key else []
-            values = self.given.get(key, []) if values in ([], [None]) else values  # type: ignore[assignment]
-            if len(values) <= 4 and None not in values:
-                for value in values:
-                    yield from self.roots(value, joined, depth - 1)
-        elif isinstance(node, cst.Attribute):
-            if self.parsers.of(node.value) and node.attr.value in self.by_dest:
-                yield Root(None, self.by_dest[node.attr.value], joined)
-            elif node.attr.value in ("parent", "absolute", "resolve"):
-                yield from self.roots(node.value, True, depth - 1)
-        elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
-            yield from self.roots(node.left, True, depth - 1)
-        elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
-            yield from (root._replace(pattern=True) for root in self.roots(node.left, joined, depth - 1))
-        elif isinstance(node, cst.Call):
-            name = self.tree.qualified(node.func)
-            if isinstance(node.func, cst.Attribute) and node.func.attr.value == "format" and not name:
-                yield from (root._replace(pattern=True) for root in self.roots(node.func.value, joined, depth - 1))
-            elif name in PATHS and node.args:
-                yield from self.roots(node.args[0].value, joined or len(node.args) > 1, depth - 1)
-            elif name == "os.path.dirname" and node.args:
-                yield from self.roots(node.args[0].value, True, depth - 1)
-            elif name in OPENERS and node.args:
-                yield from self.roots(node.args[0].value, joined, depth - 1)
-            elif isinstance(node.func, cst.Attribute) and node.func.attr.value in (
-                "joinpath",
-                "resolve",
-                "absolute",
-                "open",
-            ):
-                yield from self.roots(node.func.value, joined or node.func.attr.value == "joinpath", depth - 1)
-
-    def whole(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
-        """The whole path as it will be, when the code says it."""
-        if node is None or not depth:
-            return None
-        changed = self.new.get(node)
-        if changed is not None:
-            return literal(changed) if isinstance(changed, cst.CSTNode) else None
-        if (text := literal(node)) is not None:
-            return text
-        if isinstance(node, cst.Name) and (key := self.tree.key(node)):
-            values = self.tree.bindings.get(key, [])
-            values = self.given.get(key, []) if values in ([], [None]) else values  # type: ignore[assignment]
-            return self.whole(values[0], depth - 1) if len(values) == 1 else None
-        if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
-            return self.whole(self.by_dest[node.attr.value].default, depth - 1)
-        if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
-            parts = [self.whole(side, depth - 1) for side in (node.left, node.right)]
-            return ("/" if isinstance(node.operator, cst.Divide) else "").join(parts) if None not in parts else None  # type: ignore[arg-type]
-        if isinstance(node, cst.Call) and (self.tree.qualified(node.func) in (*PATHS, *OPENERS)):
-            count = 1 if self.tree.qualified(node.func) in OPENERS else len(node.args)
-            parts = [self.whole(arg.value, depth - 1) for arg in node.args[:count]]
-            return "/".join(part.rstrip("/\\") for part in parts if part) if None not in parts else None
-        return None
-
-    def _path(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
-        position, names = place
-        for arg in call.args:
-            if arg.keyword and arg.keyword.value in names:
-                return arg.value
-        plain = [arg.value for arg in call.args if not arg.keyword and not arg.star]
-        return plain[position] if position < len(plain) else None
-
-    def _opens_to_write(self, call: cst.Call) -> bool:
-        mode = next((arg.value for arg in call.args if arg.keyword and arg.keyword.value == "mode"), None)
-        method = isinstance(call.func, cst.Attribute) and not self.tree.qualified(call.func)
-        plain = [arg.value for arg in call.args if not arg.keyword]
-        at = 0 if method else 1
-        mode = mode or (plain[at] if len(plain) > at else None)
-        return bool(re.search("[wax]", (mode is not None and self.tree.constant(mode)) or ""))
-
-    def calls(self) -> Iterator[tuple[cst.Call, cst.BaseExpression, bool]]:
-        """The calls that read or write a path: the call, the path, whether it writes."""
-        for call in self.tree.all(cst.Call):
-            name = self.tree.qualified(call.func)
-            method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
-            path, writes = None, False
-            if name in OPENERS:
-                path, writes = self._path(call, READERS[name]), self._opens_to_write(call)
-            elif place := READERS.get(name):
-                path = self._path(call, place)
-            elif place := WRITERS.get(name):
-                path, writes = self._path(call, place), True
-            elif name and not name.startswith("builtins.") and self.tree.qualified(call.func).split(".")[0] == "mlflow":
-                continue
-            elif method in READER_METHODS:
-                path = self._path(call, READER_METHODS[method])
-            elif method in WRITER_METHODS:
-                path, writes = self._path(call, WRITER_METHODS[method]), True
-            elif method in (
-                "read_text",
-                "read_bytes",
-                "write_text",
-                "write_bytes",
-                "mkdir",
-                "open",
-                "glob",
-                "rglob",
-                "iterdir",
-            ):
-                base = call.func.value if isinstance(call.func, cst.Attribute) else None
-                if self._is_path(base):
-                    path = base
-                    writes = method.startswith(("write", "mkdir")) or (method == "open" and self._opens_to_write(call))
-            if path is not None:
-                yield call, path, writes
-
-    def _is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
-        """Whether an expression is certainly a pathlib path."""
-        if isinstance(node, cst.Call):
-            return self.tree.qualified(node.func) in PATHS[:2]
-        if isinstance(node, cst.BinaryOperation):
-            return isinstance(node.operator, cst.Divide) and self._is_path(node.left, depth)
-        if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
-            return self.by_dest[node.attr.value].type == "Path"
-        if isinstance(node, cst.Name) and depth and (key := self.tree.key(node)):
-            values = self.tree.bindings.get(key, [])
-            return bool(values) and all(value is not None and self._is_path(value, depth - 1) for value in values)
-        return False
-
     # Results
 
     def _writes(self) -> set[cst.CSTNode]:
@@ -342,29 +162,37 @@ class _Check:
         texts: dict[str, int] = {}  # what is written, and from which line on
         written: set[cst.CSTNode] = set()
         saved = False
-        for call, path, writes in self.calls():
+        for call, path, writes in self.paths.calls():
             if not writes:
                 continue
             saved = saved or not self.tree.qualified(call.func).startswith("os.")
-            for root in self.roots(path):
+            for root in self.paths.anchors(path):
                 if root.option:
                     self._option_default(root.option)
+                elif root.node is not None and root.value is not None:
+                    if self._known_outputs(root):
+                        written.add(root.node)
+                        texts.setdefault(str(root.value), self.tree.line(call))
                 elif root.node is not None and isinstance(root.node, cst.FormattedString):
                     self._formatted(root.node)
                 elif root.node is not None:
                     written.add(root.node)
                     texts.setdefault(str(literal(root.node)), self.tree.line(call))
-        for call, path, writes in self.calls():  # what is read later, under the same name
-            for root in self.roots(path) if not writes else ():
-                if root.node is not None and literal(root.node) in texts:
-                    if self.tree.line(call) > texts[str(literal(root.node))]:
-                        written.add(root.node)
+        for call, path, writes in self.paths.calls():  # what is read later, under the same name
+            for root in self.paths.anchors(path) if not writes else ():
+                said = literal(root.node) if root.value is None else str(root.value)
+                if root.node is not None and said in texts and self.tree.line(call) > texts[said]:
+                    written.add(root.node)
+                    if root.value is not None:
+                        self._known_outputs(root)
         for call in self.tree.all(cst.Call):
             if self.tree.qualified(call.func) in CHECKS and call.args:
                 written |= {
-                    root.node for root in self.roots(call.args[0].value) if root.node and literal(root.node) in texts
+                    root.node
+                    for root in self.paths.roots(call.args[0].value)
+                    if root.node and literal(root.node) in texts
                 }
-        for node in written:
+        for node in written - self.new.keys():
             self._below_outputs(node)
         self.model = self._find_model()
         if self.is_entry and not saved and not self._logs_model():
@@ -395,8 +223,50 @@ class _Check:
         if new is None:
             return
         self.new[node] = quoted(new, node)
+        self.paths.becomes[node] = new
         self._make(new)
         self.note("changed", node, f"{text} -> {new}: a job keeps what is below outputs/")
+
+    def _known_outputs(self, root: Root) -> bool:
+        """Lead a path below outputs/ that is put together, or says where the code lies; False when it may stay."""
+        node, value = root.node, root.value
+        assert node is not None and value is not None
+        if node in self.new:
+            return True
+        path = Path(value)
+        if path.is_absolute() and path.is_relative_to(self.root):
+            home = self.path.parent if path.is_relative_to(self.path.parent) else self.root
+            text = path.relative_to(home).as_posix()
+            new: str | None = self._outputs(text) or text
+        else:
+            new = self._outputs(str(value))
+        if new is None:
+            return False
+        self._become(root, quoted(new), isinstance(value, Path))
+        self.paths.becomes[node] = new
+        self._make(f"{new}/" if root.joined else new)
+        self.note("changed", node, f"{self._short(node)} -> {new}: a job keeps what is below outputs/")
+        return True
+
+    def _become(self, root: Root, new: cst.BaseExpression, is_path: bool) -> None:
+        """Put something else where a path has a known value."""
+        node = root.node
+        assert node is not None
+        if is_path:
+            plain = any(
+                isinstance(one, cst.ImportFrom) and self.tree.code(one).startswith("from pathlib import Path")
+                for one in self.tree.all(cst.ImportFrom)
+            )
+            new = expression(f"{'Path' if plain else 'pathlib.Path'}(PART)", PART=new)
+            if not plain:
+                self.imports.append("import pathlib")
+        if root.parts and isinstance(node, cst.Call):
+            new = node.with_changes(args=[node.args[0].with_changes(value=new), *node.args[root.parts :]])
+        self.new[node] = new
+
+    def _short(self, node: cst.CSTNode) -> str:
+        code = " ".join(self.tree.code(node).split())
+        return code if len(code) <= 60 else f"{code[:57]}..."
 
     def _make(self, path: str) -> None:
         self.folders.append(path.rpartition("/")[0] or "outputs")
@@ -413,12 +283,13 @@ class _Check:
         self.note("changed", node, f"{first.value} -> {new + ends}: a job keeps what is below outputs/")
 
     def _option_default(self, option: Option) -> None:
-        default = next(iter(self.roots(option.default)), None)
+        default = next(iter(self.paths.roots(option.default)), None)
         text = literal(default.node) if default and default.node else None
         if text is not None and default and default.node and default.node not in self.new:
             new = self._outputs(text)
             if new is not None:
                 self.new[default.node] = quoted(new, default.node)
+                self.paths.becomes[default.node] = new
                 self.note(
                     "changed",
                     option.call,
@@ -438,15 +309,19 @@ class _Check:
             method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
             what: cst.BaseExpression | None = None
             if name in MODEL_WRITERS:
-                path, what = self._path(call, WRITERS[name]), call.args[0].value if call.args else None
+                path, what = self.paths.argument(call, WRITERS[name]), call.args[0].value if call.args else None
             elif name in ("pickle.dump", "cloudpickle.dump", "dill.dump"):
-                path, what = self._path(call, (1, ("file",))), call.args[0].value if call.args else None
+                path, what = self.paths.argument(call, (1, ("file",))), call.args[0].value if call.args else None
             elif method in MODEL_METHODS and not name.startswith(("mlflow", "numpy", "PIL")):
-                path = self._path(call, WRITER_METHODS[method])
+                path = self.paths.argument(call, WRITER_METHODS[method])
                 what = call.func.value if isinstance(call.func, cst.Attribute) else None
+            elif own := [given for given, writes in self.paths.own(call) if writes]:
+                path, what = own[0], next((arg.value for arg in call.args if arg.value is not own[0]), None)
+                if not MODELS.fullmatch(self.paths.whole(path) or ""):
+                    continue
             else:
                 continue
-            whole = self.whole(path)
+            whole = self.paths.whole(path)
             if whole and not ABSOLUTE.match(whole):
                 likely = re.search(
                     r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", self.tree.code(what) if what else ""
@@ -465,65 +340,106 @@ class _Check:
     # Data
 
     def _reads(self, written: set[cst.CSTNode]) -> Options | None:
-        wanted: dict[cst.CSTNode, Wanted] = {}
-        kinds: dict[str, Literal["uri_file", "uri_folder"]] = {}
-        places: dict[str, Path | None] = {}
+        found: dict[cst.CSTNode, _Read] = {}
         shared: dict[str, Wanted] = {}
         seen: set[cst.CSTNode] = set()
-        for _, root, is_folder in self._read_roots(written):
+        for call, root, is_folder in self._read_roots(written):
             if root.option:
                 self._option_input(root.option, is_folder or root.joined)
                 continue
             if root.node is None or root.node in seen or root.node in self.new:
                 continue
-            if root.pattern or isinstance(root.node, cst.FormattedString):
-                seen.add(root.node)
+            seen.add(root.node)
+            if root.value is None and (root.pattern or isinstance(root.node, cst.FormattedString)):
                 self._partial(root.node)
                 continue
-            seen.add(root.node)
-            text = str(literal(root.node))
+            text = str(literal(root.node) if root.value is None else root.value)
             if ADDRESS.match(text) or not text or (text in (".", "./") and not self.is_entry):
                 continue
             base = re.split(r"[^\\/]*[*?\[]", text)[0] if re.search(r"[*?\[]", text) else text
-            rest = text[len(base) :]
             path = self._locate(base or ".")
-            folder = is_folder or root.joined or bool(rest) or (path is not None and path.is_dir())
-            if not self.is_entry:
-                self._elsewhere(root.node, text if not rest else base, path)
+            if root.value is not None and self.paths.values.holds_code(base or "."):
+                self._beside(root.node)
                 continue
-            name = self._name(root.node, base)
+            if path and self._travel(call, root, base, path):
+                continue
+            folder = path.is_dir() if path else is_folder or root.joined or base != text
             if text not in shared:
-                like = root.node
-                shared[text] = Wanted(
-                    name,
-                    quoted(base.rstrip("/\\") or ".", like) if rest else _default(like),
-                    "data: a " + ("folder" if folder else "file"),
-                )
-            wanted[root.node] = shared[text]
-            kinds[text] = "uri_folder" if folder else "uri_file"
-            places[text] = path
-        if not wanted:
+                default = quoted(self._relative(base), root.node)
+                if root.value is None and base == text:
+                    default = _default(root.node)  # type: ignore[assignment]
+                name = self._name(root.node, base)
+                shared[text] = Wanted(name, default, "data: a " + ("folder" if folder else "file"))
+            found[root.node] = _Read(root, text, base, path, "uri_folder" if folder else "uri_file", shared[text])
+        if not found:
             return None
-        options = Options(self.tree, wanted, self.is_entry)
-        for literal_node, name in options.uses.items():
-            text = str(literal(literal_node))
-            rest = text[len(re.split(r"[^\\/]*[*?\[]", text)[0]) :] if re.search(r"[*?\[]", text) else ""
-            new = options.expression(literal_node)
-            if rest:
-                new = expression(f"os.path.join(OPTION, {quoted(rest).value})", OPTION=new)
-                self.imports.append("import os")
-            self.new[literal_node] = new
-            flag, place = options.flags[name], places[text]
-            if name not in {entry.name for entry in self.inputs}:
-                self.inputs.append(DataInput(name, kinds[text], place, flag))
-                self.note("changed", literal_node, f"{text} -> the option {flag}, an input of the job")
-                if place is None:
-                    self.note("decide", literal_node, f"{text} is not on this machine: give inputs.{name} a path")
+        options = Options(self.tree, {node: read.wanted for node, read in found.items()}, self.is_entry)
+        for node, name in options.uses.items():
+            self._to_option(found[node], options.expression(node), name, options.flags[name])
         return options
+
+    def _to_option(self, read: "_Read", new: cst.BaseExpression, name: str, flag: str) -> None:
+        """Let what is read come from an option."""
+        node = read.root.node
+        assert node is not None
+        rest, is_path = read.text[len(read.base) :], isinstance(read.root.value, Path)
+        if rest and not is_path:
+            new = expression(f"os.path.join(OPTION, {quoted(rest).value})", OPTION=new)
+            self.imports.append("import os")
+        self._become(read.root, new, is_path)
+        if name in {entry.name for entry in self.inputs}:
+            return
+        self.inputs.append(DataInput(name, read.type, read.path, flag))
+        text = read.text if read.root.value is None else self._short(node)
+        self.note("changed", node, f"{text} -> the option {flag}, an input of the job")
+        if read.path is None:
+            self.note("decide", node, f"{read.text} is not on this machine: give inputs.{name} a path")
+
+    def _relative(self, text: str) -> str:
+        """A path as it may stand in code: below the source where it is there."""
+        path = Path(os.path.normpath(text))
+        if path.is_absolute() and path.is_relative_to(self.root):
+            return path.relative_to(self.root).as_posix()
+        return text.rstrip("/\\") or "."
+
+    def _travel(self, call: cst.CSTNode, root: Root, text: str, path: Path) -> bool:
+        """Whether a file goes with the code, and not as data: settings, and what lies in a module's own folder."""
+        assert root.node is not None
+        if self.root not in path.parents or path.is_dir() and self.is_entry or _size(path) > TRAVELS:
+            return False
+        settings = path.suffix.lower() in SETTINGS and _size(path) <= SETTINGS_LIMIT and not self._is_table(call)
+        beside = isinstance(root.value, str | Path) and Path(root.value).is_absolute()
+        if not settings and self.is_entry and DATA.fullmatch(path.name):
+            return False
+        if beside and path.is_relative_to(self.path.parent):
+            inside = path.relative_to(self.path.parent).as_posix()
+            place = (PurePosixPath(self.place).parent / inside).as_posix()
+        elif not beside and not Path(text).is_absolute() and ".." not in re.split(r"[\\/]", text):
+            place = inside = PurePosixPath(text.replace("\\", "/")).as_posix()
+        elif settings:
+            place = path.relative_to(self.root).as_posix()
+            self._become(root, quoted(place, root.node), isinstance(root.value, Path))
+            self.note("changed", root.node, f"{self._short(root.node)} -> {place}, which travels with the code")
+        else:
+            return False
+        if settings and may_hold_secrets(path):
+            self.note(
+                "decide", root.node, f"{path.name} may hold secrets, so it is left out: let the job read them elsewhere"
+            )
+            return True
+        if (path, place) not in self.travels:
+            self.travels.append((path, place))
+        if root.node not in self.new:
+            self.note("taken", root.node, f"{inside} travels with the code")
+        return True
+
+    def _is_table(self, call: cst.CSTNode) -> bool:
+        name = self.tree.qualified(call.func) if isinstance(call, cst.Call) else ""
+        return name.split(".")[0] in ("pandas", "polars", "pyarrow", "geopandas", "xgboost")
 
     def _read_roots(self, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CSTNode, Root, bool]]:
         """What is read: by a known call, or a literal that plainly names data."""
-        for call, path, writes in self.calls():
+        for call, path, writes in self.paths.calls():
             name = self.tree.qualified(call.func)
             method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
             folder = name in ("os.listdir", "os.walk", "os.scandir") or method in (
@@ -535,12 +451,12 @@ class _Check:
             folder = (
                 (folder and not name.startswith("glob.")) or "from_directory" in name or name.endswith("ImageFolder")
             )
-            for root in self.roots(path) if not writes else ():
+            for root in self.paths.anchors(path) if not writes else ():
                 if root.beside:
                     self._beside(path)
                 elif root.node not in written:
                     yield call, root, folder
-        handed = {option.default for option in self.by_dest.values()}
+        handed = {option.default for option in self.paths.by_dest.values()}
         for node in self.tree.all(cst.SimpleString | cst.ConcatenatedString):
             text = literal(node)
             parent = self.tree.parents[node]
@@ -549,10 +465,17 @@ class _Check:
             )
             if plain and text and DATA.fullmatch(text) and not ADDRESS.match(text) and self._names_data(node, text):
                 yield node, Root(node, None, False), False
-        for option in self.by_dest.values():
+        for option in self.paths.by_dest.values():
             text = literal(option.default) if option.default else None
             place = self._locate(text) if text else None
-            if place and option.default not in self.new and self.is_entry and not self._outputs_like(option):
+            settings = place and place.suffix.lower() in SETTINGS  # which the code's folder has
+            if (
+                place
+                and not settings
+                and option.default not in self.new
+                and self.is_entry
+                and not self._outputs_like(option)
+            ):
                 yield option.call, Root(None, option, False), place.is_dir()
 
     def _names_data(self, node: cst.CSTNode, text: str) -> bool:
@@ -604,7 +527,7 @@ class _Check:
         """An option of the script that is read: it is the input, and the code stays."""
         if not self.is_entry or any(entry.name == option.dest for entry in self.inputs):
             return
-        default = next(iter(self.roots(option.default)), None)
+        default = next(iter(self.paths.roots(option.default)), None)
         text = literal(default.node) if default and default.node else None
         if text and (ADDRESS.match(text) or re.match(r"(\./)?outputs\b", text)):
             return
@@ -628,38 +551,10 @@ class _Check:
             )
             self.note("decide", node, f"the path begins with {text} and differs from run to run: {mend}")
 
-    def _elsewhere(self, node: cst.CSTNode, text: str, path: Path | None) -> None:
-        """Data that another module than the entry reads."""
-        inside = path is not None and (path == self.root or self.root in path.parents)
-        steps = text.replace("\\", "/")
-        if path and inside and not ABSOLUTE.match(text) and ".." not in steps.split("/") and _size(path) < TRAVELS:
-            self.travels.append((path, steps.removeprefix("./").rstrip("/")))
-            self.note("taken", node, f"{text} travels with the code")
-        else:
-            self.note("decide", node, f"{text} is not where a job runs: let the function take the path as a parameter, "
-                      "and give it an option of the script that trains")  # fmt: skip
-
-    def _beside(self, path: cst.BaseExpression) -> None:
-        """A path that begins at the module's own folder."""
-        rest = [str(literal(node)) for node in _all_literals(self.tree, path)]
-        found = (self.root / self.file).parent.joinpath(*rest).resolve() if rest else None
-        if (
-            found
-            and found.exists()
-            and self.root in found.parents
-            and _size(found) < TRAVELS
-            and ".." not in "/".join(rest).split("/")
-        ):
-            place = found.relative_to(self.folder).as_posix() if self.folder in found.parents else found.name
-            if (found, place) not in self.travels:
-                self.travels.append((found, place))
-            self.note("taken", path, f"{'/'.join(rest)}, beside the module, travels with the code")
-        else:
-            self.note(
-                "decide",
-                path,
-                "a path from __file__ leads to data that does not travel with the code: take it from an option",
-            )
+    def _beside(self, path: cst.CSTNode) -> None:
+        """A path that begins at the module's own folder, and goes on as the code runs."""
+        text = "a path from __file__ leads to what does not travel with the code: take it from an option"
+        self.note("decide", path, text)
 
     # Nobody at the keyboard
 
@@ -865,21 +760,6 @@ class _Replace(cst.CSTTransformer):
 
 def _default(node: cst.BaseExpression) -> cst.BaseExpression:
     return node.with_changes(lpar=[], rpar=[])
-
-
-def _all_literals(tree: Tree, node: cst.BaseExpression) -> list[cst.CSTNode]:
-    if isinstance(node, cst.Name) and (key := tree.key(node)):
-        values = tree.bindings.get(key, [])
-        return _all_literals(tree, values[0]) if len(values) == 1 and values[0] is not None else []
-    if literal(node) is not None:
-        return [node]
-    found: list[cst.CSTNode] = []
-    for child in node.children:
-        parts = [child.value] if isinstance(child, cst.Arg) else [child]
-        for part in parts:
-            if isinstance(part, cst.BaseExpression):
-                found += _all_literals(tree, part)
-    return found
 
 
 def _size(path: Path) -> int:

@@ -111,8 +111,10 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
 
 
 def _slug(source: Source) -> str:
-    """A name for the model: the notebook's or script's where it says something, else the nearest folder's that does."""
-    names = [source.project.name, source.root.name, source.entry.stem]
+    """A name for the model: of the nearest folder that says something, else of the script or notebook."""
+    above = [source.entry.parent, *source.entry.parents]
+    folders = above[: above.index(source.root) + 1]
+    names = [*dict.fromkeys(folder.name for folder in folders), source.entry.stem]
     slugs = [re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
     fits = [slug for slug in slugs if re.fullmatch(NAME, slug)]
     return next((slug for slug in fits if slug not in GENERIC), f"{fits[0]}-model" if fits else "adopted-model")

@@ -35,7 +35,7 @@ def add(root: Path, project: Path, path: Path, key: str, files: set[Path], closu
             continue
         if file.suffix in TABLES:
             continue  # data, which the job has as an input
-        if SECRET_FILES.search(file.name) or _has_secret(file):
+        if may_hold_secrets(file):
             notes.append(
                 Note(
                     "decide", shown(root, file), "may hold secrets, so it is left out: let the job read them elsewhere"
@@ -64,10 +64,12 @@ def named(
     return found
 
 
-def _has_secret(path: Path) -> bool:
-    """Whether a JSON or YAML file has a password or the like, as far as names tell."""
+def may_hold_secrets(path: Path) -> bool:
+    """Whether a file has a password or the like, as far as its name and the names in JSON and YAML tell."""
     import yaml
 
+    if SECRET_FILES.search(path.name):
+        return True
     if path.suffix not in (".json", ".yaml", ".yml"):
         return False
     try:

@@ -27,10 +27,10 @@ def write(job: dict[str, Any], comments: dict[Keys, str]) -> str:
 
 def _commented(value: Any, keys: Keys, comments: dict[Keys, str]) -> Any:
     from ruamel.yaml.comments import CommentedMap
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString, FoldedScalarString
+    from ruamel.yaml.scalarstring import FoldedScalarString
 
     if isinstance(value, dict):
-        mapping = CommentedMap((key, _commented(inner, (*keys, key), comments)) for key, inner in value.items())
+        mapping = CommentedMap((_text(key), _commented(inner, (*keys, key), comments)) for key, inner in value.items())
         for key in value:
             if comment := comments.get((*keys, key)):
                 width = 116 - 2 * len(keys)
@@ -43,13 +43,19 @@ def _commented(value: Any, keys: Keys, comments: dict[Keys, str]) -> Any:
         return [_commented(item, keys, comments) for item in value]
     if not isinstance(value, str):
         return value
-    printable = not NOT_PRINTABLE.search(value)
-    if keys == ("command",) and re.fullmatch(r"\S+( \S+)+", value) and printable:
+    if keys == ("command",) and re.fullmatch(r"\S+( \S+)+", value) and not NOT_PRINTABLE.search(value):
         folded = FoldedScalarString(value)
         folded.fold_pos = _folds(value)
         return folded
+    return _text(value)
+
+
+def _text(value: str) -> str:
+    """A key or a text, in quotation marks where YAML 1.1, which azure-ai-ml reads, takes it for something else."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
     tag = yaml.SafeLoader("").resolve(yaml.ScalarNode, value, (True, False))  # type: ignore[no-untyped-call]
-    plain = tag == "tag:yaml.org,2002:str" and printable
+    plain = tag == "tag:yaml.org,2002:str" and not NOT_PRINTABLE.search(value)
     return value if plain else DoubleQuotedScalarString(value)  # ruamel writes YAML 1.2, where `yes` is a text
 
 

@@ -14,6 +14,7 @@ from aml_adopt import DataInput
 from aml_adopt.contract import Checked, check
 from aml_adopt.private import hide, is_secret
 from aml_adopt.sdk import rewrite
+from aml_adopt.static import Modules
 
 SAVED = 'import joblib\njoblib.dump(m, "outputs/m.pkl")\n'
 
@@ -29,12 +30,13 @@ def source(tmp_path: Path) -> Path:
 
 def checked(source: Path, text: str, is_entry: bool = True) -> Checked:
     """What check gives; the result parses, and checking it again changes nothing."""
-    done = check(text, "code/train.py", is_entry, source, source / "code")
+    done = check(text, "code/train.py", is_entry, Modules({}, source, source / "code"))
     if not any(note.kind == "blocked" for note in done.notes):
         ast.parse(done.text)
-        again = check(done.text, "code/train.py", is_entry, source, source / "code")
+        again = check(done.text, "code/train.py", is_entry, Modules({}, source, source / "code"))
         assert again.text == done.text
-        assert (again.inputs, again.model) == (done.inputs, done.model)
+        assert again.model == done.model
+        assert again.inputs == done.inputs or not is_entry  # a module's options are the entry's
     return done
 
 
@@ -144,13 +146,13 @@ def test_data_with_a_changing_name_is_for_the_owner(source: Path, path: str) -> 
     assert kinds(done, "decide") == ["code/train.py:1"]
 
 
-def test_data_of_another_module_travels_or_is_named(source: Path) -> None:
+def test_data_of_another_module_travels_or_is_an_input(source: Path) -> None:
     text = 'import pandas as pd\na = pd.read_csv("local.csv")\nb = pd.read_csv("../data/x.csv")\n'
     done = checked(source, text, is_entry=False)
-    assert done.text == text
+    assert 'pd.read_csv("local.csv")' in done.text and "pd.read_csv(args.x)" in done.text
     assert done.travels == [(source / "code" / "local.csv", "local.csv")]
-    assert kinds(done, "taken") == ["code/train.py:2"]
-    assert kinds(done, "decide") == ["code/train.py:3"]
+    assert (kinds(done, "taken"), kinds(done, "changed")) == (["code/train.py:2"], ["code/train.py:3"])
+    assert done.inputs == [DataInput("x", "uri_file", source / "data" / "x.csv", "--x")]
 
 
 def test_data_beside_the_module_travels(source: Path) -> None:
@@ -374,7 +376,7 @@ def test_hide_lets_no_secret_through(name: str, value: str) -> None:
 def test_lines_are_those_of_the_original(source: Path) -> None:
     original = "from azureml.core import Run\nimport joblib\n\nrun = Run.get_context()\nrun.log('a', x)\n\njoblib.dump(m, 'm.pkl')\n"
     text = rewrite(original, "code/train.py", True).text
-    done = check(text, "code/train.py", True, source, source / "code", original)
+    done = check(text, "code/train.py", True, Modules({}, source, source / "code"), original)
     assert [note.where for note in done.notes] == ["code/train.py:7"]
 
 
@@ -391,7 +393,7 @@ def test_code_that_keeps_the_contract_comes_back_byte_for_byte(
     tmp_path: Path, parts: list[str], newline: str, last: bool, mark: bool
 ) -> None:
     text = ("\ufeff" if mark else "") + "\n".join(parts).replace("\n", newline) + (newline if last else "")
-    done = check(text, "train.py", False, tmp_path, tmp_path)
+    done = check(text, "train.py", False, Modules({}, tmp_path, tmp_path))
     assert (done.text, done.notes, done.inputs, done.travels) == (text, [], [], [])
 
 
@@ -408,9 +410,9 @@ BREACHES = st.sampled_from(
 @given(st.lists(BREACHES, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_the_result_parses_and_is_final(tmp_path: Path, parts: list[str], newline: str, is_entry: bool) -> None:
     text = "\n".join(["import os", *parts, ""]).replace("\n", newline)
-    once = check(text, "train.py", is_entry, tmp_path, tmp_path)
+    once = check(text, "train.py", is_entry, Modules({}, tmp_path, tmp_path))
     ast.parse(once.text)
-    again = check(once.text, "train.py", is_entry, tmp_path, tmp_path)
+    again = check(once.text, "train.py", is_entry, Modules({}, tmp_path, tmp_path))
     assert again.text == once.text
     assert again.model == once.model
     assert "hunter2" not in once.text + repr(once.notes)

@@ -454,6 +454,7 @@ def test_this_machines_shell_reads_a_quoted_argument_as_it_was(text: str) -> Non
 
 @SETTINGS
 @given(content=runs())
+@example(content=PLAIN | {"environmentVariables": {"ON": "", "n": "no"}})
 def test_the_same_twice(project: Path, content: Any) -> None:
     first, second = (converted(project, content) for _ in range(2))
     assert dump(first) == dump(second)

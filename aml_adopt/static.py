@@ -1,0 +1,287 @@
+"""What expressions are worth before anything runs: paths and settings, as far as the code and its files say them."""
+
+import json
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import libcst as cst
+
+from aml_adopt.closure import UNREADABLE, read_code
+from aml_adopt.package_files import toml
+from aml_adopt.syntax import Key, Tree, literal
+
+DEPTH = 12  # of names that lead to other names
+SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
+SETTINGS_LIMIT = 100_000  # bytes; what is larger is data
+SAME = ("os.path.abspath", "os.path.realpath", "os.path.normpath", "os.path.expanduser", "os.fspath", "builtins.str")
+PATH_TYPES = ("pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.WindowsPath")
+OPENERS = ("builtins.open", "io.open", "codecs.open")
+ENVIRONMENT = ("os.environ.get", "os.getenv")
+LOADERS = {
+    **dict.fromkeys(("json.load", "json.loads"), "json"),
+    **dict.fromkeys(("yaml.safe_load", "yaml.load", "yaml.full_load"), "yaml"),
+    **dict.fromkeys(("toml.load", "toml.loads", "tomllib.load", "tomllib.loads", "tomli.load", "tomli.loads"), "toml"),
+}
+
+
+class Modules:
+    """The modules of a project by their names, each parsed when it is asked for."""
+
+    def __init__(self, files: Mapping[str, Path], root: Path, folder: Path) -> None:
+        """`files`: path below the code's folder -> file; `root`: the source; `folder`: where the script runs from."""
+        self.root, self.folder = root, folder
+        self.files = {
+            place.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for place, path in files.items()
+        }
+        self.places = {path: place for place, path in files.items()}
+        self._values: dict[Path, Values | None] = {}
+
+    def values(self, name: str) -> "tuple[Values, str] | None":
+        """The module that a dotted name begins with, and the rest of the name."""
+        parts = name.split(".")
+        for length in range(len(parts) - 1, 0, -1):
+            if path := self.files.get(".".join(parts[:length])):
+                found = self.of(path)
+                return (found, ".".join(parts[length:])) if found else None
+        return None
+
+    def of(self, path: Path) -> "Values | None":
+        if path not in self._values:
+            try:
+                self._values[path] = Values(Tree(read_code(path)), path, self)
+            except (*UNREADABLE, cst.ParserSyntaxError):
+                self._values[path] = None
+        return self._values[path]
+
+
+class Values:
+    """The values of a module's expressions: texts, paths, and what settings files hold; None where they are unknown."""
+
+    def __init__(self, tree: Tree, file: Path, modules: Modules) -> None:
+        self.tree, self.file, self.modules = tree, file, modules
+
+    @cached_property
+    def given(self) -> dict[Any, list[cst.BaseExpression]]:
+        """What calls in the module give to each parameter of its functions."""
+        given: dict[Any, list[cst.BaseExpression]] = {}
+        for call in self.tree.all(cst.Call):
+            for param, value in self.tree.parameters(call):
+                given.setdefault(self.tree.key(param.name), []).append(value)
+        return given
+
+    def bound(self, key: Key | None) -> list[cst.BaseExpression]:
+        """All that a variable may be; nothing when something unknown may give it a value."""
+        values = self.tree.bindings.get(key, []) if key else []
+        if values in ([], [None]):
+            values = [*self.given.get(key, [])] or [*self._default(key)]
+        return [] if None in values else values  # type: ignore[return-value]
+
+    def _default(self, key: Key | None) -> list[cst.BaseExpression]:
+        assignments = key[0][key[1]] if key else ()
+        nodes = [getattr(one, "node", None) for one in assignments]
+        return [node.default for node in nodes if isinstance(node, cst.Param) and node.default]
+
+    def qualified(self, node: cst.CSTNode) -> str:
+        """The dotted name that a name or attribute was imported as; of relative imports, too."""
+        name = self.tree.qualified(node)
+        up = len(name) - len(name.lstrip("."))
+        if not up:
+            return name
+        package = self.modules.places.get(self.file, "").split("/")[:-1]
+        return ".".join([*package[: len(package) - up + 1], name[up:]]) if up <= len(package) else ""
+
+    def of(self, node: cst.BaseExpression | None, depth: int = DEPTH) -> Any:
+        """The value of an expression: str, Path, what a settings file holds, or None."""
+        if node is None or not depth:
+            return None
+        if (text := literal(node)) is not None:
+            return text
+        try:
+            return self._value(node, depth - 1)
+        except (TypeError, ValueError, KeyError, IndexError):
+            return None
+
+    def _value(self, node: cst.BaseExpression, depth: int) -> Any:
+        match node:
+            case cst.Integer():
+                return int(node.value)
+            case cst.Name("__file__"):
+                return str(self.file)
+            case cst.Name():
+                values = self.bound(self.tree.key(node))
+                return self.of(values[0], depth) if len(values) == 1 else self._imported(node, depth)
+            case cst.FormattedString():
+                parts = [self._part(part, depth) for part in node.parts]
+                return None if None in parts else "".join(parts)  # type: ignore[arg-type]
+            case cst.BinaryOperation(operator=cst.Divide() | cst.Add()):
+                left, right = self.of(node.left, depth), self.of(node.right, depth)
+                if isinstance(node.operator, cst.Divide):
+                    return Path(left) / right if Path in (type(left), type(right)) or isinstance(left, Path) else None
+                return left + right if isinstance(left, str) and isinstance(right, str) else None
+            case cst.Subscript(slice=[cst.SubscriptElement(slice=cst.Index(value=index))]):
+                return self._item(node.value, index, depth)
+            case cst.Attribute():
+                return self._attribute(node, depth)
+            case cst.Call():
+                return self._call(node, depth)
+        return None
+
+    def _part(self, part: cst.BaseFormattedStringContent, depth: int) -> str | None:
+        if isinstance(part, cst.FormattedStringText):
+            return part.value if "\\" not in part.value and "{" not in part.value else None
+        if isinstance(part, cst.FormattedStringExpression) and not part.format_spec and not part.conversion:
+            value = self.of(part.expression, depth)
+            return str(value) if isinstance(value, str | Path) else None
+        return None
+
+    def _imported(self, node: cst.BaseExpression, depth: int) -> Any:
+        """A variable of another module."""
+        found = self.modules.values(self.qualified(node))
+        return found[0].named(found[1], depth) if found else None
+
+    def named(self, name: str, depth: int = DEPTH) -> Any:
+        """The value of a variable of the module's own level, or of Class.attribute."""
+        first, _, attribute = name.partition(".")
+        scope = self.tree.scopes.get(self.tree.module) or next(iter(self.tree.scopes.values()), None)
+        scope = getattr(scope, "globals", None)
+        assignments = list(scope[first]) if scope else []
+        if len(assignments) != 1 or "." in attribute:
+            return None
+        if attribute:
+            node = getattr(assignments[0], "node", None)
+            return self._of_class(node, attribute, depth) if isinstance(node, cst.ClassDef) else None
+        values = self.bound((assignments[0].scope, first))
+        return self.of(values[0], depth) if len(values) == 1 else self._again(assignments[0], depth)
+
+    def _again(self, assignment: Any, depth: int) -> Any:
+        """What a module has from another one."""
+        node = getattr(assignment, "node", None)
+        if not isinstance(node, cst.ImportFrom) or isinstance(node.names, cst.ImportStar):
+            return None
+        for alias in node.names:
+            name = alias.asname.name if alias.asname else alias.name
+            if isinstance(name, cst.Name) and name.value == assignment.name:
+                return self._imported(name, depth) if depth else None
+        return None
+
+    def _of_class(self, node: cst.ClassDef, attribute: str, depth: int) -> Any:
+        for statement in node.body.body:
+            for part in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
+                target = part.targets[0].target if isinstance(part, cst.Assign) else getattr(part, "target", None)
+                if isinstance(target, cst.Name) and target.value == attribute:
+                    return self.of(part.value, depth)  # type: ignore[attr-defined]
+        return None
+
+    def _item(self, of: cst.BaseExpression, index: cst.BaseExpression, depth: int) -> Any:
+        key = self.of(index, depth)
+        if isinstance(of, cst.Attribute) and of.attr.value == "parents":
+            base = self.of(of.value, depth)
+            return base.parents[key] if isinstance(base, Path) else None
+        if isinstance(of, cst.Attribute) and self.tree.qualified(of) == "os.environ":
+            return None
+        value = self.of(of, depth)
+        return value[key] if isinstance(value, dict | list) else None
+
+    def _attribute(self, node: cst.Attribute, depth: int) -> Any:
+        if self.tree.qualified(node):
+            return self._imported(node, depth)
+        if isinstance(node.value, cst.Name) and node.value.value in self.tree.classes:
+            return self.named(f"{node.value.value}.{node.attr.value}", depth)
+        made = self.bound(self.tree.key(node.value)) if isinstance(node.value, cst.Name) else []
+        if len(made) == 1 and isinstance(made[0], cst.Call):  # settings = Settings(): its class says the rest
+            name = getattr(made[0].func, "value", "")
+            if isinstance(name, str) and name in self.tree.classes:
+                return self.named(f"{name}.{node.attr.value}", depth)
+            if (found := self.modules.values(self.qualified(made[0].func))) and found[1] in found[0].tree.classes:
+                return found[0].named(f"{found[1]}.{node.attr.value}", depth)
+        value = self.of(node.value, depth)
+        return value.parent if isinstance(value, Path) and node.attr.value == "parent" else None
+
+    def _call(self, node: cst.Call, depth: int) -> Any:
+        name = self.qualified(node.func)
+        args = [arg.value for arg in node.args if not arg.star]
+        if name in ("os.getcwd", "pathlib.Path.cwd"):
+            return Path() if name.startswith("pathlib") else "."
+        if name in ENVIRONMENT:
+            return self.of(args[1], depth) if len(args) == 2 else None
+        if name in PATH_TYPES or name == "os.path.join":
+            parts = [self.of(arg, depth) for arg in args]
+            if not parts or not all(isinstance(part, str | Path) for part in parts):
+                return None
+            return Path(*parts) if name in PATH_TYPES else str(Path(*parts))
+        if name in SAME and args:
+            value = self.of(args[0], depth)
+            return str(value) if isinstance(value, str | Path) else None
+        if name == "os.path.dirname" and args:
+            value = self.of(args[0], depth)
+            return str(Path(value).parent)
+        if (kind := LOADERS.get(name)) and args:
+            return self._settings(args[0], kind, depth)
+        if name in OPENERS and args:
+            return self.of(args[0], depth)
+        if isinstance(node.func, cst.Attribute) and not name:
+            return self._method(node.func, args, depth)
+        return self._result(node, name, depth) if not node.args else None
+
+    def _method(self, func: cst.Attribute, args: list[cst.BaseExpression], depth: int) -> Any:
+        value, how = self.of(func.value, depth), func.attr.value
+        if isinstance(value, Path):
+            if how in ("resolve", "absolute", "expanduser", "open", "read_text"):
+                return value
+            if how == "joinpath":
+                return value.joinpath(*[self.of(arg, depth) for arg in args])
+            if how == "as_posix":
+                return str(value)
+        if isinstance(value, str | Path) and how == "read":
+            return value
+        if isinstance(value, dict) and how == "get" and args:
+            return value.get(self.of(args[0], depth))
+        return None
+
+    def _result(self, node: cst.Call, name: str, depth: int) -> Any:
+        """What a function without arguments returns."""
+        home, own = self, getattr(node.func, "value", "")
+        if name and (found := self.modules.values(name)):
+            home, own = found
+        functions = home.tree.functions.get(str(own), [])
+        if len(functions) != 1:
+            return None
+        returns = [one for one in home.tree.all(cst.Return) if home.tree.around(one, cst.FunctionDef) is functions[0]]
+        return home.of(returns[0].value, depth) if len(returns) == 1 else None
+
+    def _settings(self, node: cst.BaseExpression, kind: str, depth: int) -> Any:
+        value = self.of(node, depth)
+        path = self.locate(value) if isinstance(value, str | Path) else None
+        return read_settings(path, kind) if path else None
+
+    def holds_code(self, value: str | Path) -> bool:
+        """Whether a path is the folder of the script or the module, or one around it."""
+        path = Path(value) if Path(value).is_absolute() else self.locate(value)
+        if path is None:
+            return False
+        inside = (self.modules.folder, self.file.parent)
+        return any(path.resolve() in (folder, *folder.parents) for folder in inside)
+
+    def locate(self, value: str | Path) -> Path | None:
+        """The file or folder that a path means: seen from its script's folder, or a folder above it."""
+        folder = self.modules.folder
+        while folder == self.modules.root or self.modules.root in folder.parents:
+            if (path := folder / value).exists():
+                return path.resolve()
+            folder = folder.parent
+        return None
+
+
+def read_settings(path: Path, kind: str) -> Any:
+    """What a settings file holds; None when it cannot be read."""
+    import yaml
+
+    try:
+        if path.stat().st_size > SETTINGS_LIMIT:
+            return None
+        text = path.read_text(encoding="utf-8-sig")
+        return json.loads(text) if kind == "json" else toml(text) if kind == "toml" else yaml.safe_load(text)
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return None
