@@ -75,6 +75,7 @@ def test_the_generated_configuration_is_sound(model: Path) -> None:
         ("compute: azureml:cpu-cluster\n", "", r":1: no compute"),
         ("code: ../src", "code: ../src/train.py", r":5: code ../src/train.py is a file"),
         ("code: ../src", "code: ../source", r":5: code ../source does not exist"),
+        ("python train.py", "python -m src.train", r":6: module src.train is not in src: mend the command, or code"),
         ("  conda_file: train-conda.yml", "  conda_file: conda.yml", r":13: conda_file conda.yml does not exist"),
         ("  image: mcr", "  build: {path: .}\n  image: mcr", r":11: an environment needs either an image or a build"),
         (
@@ -205,8 +206,8 @@ def test_mistakes_in_other_files_are_found_with_their_line(
         ("a.txt", "-----BEGIN RSA PRIVATE KEY-----", r"src/a\.txt:1: looks like a secret"),
         ("a.py", "password = 'correct horse'", None),  # blanks: prose, as in a test or a message
         ("a.py", "password = os.environ['PASSWORD']", None),
-        (".git/config", "x", r"src/\.git: git's own folder would travel"),
-        ("venv/pyvenv.cfg", "x", r"src/venv: a virtual environment would travel"),
+        (".git/config", "password = 'correct-horse'", None),  # never travels
+        ("venv/pyvenv.cfg", "password = 'correct-horse'", None),
     ],
 )
 def test_what_should_not_travel_is_found(model: Path, name: str, text: str, finding: str | None) -> None:
@@ -222,10 +223,35 @@ def test_what_should_not_travel_is_found(model: Path, name: str, text: str, find
 def test_a_snapshot_over_100_mb_is_found_unless_ignored(model: Path) -> None:
     with (model / "src" / "large.bin").open("wb") as large:
         large.truncate(TOO_LARGE + 1)
-    assert {re.sub(":.*", "", one) for one in check(model)} == {"src"}
+    (finding,) = set(check(model))
+    travels = "100 MB would travel with the code, 100 of them large.bin"
+    assert finding == f"src: {travels}: name in {Path('src/.amlignore')} what no job needs"
     with (model / "src" / ".amlignore").open("a", encoding="utf-8") as rules:
         rules.write("*.bin\n")
     assert list(check(model)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "is_there"),
+    [
+        ("birds.train", True),
+        ("birds", True),  # its __main__.py
+        ("train", True),
+        ("birds.trian", False),
+        ("birds.parts", False),  # a package, which does not run
+        ("torch.distributed.run", True),  # of the environment
+        ("src.birds.train", False),
+    ],
+)
+def test_a_module_that_the_command_runs_is_looked_for(model: Path, module: str, is_there: bool) -> None:
+    for name in ("__init__.py", "__main__.py", "train.py", "parts/__init__.py"):
+        (model / "src" / "birds" / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / "src" / "birds" / name).touch()
+    for name in ("train-local.yml", JOB):
+        replace(model / "aml_config" / name, "python train.py", f"python -m {module}")
+    findings = list(check(model))
+    assert len(findings) == (0 if is_there else 2)
+    assert all(f"module {module} is not in src" in one for one in findings)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from aml import Refusal, snapshot
+from aml import Refusal, snapshot, storage
 from conftest import Repository
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -101,6 +101,27 @@ def test_links_are_followed_and_a_link_that_leads_back_is_not(tmp_path: Path) ->
     assert snapshot.copy(code, tmp_path / "copy") == 5
     assert (tmp_path / "copy" / "file").read_text() == "elsewhere/b"
     assert not any(path.is_symlink() for path in (tmp_path / "copy").rglob("*"))
+
+
+def test_a_whole_codebase_travels_without_runs_git_and_environments(tmp_path: Path) -> None:
+    """Whatever is ignored, as the local path copies it and as it is uploaded."""
+    stays = {
+        ".git/config",
+        "venv/pyvenv.cfg",
+        "venv/lib/a.py",
+        *(f"models/{model}/{name}" for model in ("one", "two") for name in ("runs/a/code/a.py", "mlruns/0/meta.yaml")),
+    }
+    travels = {
+        ".amlignore",
+        "birds/train.py",
+        "models/one/aml_config/a.yml",
+        "models/two/aml_config/a.yml",
+        "runs/a.py",
+    }
+    plant(tmp_path, stays | travels)
+    (tmp_path / ".amlignore").write_text("*.pyc\n!*.py\n")
+    assert storage.content(tmp_path)[0].keys() == travels
+    assert ours(tmp_path) == travels
 
 
 def test_runs_are_left_out_when_the_whole_repository_is_the_code(repository: Repository) -> None:

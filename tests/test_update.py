@@ -1,5 +1,6 @@
 """A newer template reaches existing repositories, made by cruft or by cookiecutter, and spares the owner's work."""
 
+import difflib
 import json
 import os
 import re
@@ -112,20 +113,12 @@ def cruft_create(sandbox: Sandbox, template: Path) -> Path:
     return sandbox.folder / "cruft" / "grosse"
 
 
-def cookiecutter(sandbox: Sandbox, template: Path, *typed: str) -> Path:
+def cookiecutter(sandbox: Sandbox, template: Path, *typed: str, tag: str = FIRST, output: str = "plain") -> Path:
     # an address, for cookiecutter takes a folder as it is, whatever --checkout says
-    command = [
-        sys.executable,
-        "-m",
-        "cookiecutter",
-        f"git+{template.as_uri()}",
-        "--checkout",
-        FIRST,
-        "--output-dir",
-        "plain",
-    ]
+    command = [sys.executable, "-m", "cookiecutter", f"git+{template.as_uri()}", "--checkout", tag]
+    command += ["--output-dir", output, *([] if typed else ["--no-input"])]
     sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 8]))
-    (folder,) = (sandbox.folder / "plain").iterdir()
+    (folder,) = (sandbox.folder / output).iterdir()
     # A user's record names the public address; here it is this test's folder.
     record = folder / ".cruft.json"
     state = recorded(folder)
@@ -225,6 +218,140 @@ def test_hooks_leave_nothing_outside_of_the_repository(
     sandbox.cruft(folder, "update", "--skip-apply-ask")
     assert outside() == before
     assert not list(folder.rglob("__pycache__"))
+
+
+# From each release
+
+
+def history(*arguments: str) -> list[str]:
+    """The lines that git says of this clone; none where it is no clone."""
+    done = subprocess.run(["git", *arguments], cwd=TEMPLATE, capture_output=True, encoding="utf-8", check=False)
+    return done.stdout.split()
+
+
+def releases() -> list[Any]:
+    """The tag of each release and its commit; before the first release the oldest commit with a complete repository.
+
+    Where the clone has neither, one that is skipped, with the reason.
+    """
+    if tags := history("tag", "--list", "v*"):
+        return [pytest.param(tag, tag, id=tag) for tag in tags]
+    oldest = history("log", "--reverse", "--format=%h", "--diff-filter=A", "--", f"{SLUG}/tests/test_train.py")[:1]
+    reason = ""
+    if not oldest or history("rev-parse", "--is-shallow-repository") == ["true"]:
+        reason = "no tag v* and no history here: git fetch --unshallow --tags"
+    elif history("rev-parse", *oldest) == history("rev-parse", "HEAD"):
+        reason = "no tag v*, and no commit before this one"
+    if reason:
+        return [pytest.param("", "", id="none", marks=pytest.mark.skip(reason=reason))]
+    return [pytest.param(FIRST, oldest[0], id=f"{oldest[0]} for {FIRST}")]
+
+
+@pytest.fixture
+def later(sandbox: Sandbox, release: str, commit: str) -> Path:
+    """A clone of this template, its main the present commit, that has a tag of that release."""
+    folder = sandbox.folder / "later" / "aml-template"
+    clone = ["git", "clone", "--quiet", "--config", "core.autocrlf=false", str(TEMPLATE), str(folder)]
+    subprocess.run(clone, env=ENVIRONMENT, check=True)
+    sandbox.git(folder, "tag", "--force", release, commit)
+    sandbox.git(folder, "checkout", "--quiet", "-B", "main")
+    return folder
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """The files of the generated repository, but for cruft's record."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    kept = {name: path for name, path in files.items() if name != ".cruft.json" and not name.startswith(".git/")}
+    return {name: path.read_text(encoding="utf-8") for name, path in kept.items()}
+
+
+def write(folder: Path, name: str, lines: list[str]) -> None:
+    (folder / name).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def unmerged(sandbox: Sandbox, folder: Path) -> set[str]:
+    return set(sandbox.git(folder, "diff", "--name-only", "--diff-filter=U", "--relative").splitlines())
+
+
+@pytest.mark.parametrize("place", ["alone", "inside"])
+@pytest.mark.parametrize(("release", "commit"), releases())
+def test_update_from_a_release_keeps_what_the_owner_changed(
+    place: str, release: str, sandbox: Sandbox, later: Path
+) -> None:
+    folder = cookiecutter(sandbox, later, tag=release)
+    old, new = texts(folder), texts(cookiecutter(sandbox, later, tag="main", output="fresh"))
+    if place == "inside":
+        (folder.parent / "own.py").write_text(OWN, encoding="utf-8")
+    sandbox.git(folder if place == "alone" else folder.parent, "init", "--quiet")
+    sandbox.commit(folder)
+
+    edited = ("src/train.py", "tests/test_train.py", "aml_config/train-local.yml", "aml_config/train-conda.yml")
+    for name in edited:  # in the middle of what is the same in both versions
+        was, becomes = (text.splitlines(keepends=True) for text in (old[name], new[name]))
+        same = difflib.SequenceMatcher(None, was, becomes, autojunk=False).find_longest_match()
+        middle = same.a + same.size // 2
+        write(folder, name, [*was[:middle], f"{OWN}\n", *was[middle:]])
+    settings = folder / "aml_config" / "config.json"
+    attached = new["aml_config/config.json"].replace("00000000", "11111111")
+    settings.write_text(attached, encoding="utf-8", newline="\n")
+    (folder / "sample-data" / "penguins.csv").unlink()
+    (folder / "tests" / "test_own.py").write_text(OWN, encoding="utf-8")
+    sandbox.commit(folder)
+
+    sandbox.cruft(folder, "update", "--skip-apply-ask")
+    assert not unmerged(sandbox, folder)
+    updated = texts(folder)
+    assert [updated[name].count(f"{OWN}\n") for name in edited] == [1] * len(edited)
+    found = {name: text.replace(f"{OWN}\n", "") if name in edited else text for name, text in updated.items()}
+    assert found.pop("tests/test_own.py") == OWN
+    assert found == {name: text for name, text in new.items() if name != "sample-data/penguins.csv"} | {
+        "aml_config/config.json": attached
+    }
+    if sandbox.git(folder, "status", "--porcelain"):  # not so when the release is the present commit
+        sandbox.commit(folder)
+    assert "already up to date" in sandbox.cruft(folder, "update", "--skip-apply-ask")
+    assert sandbox.git(folder, "status", "--porcelain") == ""
+    if place == "inside":
+        assert {path.name for path in folder.parent.iterdir()} == {".git", "own.py", folder.name}
+
+
+@pytest.mark.parametrize("place", ["alone", "inside"])
+@pytest.mark.parametrize(("release", "commit"), releases())
+def test_update_from_a_release_leaves_ordinary_conflicts(
+    place: str, release: str, sandbox: Sandbox, later: Path
+) -> None:
+    folder = cookiecutter(sandbox, later, tag=release)
+    old, new = texts(folder), texts(cookiecutter(sandbox, later, tag="main", output="fresh"))
+    sandbox.git(folder if place == "alone" else folder.parent, "init", "--quiet")
+    sandbox.commit(folder)
+
+    for name in sorted(old.keys() & new.keys(), key=lambda name: (not name.startswith("src/"), name)):
+        was, becomes = (text.splitlines(keepends=True) for text in (old[name], new[name]))
+        steps = difflib.SequenceMatcher(None, was, becomes, autojunk=False).get_opcodes()
+        replaced = [step for step in steps if step[0] == "replace"]
+        if replaced:
+            break
+    else:
+        pytest.skip(f"{release} has no line that the present version changes")
+    _, line, _, start, end = replaced[0]
+    ours = was[line].rstrip("\n") + " ours\n"
+    write(folder, name, [*was[:line], ours, *was[line + 1 :]])
+    sandbox.commit(folder)
+
+    sandbox.cruft(folder, "update", "--skip-apply-ask")
+    assert unmerged(sandbox, folder) == {name}
+    mine, theirs = re.findall(
+        r"^<<<<<<< .+?\n(.*?)^=======\n(.*?)^>>>>>>> ", (folder / name).read_text(encoding="utf-8"), re.M | re.S
+    )[0]
+    assert ours in mine and becomes[start] in theirs
+    assert not list(folder.rglob("*.rej"))
+    found = texts(folder)
+    assert {**found, name: ""} == {**new, name: ""}
+
+    sandbox.git(folder, "checkout", "--theirs", name)
+    sandbox.commit(folder)
+    assert texts(folder) == new
+    assert recorded(folder)["commit"] == sandbox.git(later, "rev-parse", "main").strip()
 
 
 def test_the_version_is_written_the_same_in_both_places() -> None:

@@ -5,6 +5,7 @@ First the SHAPES of the files, then rules across their parts. A finding is `file
 
 import argparse
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -258,10 +259,20 @@ def _references(job: Job) -> Iterator[str]:
     for script in re.findall(r"\bpython3? ([\w./-]+\.py)\b", str(job.data["command"])):
         if code and code.is_dir() and not (code / script).is_file():
             yield f"{job.where('command')}: {script} is not in {shown(code)}: mend the command"
+    for module in re.findall(r"\bpython3? -m ([\w.]+)", str(job.data["command"])):
+        if code and not _is_module(code, module):
+            package = code / module.split(".")[0] / "__init__.py"
+            if package.is_file() or _is_module(code.parent, module):  # else it is of an installed package
+                yield f"{job.where('command')}: module {module} is not in {shown(code)}: mend the command, or code"
     for kind in ("inputs", "outputs"):
         for name in job.section(kind):
             if (kind, name) not in used:
                 yield f"{job.where(kind, name)}: {kind[:-1]} {name} is not used in the command: use it or take it out"
+
+
+def _is_module(folder: Path, module: str) -> bool:
+    path = folder.joinpath(*module.split("."))
+    return path.with_name(f"{path.name}.py").is_file() or (path / "__main__.py").is_file()
 
 
 def _path(document: Document, entry: dict[str, Any], *keys: str) -> Iterator[str]:
@@ -360,27 +371,24 @@ def _data(document: Document) -> Iterator[str]:
 
 
 def _snapshot(code: Path) -> Iterator[str]:
-    """What should not travel: secrets, .git, virtual environments, more than TOO_LARGE bytes."""
-    mend = f"name it in {shown(snapshot.ignore_file(code) or code / '.amlignore')}"
-    size = 0
-    folders: dict[Path, str] = {}
+    """What should not travel: secrets, and more than TOO_LARGE bytes."""
+    rules = shown(snapshot.ignore_file(code) or code / ".amlignore")
+    sizes: Counter[str] = Counter()
     for file in snapshot.files(code):
         path = code / file
-        size += path.stat().st_size
-        inside_git = next((folder for folder in file.parents if folder.name == ".git"), None)
-        if inside_git or file.name == "pyvenv.cfg":
-            folders[inside_git or file.parent] = "git's own folder" if inside_git else "a virtual environment"
-        elif SECRET_NAMES.fullmatch(file.name):
-            yield f"{shown(path)}: a secret would travel with the code: {mend}"
-        elif path.stat().st_size < 2**20 and not folders.keys() & set(file.parents):
+        size = path.stat().st_size
+        sizes[file.parts[0]] += size
+        if SECRET_NAMES.fullmatch(file.name):
+            yield f"{shown(path)}: a secret would travel with the code: name it in {rules}"
+        elif size < 2**20:
             content = path.read_bytes()
             if found := SECRETS.search(content):
                 line = content.count(b"\n", 0, found.start()) + 1
                 yield f"{shown(path)}:{line}: looks like a secret, and would travel with the code: take it out"
-    for folder, what in folders.items():
-        yield f"{shown(code / folder)}: {what} would travel with the code: {mend}"
-    if size > TOO_LARGE:
-        yield f"{shown(code)}: {size / 2**20:.0f} MB would travel with the code: {mend} if no job needs it"
+    if sizes.total() > TOO_LARGE:
+        part, size = sizes.most_common(1)[0]
+        travels = f"{sizes.total() / 2**20:.0f} MB would travel with the code, {size / 2**20:.0f} of them {part}"
+        yield f"{shown(code)}: {travels}: name in {rules} what no job needs"
 
 
 def _differences(here: Job, there: Job) -> Iterator[str]:

@@ -119,7 +119,7 @@ def run(
             remote = _start_remote(track, root, run)
         (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
-            snapshot.copy(code, run.folder / "code", without=(root / "runs", root / "mlruns"))
+            snapshot.copy(code, run.folder / "code")
         for name, address in inputs.items():
             if WEB.match(address):
                 inputs[name] = str(_download(address, run.folder / "inputs" / name))

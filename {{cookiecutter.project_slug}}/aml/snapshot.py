@@ -16,11 +16,12 @@ def ignore_file(folder: Path) -> Path | None:
     return next((folder / name for name in (".amlignore", ".gitignore") if (folder / name).is_file()), None)
 
 
-def files(folder: Path, without: tuple[Path, ...] = ()) -> Iterator[Path]:
-    """The files below `folder` that travel, relative to it. Links are followed; the folders `without` are left out.
+def files(folder: Path) -> Iterator[Path]:
+    """The files below `folder` that travel, relative to it. Links are followed.
 
     Patterns are matched against files, the last match wins, and an ignored folder is not walked unless a
-    pattern brings something back.
+    pattern brings something back. Whatever the rules say, .git, virtual environments, and runs/ and mlruns/ of a model
+    stay here, so that `folder` may be a whole codebase.
     """
     rules = ignore_file(folder)
     lines = [line.strip() for line in rules.read_text(encoding="utf-8-sig").splitlines()] if rules else []
@@ -31,25 +32,26 @@ def files(folder: Path, without: tuple[Path, ...] = ()) -> Iterator[Path]:
     brings_back = any(line.startswith("!") for line in lines)
     for current, folders, names in os.walk(folder, followlinks=True):
         here = Path(current)
-        if os.path.realpath(here) in map(os.path.realpath, here.parents):  # a link that leads back
+        leads_back = os.path.realpath(here) in map(os.path.realpath, here.parents)  # a link
+        if leads_back or ("pyvenv.cfg" in names and here != folder):
             folders.clear()
             continue
         relative = here.relative_to(folder)
+        stay = (".git", "runs", "mlruns") if "aml_config" in folders else (".git",)
         folders[:] = sorted(
             name
             for name in folders
-            if os.path.realpath(here / name) not in map(os.path.realpath, without)
-            and (brings_back or not ignored.match_file((relative / name).as_posix() + "/"))
+            if name not in stay and (brings_back or not ignored.match_file((relative / name).as_posix() + "/"))
         )
         for name in sorted(names):
             if not ignored.match_file((relative / name).as_posix()) and (here / name).is_file():
                 yield relative / name
 
 
-def copy(folder: Path, target: Path, without: tuple[Path, ...] = ()) -> int:
+def copy(folder: Path, target: Path) -> int:
     """Copy what travels from `folder` into `target`; returns the number of files."""
     count = 0
-    for file in files(folder, without):
+    for file in files(folder):
         destination = target / file
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(folder / file, destination)
