@@ -10,6 +10,10 @@ from aml_adopt.source import Source
 from aml_adopt.static import Modules
 from aml_adopt.tree import shown
 
+NOTHING_TRACKED = (
+    'no metrics are logged: with `import mlflow` and mlflow.log_metric("accuracy", value), `aml runs` shows them'
+)
+
 
 @dataclass
 class Code:
@@ -50,6 +54,10 @@ def convert(source: Source) -> Code:
     code.files[code.entry] = arguments.declare(entry, elsewhere)
     for data in elsewhere:
         _add(code.inputs, data)
+        if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
+            code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
+    if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
+        code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     if code.model:
         code.notes = [note for note in code.notes if not note.text.startswith(contract.NOTHING_SAVED)]
     code.imports = _imports(source, code)

@@ -386,6 +386,9 @@ class _Check:
         if rest and not is_path:
             new = expression(f"os.path.join(OPTION, {quoted(rest).value})", OPTION=new)
             self.imports.append("import os")
+        elif read.text[-1] in "/\\" and not is_path and read.root.joined:
+            new = expression('os.path.join(OPTION, "")', OPTION=new)  # with its last slash, for + to add to
+            self.imports.append("import os")
         self._become(read.root, new, is_path)
         if name in {entry.name for entry in self.inputs}:
             return

@@ -16,6 +16,7 @@ from aml_adopt.source import Source
 from aml_adopt.tree import shown
 
 CLUSTER, SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own answers
+GPU_SIZE = "Standard_NC4as_T4_v3"  # the smallest current one
 LOCAL, REMOTE = "train-local.yml", "train-amlcompute.yml"
 
 
@@ -62,10 +63,23 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     if REMOTE not in found:
         found[REMOTE] = _there(found[LOCAL], data, jobs.compute.get("name") or CLUSTER)
     _describe(found, data)
+    _fit(jobs, found)
     for name, one in found.items():
         jobs.files[name] = dump(one)
         jobs.notes += one.notes
     return jobs
+
+
+def _fit(jobs: Jobs, found: dict[str, Converted]) -> None:
+    """Let the cluster have the nodes and the kind of size that the jobs need."""
+    nodes = max(int(one.job.get("resources", {}).get("instance_count") or 1) for one in found.values())
+    if nodes > int(jobs.compute.get("max_instances") or 1):
+        jobs.compute["max_instances"] = nodes
+    environments = [one.job.get("environment") for one in found.values()]
+    if "size" not in jobs.compute and {GPU_IMAGE} & {one.get("image") for one in environments if isinstance(one, dict)}:
+        jobs.compute["size"] = GPU_SIZE
+        text = f"no runconfig says the cluster's size; its image has CUDA, so compute.yml says {GPU_SIZE}: see to it"
+        jobs.notes.append(Note("decide", "", text))
 
 
 def _describe(found: dict[str, Converted], data: Data) -> None:
@@ -168,7 +182,7 @@ def _same(key: str, mount: str, wanted: DataInput) -> bool:
 def _here(cluster: Converted, data: Data, inputs: list[DataInput]) -> Converted:
     """The cluster's job on this machine."""
     job = copy.deepcopy(cluster.job)
-    kept = ("$schema", "type", "experiment_name", "code", "command", "environment", "environment_variables")
+    kept = ("$schema", "type", "experiment_name", "code", "command", "environment", "environment_variables", "limits")
     here: dict[str, Any] = {key: job[key] for key in kept if key in job} | {"compute": "local"}
     if not isinstance(here["environment"], dict) or "conda_file" not in here["environment"]:
         here["environment"] = {"image": CPU_IMAGE, "conda_file": "train-conda.yml"}

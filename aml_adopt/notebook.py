@@ -26,6 +26,10 @@ from aml_adopt import Note, Refusal
 # The code behind these is kept. What follows a name are its options, as getopt and IPython 9 have them.
 WRAPPERS = {"time": "", "timeit": "n:r:tcp:qov:", "prun": "D:l:rs:T:q", "memit": "r:t:oc", "lprun": "f:m:D:T:rsu:z"}
 CELL_WRAPPERS = ("capture", "memit", "prun", "time", "timeit")
+# Commands that only show something, and mkdir: folders of results are made in Python.
+LOOKS = set(
+    "cat date df du echo file free head hostname ls lscpu mkdir nproc nvidia-smi pwd tail wc which whoami".split()
+)
 HARMLESS = set(
     "alias autoawait autocall autoindent automagic autoreload bookmark colors config connect_info debug dhist"
     " doctest_mode gui hist history html javascript js latex load_ext logoff logon logstart logstate logstop ls"
@@ -273,6 +277,8 @@ class _Conversion:
                 return f"os.environ[{variable!r}] = {value!r}"
         if is_magic and name in HARMLESS:
             self.harmless.add(f"%{name}")
+        elif name in LOOKS and not {*"|>;&"} & set(rest):
+            self.harmless.add(f"{text[0]}{name}")
         elif is_magic and name == "cd":
             self.note(
                 "decide", "%cd is left out: a job begins in the folder of its code, so mend the paths that follow"

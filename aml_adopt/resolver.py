@@ -5,7 +5,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -33,7 +33,6 @@ class Found:
     version: str
     uploaded: str = ""  # "2022-10-26", or "" when the index does not say
     compiled: bool = False  # against one version of Python's C interface
-    via: set[str] = field(default_factory=set)  # what asks for it
 
 
 class Resolver:
@@ -42,17 +41,22 @@ class Resolver:
     def __init__(self, python: str, beside: Iterable[str] = (), options: Iterable[str] = ()) -> None:
         self.python, self.beside, self.options = python, list(beside), list(options)
         self.sources: set[str] = set()  # packages that may be built from source
+        self._answers: dict[tuple[str, ...], str | Conflict] = {}  # of uv, by what it was asked
 
     def newest(self, requirements: Iterable[Requirement]) -> dict[str, Found]:
         """The newest versions that these allow. Raises Conflict, and Refusal when the index cannot be asked."""
         lines = [*map(str, requirements), *self.beside]
         packages = toml(self._compile(lines, "--format", "pylock.toml"))["packages"]
-        found = {str(package["name"]): _found(package) for package in packages}
+        return {str(package["name"]): _found(package) for package in packages}
+
+    def _users(self, name: str, requirements: Iterable[Requirement]) -> set[str]:
+        """The packages that ask for a package, of those that newest() finds."""
+        lines = [*map(str, requirements), *self.beside]
         for line in self._compile(lines, "--annotation-style", "line").splitlines():
-            name, _, via = line.partition("# via ")
-            if via and (name := canonicalize_name(name.split("==")[0])) in found:
-                found[name].via = set(re.split(r",\s*", via.strip()))
-        return found
+            found, _, via = line.partition("# via ")
+            if via and canonicalize_name(found.split("==")[0]) == name:
+                return set(re.split(r",\s*", via.strip()))
+        return set()
 
     def oldest(self, requirements: Iterable[Requirement], *arguments: str) -> dict[str, str]:
         """The oldest versions that these allow, and the newest of what they bring. Raises as newest() does.
@@ -161,7 +165,7 @@ class Resolver:
         found = self.newest(requirements)
         if "numpy" not in found or Version(found["numpy"].version) < Version("2.0.0rc1"):
             return None
-        users = sorted((found["numpy"].via | UNDECLARED) & found.keys())
+        users = sorted((self._users("numpy", requirements) | UNDECLARED) & found.keys())
         old = [name for name in users if found[name].compiled and "" < found[name].uploaded < NUMPY_2]
         if not old:
             return None
@@ -178,6 +182,19 @@ class Resolver:
         return floor(numpy), old[0]
 
     def _compile(self, lines: list[str], *arguments: str) -> str:
+        """What uv answers; the same question is asked once. Raises Conflict and Refusal."""
+        asked = (*lines, "", *arguments, *sorted(self.sources))
+        if asked not in self._answers:
+            try:
+                self._answers[asked] = self._ask(lines, arguments)
+            except Conflict as conflict:
+                self._answers[asked] = conflict
+        answer = self._answers[asked]
+        if isinstance(answer, Conflict):
+            raise answer
+        return answer
+
+    def _ask(self, lines: list[str], arguments: tuple[str, ...]) -> str:
         from uv import find_uv_bin
 
         command = [str(find_uv_bin()), "pip", "compile", "-", "--quiet", "--no-config", "--no-header"]

@@ -401,7 +401,7 @@ class _Conversion:
         if not given:
             return replacement
         if MICROSOFT.match(given) and not SUPPORTED.fullmatch(given):
-            text = f"image {given} is out of support: {replacement}"
+            text = f"image {given} is out of support, replaced by {replacement}"
             self.note("changed", self.v1.where(*keys, "baseImage"), text)
             return replacement
         address = (registry["address"] or "").removeprefix("https://").rstrip("/")

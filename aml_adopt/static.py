@@ -1,12 +1,14 @@
 """What expressions are worth before anything runs: paths and settings, as far as the code and its files say them."""
 
 import json
+import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import libcst as cst
+from libcst.metadata.scope_provider import ImportAssignment
 
 from aml_adopt.closure import UNREADABLE, read_code
 from aml_adopt.package_files import toml
@@ -15,7 +17,8 @@ from aml_adopt.syntax import Key, Tree, literal
 DEPTH = 12  # of names that lead to other names
 SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
 SETTINGS_LIMIT = 100_000  # bytes; what is larger is data
-SAME = ("os.path.abspath", "os.path.realpath", "os.path.normpath", "os.path.expanduser", "os.fspath", "builtins.str")
+SETTLED = ("os.path.abspath", "os.path.realpath")
+SAME = (*SETTLED, "os.path.normpath", "os.path.expanduser", "os.fspath", "builtins.str")
 PATH_TYPES = ("pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.WindowsPath")
 OPENERS = ("builtins.open", "io.open", "codecs.open")
 ENVIRONMENT = ("os.environ.get", "os.getenv")
@@ -79,13 +82,34 @@ class Values:
         return [] if None in values else values  # type: ignore[return-value]
 
     def _default(self, key: Key | None) -> list[cst.BaseExpression]:
+        """What a parameter is when nobody gives it: also as an option of click, or of typer."""
         assignments = key[0][key[1]] if key else ()
-        nodes = [getattr(one, "node", None) for one in assignments]
-        return [node.default for node in nodes if isinstance(node, cst.Param) and node.default]
+        found: list[cst.BaseExpression] = []
+        for param in (getattr(one, "node", None) for one in assignments):
+            if not isinstance(param, cst.Param):
+                continue
+            made = param.default
+            if isinstance(made, cst.Call) and self.tree.qualified(made.func) in ("typer.Option", "typer.Argument"):
+                made = made.args[0].value if made.args and not made.args[0].keyword else None
+            function = self.tree.around(param, cst.FunctionDef)
+            for decorator in function.decorators if function and made is None else ():
+                made = made or self._click(decorator.decorator, param.name.value)
+            found += [made] if made else []
+        return found
+
+    def _click(self, call: cst.BaseExpression, name: str) -> cst.BaseExpression | None:
+        """The default of a click option or argument that fills this parameter."""
+        if not isinstance(call, cst.Call) or self.tree.qualified(call.func) not in ("click.option", "click.argument"):
+            return None
+        names = [text.lstrip("-").replace("-", "_").lower() for arg in call.args if (text := literal(arg.value))]
+        defaults = [arg.value for arg in call.args if arg.keyword and arg.keyword.value == "default"]
+        return defaults[0] if name in names and defaults else None
 
     def qualified(self, node: cst.CSTNode) -> str:
         """The dotted name that a name or attribute was imported as; of relative imports, too."""
-        name = self.tree.qualified(node)
+        return self._absolute(self.tree.qualified(node))
+
+    def _absolute(self, name: str) -> str:
         up = len(name) - len(name.lstrip("."))
         if not up:
             return name
@@ -153,18 +177,13 @@ class Values:
             node = getattr(assignments[0], "node", None)
             return self._of_class(node, attribute, depth) if isinstance(node, cst.ClassDef) else None
         values = self.bound((assignments[0].scope, first))
-        return self.of(values[0], depth) if len(values) == 1 else self._again(assignments[0], depth)
-
-    def _again(self, assignment: Any, depth: int) -> Any:
-        """What a module has from another one."""
-        node = getattr(assignment, "node", None)
-        if not isinstance(node, cst.ImportFrom) or isinstance(node.names, cst.ImportStar):
+        if len(values) == 1:
+            return self.of(values[0], depth)
+        if not isinstance(assignments[0], ImportAssignment):
             return None
-        for alias in node.names:
-            name = alias.asname.name if alias.asname else alias.name
-            if isinstance(name, cst.Name) and name.value == assignment.name:
-                return self._imported(name, depth) if depth else None
-        return None
+        full = min(one.name for one in assignments[0].get_qualified_names_for(first))
+        found = self.modules.values(self._absolute(full)) if depth else None
+        return found[0].named(found[1], depth - 1) if found else None
 
     def _of_class(self, node: cst.ClassDef, attribute: str, depth: int) -> Any:
         for statement in node.body.body:
@@ -210,13 +229,14 @@ class Values:
             parts = [self.of(arg, depth) for arg in args]
             if not parts or not all(isinstance(part, str | Path) for part in parts):
                 return None
-            return Path(*parts) if name in PATH_TYPES else str(Path(*parts))
+            return Path(*parts) if name in PATH_TYPES else os.path.join(*parts)
         if name in SAME and args:
             value = self.of(args[0], depth)
-            return str(value) if isinstance(value, str | Path) else None
+            if not isinstance(value, str | Path):
+                return None
+            return str(_settled(Path(value))) if name in SETTLED else str(value)
         if name == "os.path.dirname" and args:
-            value = self.of(args[0], depth)
-            return str(Path(value).parent)
+            return os.path.dirname(self.of(args[0], depth))
         if (kind := LOADERS.get(name)) and args:
             return self._settings(args[0], kind, depth)
         if name in OPENERS and args:
@@ -228,12 +248,14 @@ class Values:
     def _method(self, func: cst.Attribute, args: list[cst.BaseExpression], depth: int) -> Any:
         value, how = self.of(func.value, depth), func.attr.value
         if isinstance(value, Path):
-            if how in ("resolve", "absolute", "expanduser", "open", "read_text"):
+            if how in ("resolve", "absolute"):
+                return _settled(value)
+            if how in ("expanduser", "open", "read_text"):
                 return value
             if how == "joinpath":
                 return value.joinpath(*[self.of(arg, depth) for arg in args])
             if how == "as_posix":
-                return str(value)
+                return value.as_posix()
         if isinstance(value, str | Path) and how == "read":
             return value
         if isinstance(value, dict) and how == "get" and args:
@@ -272,6 +294,11 @@ class Values:
                 return path.resolve()
             folder = folder.parent
         return None
+
+
+def _settled(path: Path) -> Path:
+    """A path without `..`; one from the working folder stays as it is, for that is not known here."""
+    return Path(os.path.normpath(path)) if path.is_absolute() else path
 
 
 def read_settings(path: Path, kind: str) -> Any:

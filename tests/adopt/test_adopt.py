@@ -71,36 +71,118 @@ def test_a_v1_repository_trains_and_registers(adopted: tuple[Path, str]) -> None
         shutil.rmtree(cache)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("sample", "data", "command", "model"),
-    [
-        ("plain-script", "data/credit.csv", "python train.py --credit", "outputs/model.pkl"),
-        ("notebook", "credit.csv", "python Train_model.py --credit", "outputs/risk.joblib"),
-        ("package", "data/credit.csv", "python -m risk.train --data", "outputs/models/risk.pkl"),
-    ],
-)
-def test_other_sources_train_and_register(
-    sample: str, data: str, command: str, model: str, installed: Repository, tmp_path: Path
-) -> None:
-    folder = tmp_path / sample
+# Of each sample: where its data lie, what its job runs, the model that it saves, what its run says, and a line of the
+# report that is typical of it.
+OTHERS = {
+    "plain-script": (
+        ("data/credit.csv", "python train.py --credit", "outputs/model.pkl", "accuracy 0.7"),
+        "train.py:8: model.pkl -> outputs/model.pkl",
+    ),
+    "imports-only": (
+        ("data/credit.csv", "python main.py --data", "outputs/model.joblib", "f1 0.8"),
+        "main.py:7: imports sklearn: scikit-learn added",
+    ),
+    "conda-export": (
+        ("data/credit.csv", "python fit_model.py --credit", "outputs/artifacts/model.joblib", "read 160 rows"),
+        'fit_model.py:25: cfg["data"]["path"] -> the option --credit, an input of the job',
+    ),
+    "notebook": (
+        ("credit.csv", "python Train_model.py --credit", "outputs/risk.joblib", "finished"),
+        "Train model.ipynb cell",
+    ),
+    "notebooks": (
+        ("data/credit.csv", "python train.py --data-dir", "outputs/models/knn.pkl", "test accuracy 0."),
+        "notebooks/02_train.ipynb cell 3: ../data/ -> the option --data-dir, an input of the job",
+    ),
+    "package": (
+        ("data/credit.csv", "python -m risk.train --data", "outputs/models/risk.pkl", "accuracy=0.9"),
+        "risk/train.py:14: the option --data is an input of the job",
+    ),
+    "poetry": (
+        ("data/raw/credit.csv", "python -m credit_risk.cli --raw", "outputs/artifacts/model.pkl", "accuracy 0.8"),
+        'src/credit_risk/data.py:6: ROOT / "data" / "raw" -> the option --raw, an input of the job',
+    ),
+    "pipfile": (
+        ("data/credit.csv", "python train_model.py --data", "outputs/models/best.pkl", "best "),
+        "lib/io.py:6: ../data -> the option --data, an input of the job",
+    ),
+    "two-models --entry models/churn/train.py": (
+        ("data/credit.csv", "python train.py --data", "outputs/churn.joblib", "accuracy: 0.9"),
+        '"..", "..", "data... -> the option --data, an input of the job',
+    ),
+    "two-models --entry models/fraud/train.py": (
+        ("data/credit.csv", "python train.py --data", "outputs/models/fraud/out/fraud.pkl", "share of outliers"),
+        "models/fraud/train.py:24: default of --out: models/fraud/out -> outputs/models/fraud/out",
+    ),
+    "v1-submit": (
+        ("data/credit.csv", "python train.py --credit", "outputs/credit.pkl", "accuracy=0."),
+        'src/train.py:19: run.input_datasets["credit"] -> the option --credit',
+    ),
+    "workbench": (
+        ("sample-data/credit.csv", "python score_and_train.py --rounds 15 --data-folder", "outputs/model/credit.pkl",
+         "accuracy=1.0"),
+        "aml_config/train.runconfig:13: image mcr.microsoft.com/azureml/base-gpu:openmpi3.1.2-cuda10.0",
+    ),
+}  # fmt: skip
+
+
+def laid_out(sample: str, data: str, folder: Path) -> Path:
+    """A copy of a sample, with its data."""
     shutil.copytree(SAMPLES / sample, folder)
-    (folder / data).parent.mkdir(exist_ok=True)
+    (folder / data).parent.mkdir(exist_ok=True, parents=True)
     shutil.copy(SAMPLES / "v1-repository" / "sample-data" / "credit.csv", folder / data)
-    before = contents(folder)
-    out = tmp_path / "credit-risk"
-    said = adopt(folder, "-o", str(out))
-    assert contents(folder) == before
-    repository = Repository(out, installed.python)
-    assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
-    job = yaml.safe_load((out / "aml_config" / "train-local.yml").read_text())
-    assert job["command"].startswith(f'{command} "${{{{inputs.')
-    repository.aml("submit", "-c", "train-local")
+    return folder
+
+
+def runs_and_registers(repository: Repository, model: str) -> str:
+    """Train and register, and return what the run said and what was tracked of it."""
+    said = repository.aml("submit", "-c", "train-local")
     registered = repository.aml("register-model", "-n", "credit-risk", "--asset-path", model).stdout
     assert f"model credit-risk, version 1: {model}" in registered
-    assert (
-        f"aml register-model -n credit-risk{'' if model == 'outputs/model.pkl' else f' --asset-path {model}'}" in said
-    )
+    return said.stdout + said.stderr + repository.aml("runs").stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sample", OTHERS)
+def test_other_sources_train_and_register(sample: str, installed: Repository, tmp_path: Path) -> None:
+    (data, command, model, result), change = OTHERS[sample]
+    name, *arguments = sample.split()
+    folder = laid_out(name, data, tmp_path / name)
+    before = contents(folder)
+    out = tmp_path / "credit-risk"
+    said = adopt(folder, "-o", str(out), *arguments)
+    assert contents(folder) == before
+    assert change in said and change in (out / "ADOPTED.md").read_text(encoding="utf-8")
+    job = yaml.safe_load((out / "aml_config" / "train-local.yml").read_text(encoding="utf-8"))
+    assert job["command"].startswith(f'{command} "${{{{inputs.')
+    repository = Repository(out, installed.python)
+    assert result in runs_and_registers(repository, model)
+    option = "" if model == "outputs/model.pkl" else f" --asset-path {model}"
+    assert f"aml register-model -n credit-risk{option}" in said or name == "workbench"  # which saves it twice
+    if "aml check:" not in said:
+        assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+
+
+@pytest.mark.slow
+def test_a_git_checkout_without_what_git_ignores(installed: Repository, tmp_path: Path) -> None:
+    folder = laid_out("git-checkout", "data/processed/credit.csv", tmp_path / "credit-risk")
+    for command in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+    secret = "not-to-be-copied"
+    for name in (".env", "data/raw/dump.sql", ".venv/lib/train.py", "models/old.pkl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"PASSWORD = '{secret}'\n", encoding="utf-8")
+    before = contents(folder)
+    out = tmp_path / "out" / "credit-risk"
+    said = adopt(folder, "-o", str(out))
+    assert contents(folder) == before
+    assert "src/models/train_model.py:17: models/model.joblib -> outputs/models/model.joblib" in said
+    assert not [
+        name for name, content in contents(out).items() if secret.encode() in content or b"Tr0ub4dor" in content
+    ]
+    job = yaml.safe_load((out / "aml_config" / "train-local.yml").read_text(encoding="utf-8"))
+    assert job["command"] == 'python -m src.models.train_model --credit "${{inputs.credit}}"'
+    assert "accuracy 0.9" in runs_and_registers(Repository(out, installed.python), "outputs/models/model.joblib")
 
 
 @pytest.mark.slow
