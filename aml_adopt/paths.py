@@ -166,7 +166,7 @@ class Paths:
                 yield from self.roots(value, joined, depth - 1)
         elif isinstance(node, cst.Attribute):
             if self.parsers.of(node.value) and node.attr.value in self.by_dest:
-                yield Root(None, self.by_dest[node.attr.value], joined)
+                yield Root(node, self.by_dest[node.attr.value], joined)
             elif node.attr.value in ("parent", "absolute", "resolve"):
                 yield from self.roots(node.value, True, depth - 1)
         elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):

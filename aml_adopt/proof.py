@@ -35,8 +35,8 @@ def prove(packages: Packages, imports: Mapping[str, str]) -> Packages:
         for name, where in imports.items():
             error, tried = environment.error(name), set[str]()
             while error:
-                missing = re.search(r"No module named '([\w.]+)'", error)
-                module = missing[1].split(".")[0] if missing else ""
+                missing = re.search(r"No module named '([\w.]+)'|name '(pkg_resources)' is not defined", error)
+                module = (missing[1] or missing[2]).split(".")[0] if missing else ""
                 line = "" if module in ("", name.split(".")[0], *tried) else environment.add(module)
                 if not line:
                     text = f"`import {name}` fails in this environment ({error}): try later versions of its packages"

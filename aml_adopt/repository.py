@@ -21,6 +21,7 @@ from aml_adopt.packages import Packages
 from aml_adopt.proof import prove
 from aml_adopt.report import asset_option
 from aml_adopt.source import Source
+from aml_adopt.tree import shown
 
 SLUG = "{{cookiecutter.project_slug}}"
 NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
@@ -56,12 +57,11 @@ def template() -> Path:
     return next(folder for folder in (here / "template", here.parent) if (folder / "cookiecutter.json").is_file())
 
 
-def plan(source: Source, name: str | None = None) -> Adoption:
-    """Work out what becomes of a source; `name` is the repository's, or None to derive it.
+def plan(source: Source, slug: str) -> Adoption:
+    """Work out what becomes of a source; `slug` is the name of the repository, the model and the experiment.
 
     Raises Refusal when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
-    slug = name or _slug(source)
     code = code_module.convert(source)
     data = Data(source, f"{slug}-data")
     jobs = make_jobs(source, code, slug, data)
@@ -86,6 +86,15 @@ def plan(source: Source, name: str | None = None) -> Adoption:
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
+    if data.source.data and not data.files and not any(one.path for one in code.inputs):
+        names = ", ".join(shown(source.root, path) for path in source.data[:5])
+        taken.append(
+            Note("decide", "", f"no code that was understood reads the data of the source ({names}): see to it")
+        )
+    if source.tests:
+        taken.append(
+            Note("taken", "", f"tests: {len(source.tests)}; `pip install -e .[training]` brings what they need")
+        )
     notes = [*taken, *source.notes, *code.notes, *jobs.notes, *data.notes, *packages.notes]
     return Adoption(source, answers, code, jobs, data, packages, list(dict.fromkeys(notes)))
 
@@ -110,7 +119,7 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     return findings
 
 
-def _slug(source: Source) -> str:
+def slug(source: Source) -> str:
     """A name for the model: of the nearest folder that says something, else of the script or notebook."""
     above = [source.entry.parent, *source.entry.parents]
     folders = above[: above.index(source.root) + 1]
@@ -189,6 +198,12 @@ def _packages(pyproject: Path, packages: Packages) -> None:
         ["[project.optional-dependencies]\n# aml_config/train-conda.yml repeats them\ntraining = [\n", *lines]
     )
     text = text.replace("[project.scripts]", f"{training}]\n\n[project.scripts]")
+    old = "# One environment for the command line, for training and for tests: pip install -e ."
+    if old not in text:
+        raise RuntimeError("the template's pyproject.toml says something else of its environment")
+    text = text.replace(
+        old, "# For the command line: pip install -e . (for tests of the training code: pip install -e .[training])"
+    )
     pyproject.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -77,6 +77,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
         }  # fmt: skip
 
     monkeypatch.setattr(Resolver, "newest", newest)
+    monkeypatch.setattr(Resolver, "_users", lambda self, name, requirements: set())
     monkeypatch.setattr(Resolver, "has_wheel", lambda self, name: "nowhere" not in name)
     monkeypatch.setattr(packages, "_installed", lambda package: "")
 
@@ -331,8 +332,8 @@ def test_a_full_export_shrinks_to_what_the_code_imports(tmp_path: Path, unresolv
     text = "name: a\ndependencies:\n" + "".join(f"  - {item}\n" for item in items)
     text += "  - pip:\n    - scikit-learn==0.23.2\n    - wrapt==1.1\nprefix: /home/someone/envs/a\n"
     result = built(tmp_path, {"environment.yml": text}, "sklearn pandas")
-    assert result.requirements[2:] == ["pandas==1.1.3", "xlrd==1.2.0", "scikit-learn==0.23.2"]
-    assert any("kept are the 3 that" in line for line in notes("taken", result.notes))
+    assert result.requirements[2:] == ["numpy==1.19.2", "pandas==1.1.3", "xlrd==1.2.0", "scikit-learn==0.23.2"]
+    assert any("kept are the 4 that" in line for line in notes("taken", result.notes))
     assert len(result.notes) < 6 and "someone" not in repr(result)
 
 
@@ -435,6 +436,18 @@ def test_a_package_without_any_wheel_is_built(tmp_path: Path) -> None:
     lifted = Resolver("3.11")
     assert [str(each) for each in lifted.lifted([Requirement("hydra-core==1.1.0")])] == ["hydra-core==1.1.0"]
     assert lifted.sources == {"antlr4-python3-runtime"}
+
+
+@pytest.mark.slow
+def test_what_has_no_version_is_of_the_time_of_what_has(tmp_path: Path) -> None:
+    lines = "seaborn==0.11.2\nmatplotlib\npandas>=1.3\n"
+    result = built(tmp_path, {"requirements.txt": lines}, "seaborn matplotlib pandas")
+    found = {line.split("==")[0]: Version(line.split("==")[1]) for line in result.requirements}
+    assert found["matplotlib"] < Version("3.9")  # which lacks what seaborn 0.11 imports
+    assert Version("1.5") <= found["pandas"] < Version("2.2")
+    assert (
+        "no versions were asked for, so those of the time of the others, until 202" in notes("taken", result.notes)[-1]
+    )
 
 
 @pytest.mark.slow
