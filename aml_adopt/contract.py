@@ -251,7 +251,7 @@ class _Check:
             return False
         self._become(root, quoted(new), isinstance(value, Path))
         self.paths.becomes[node] = new
-        self._make(f"{new}/" if root.joined else new)
+        self._make(f"{new}/" if root.joined and not PurePosixPath(new).suffix else new)
         self.note("changed", node, f"{self._short(node)} -> {new}: a job keeps what is below outputs/")
         return True
 

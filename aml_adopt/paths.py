@@ -124,8 +124,7 @@ class Paths:
         if node is None or not depth:
             return None
         first = self._first(node)
-        if isinstance(first, cst.Name) and first.value != "__file__":
-            values = self.values.bound(self.tree.key(first))
+        if values := self.values.defined(first):
             inner = self._known(values[0], joined or node is not first, depth - 1) if len(values) == 1 else None
             if inner and inner.value is not None and not self.values.holds_code(inner.value):
                 return inner
@@ -201,9 +200,8 @@ class Paths:
             return self.becomes[node]
         if (text := literal(node)) is not None:
             return text
-        if isinstance(node, cst.Name) and (key := self.tree.key(node)):
-            values = self.values.bound(key)
-            return self.whole(values[0], depth - 1) if len(values) == 1 else None
+        if len(values := self.values.defined(node)) == 1:
+            return self.whole(values[0], depth - 1)
         if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
             return self.whole(self.by_dest[node.attr.value].default, depth - 1)
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
