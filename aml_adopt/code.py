@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from aml_adopt import DataInput, Note, arguments, contract, input_name, notebook, sdk
+from aml_adopt import DataInput, Note, arguments, contract, input_name, notebook, sdk, settings_files
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
@@ -59,6 +59,9 @@ def convert(source: Source) -> Code:
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
             code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
     _given(source, code)
+    read = {data.path for data in code.inputs if isinstance(data.path, Path)}
+    model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
+    code.model = code.model or model
     if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     if code.model:
@@ -135,7 +138,7 @@ def _imports(source: Source, code: Code) -> dict[str, str]:
     own = {PurePosixPath(place).parts[0].removesuffix(".py") for place in code.files}
     wanted: dict[str, str] = {}
     for place, text in code.files.items():
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not place.endswith(".py"):
             continue
         try:
             found = imports_of(parse(text))

@@ -202,6 +202,7 @@ class _Check:
         for node in written - self.new.keys():
             self._below_outputs(node)
         self.model = self._find_model()
+        saved = saved or any(self.paths.writes_elsewhere(call) for call in self.tree.all(cst.Call))
         if self.is_entry and not saved and not self._logs_model():
             self._nothing_saved()
         return written

@@ -86,7 +86,8 @@ def plan(source: Source, slug: str) -> Adoption:
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
-    if data.source.data and not data.files and not any(one.path for one in code.inputs):
+    carried = {*source.data} & {path for path in code.files.values() if isinstance(path, Path)}
+    if source.data and not carried and not data.files and not any(one.path for one in code.inputs):
         names = ", ".join(shown(source.root, path) for path in source.data[:5])
         taken.append(
             Note("decide", "", f"no code that was understood reads the data of the source ({names}): see to it")

@@ -163,18 +163,23 @@ class Resolver:
         """
         found = self.newest(requirements)
         pinned = {canonicalize_name(each.name) for each in requirements if exact(each)}
-        free = sorted({canonicalize_name(each.name) for each in requirements} - pinned)
+        beside = {canonicalize_name(Requirement(line).name) for line in self.beside}
+        free = sorted({canonicalize_name(each.name) for each in requirements} - pinned - beside)
         latest = max((found[name].uploaded for name in pinned & found.keys()), default="")
         if not latest or not free:
             return ""
-        for years in (1, 2, 3):
-            day = date.fromisoformat(latest) + timedelta(days=365 * years)
-            if day >= date.today():
-                break
-            self.until = dict.fromkeys(free, day.isoformat())
+        days = [date.fromisoformat(latest) + timedelta(days=365 * years) for years in (1, 2, 3)]
+        days = [day for day in days if day < date.today()]
+        for start in range(len(days)):
+            self.until = {}
+            for name in free:
+                for day in days[start:]:
+                    self.until[name] = day.isoformat()
+                    if self.has_wheel(name):
+                        break
             try:
                 self.newest(requirements)
-                return day.isoformat()
+                return max(self.until.values())
             except Conflict:
                 continue
         self.until = {}

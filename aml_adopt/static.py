@@ -41,6 +41,21 @@ class Modules:
         self.places = {path: place for place, path in files.items()}
         self._values: dict[Path, Values | None] = {}
 
+    @cached_property
+    def given(self) -> dict[tuple[Path, str, str], set[str | None]]:
+        """What all calls from other modules give to the parameters of a module's functions; None: no literal."""
+        given: dict[tuple[Path, str, str], set[str | None]] = {}
+        for path in self.files.values():
+            caller = self.of(path) if path.suffix == ".py" else None
+            for call in caller.tree.all(cst.Call) if caller else ():
+                found = self.values(caller.qualified(call.func)) if caller else None
+                functions = found[0].tree.functions.get(found[1], []) if found else []
+                params = [param.name.value for param in functions[0].params.params] if len(functions) == 1 else []
+                for position, arg in enumerate(call.args if found else ()):
+                    name = arg.keyword.value if arg.keyword else params[position] if position < len(params) else ""
+                    given.setdefault((found[0].file, found[1], name), set()).add(literal(arg.value))  # type: ignore[index]
+        return given
+
     def values(self, name: str) -> "tuple[Values, str] | None":
         """The module that a dotted name begins with, and the rest of the name."""
         parts = name.split(".")
@@ -165,7 +180,9 @@ class Values:
                 return str(self.file)
             case cst.Name():
                 values = self.defined(node)
-                return self.of(values[0], depth) if len(values) == 1 else self._imported(node, depth)
+                if len(values) == 1:
+                    return self.of(values[0], depth)
+                return self._imported(node, depth) or (None if values else self._from_elsewhere(node))
             case cst.FormattedString():
                 parts = [self._part(part, depth) for part in node.parts]
                 return None if None in parts else "".join(parts)  # type: ignore[arg-type]
@@ -194,6 +211,16 @@ class Values:
         """A variable of another module."""
         found = self.modules.values(self.qualified(node))
         return found[0].named(found[1], depth) if found else None
+
+    def _from_elsewhere(self, node: cst.Name) -> str | None:
+        """What a parameter is, when all calls of other modules give it the same text."""
+        key = self.tree.key(node)
+        for param in (getattr(one, "node", None) for one in (key[0][key[1]] if key else ())):
+            function = self.tree.around(param, cst.FunctionDef) if isinstance(param, cst.Param) else None
+            if function and not self.given.get(key):
+                texts = self.modules.given.get((self.file, function.name.value, node.value), set())
+                return next(iter(texts)) if len(texts) == 1 else None
+        return None
 
     def named(self, name: str, depth: int = DEPTH) -> Any:
         """The value of a variable of the module's own level, or of Class.attribute."""
