@@ -18,7 +18,7 @@ from aml_adopt.data import Data
 from aml_adopt.jobs import CLUSTER, SIZE, Jobs
 from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
-from aml_adopt.proof import prove
+from aml_adopt.proof import imports, prove
 from aml_adopt.report import asset_option
 from aml_adopt.source import Source
 from aml_adopt.tree import shown
@@ -74,7 +74,7 @@ def plan(source: Source, slug: str) -> Adoption:
         extra=code.requirements,
     )
     if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
-        packages = prove(packages, code.imports)
+        packages = prove(packages, imports(code.files, source.code, source.root))
     handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
     code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {

@@ -24,7 +24,7 @@ from uv import find_uv_bin
 from aml_adopt import Note, Refusal, package_files, packages, resolver
 from aml_adopt.package_files import Declared, conda_requirement, poetry_specifier, read, read_inline
 from aml_adopt.packages import Packages, build
-from aml_adopt.proof import prove
+from aml_adopt.proof import Tried, prove
 from aml_adopt.resolver import Conflict, Resolver, floor
 
 PRESENT = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -484,25 +484,25 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
         file.writestr("olden-1.dist-info/RECORD", "")
     lines = [f"olden @ {wheel.as_uri()}"]
     given = Packages(PRESENT, lines, packages._text("demo", "", PRESENT, [], lines), [])
-    imports = {"olden": "train.py:1", "olden.broken": "train.py:2", "olden.nothing": "train.py:3"}
-    result = prove(given, imports)
+    wanted = [
+        Tried("olden", (), "train.py:1"),
+        Tried("olden.broken", (), "train.py:2"),
+        Tried("olden", ("gone",), "train.py:3"),
+    ]
+    result = prove(given, [*wanted, Tried("nowhere", (), "train.py:4")])
     assert [line.split("==")[0] for line in result.requirements] == [*lines, "six", "setuptools"]
     assert Version(result.requirements[2].split("==")[1]) < Version("82")
     assert of_template.requirements(yaml.safe_load(result.text), "c")[1] == result.requirements
-    changed, decide = notes("changed", result.notes), notes("decide", result.notes)
-    assert [line.split(" ")[0] for line in changed + decide] == [
-        "train.py:1:",
-        "train.py:1:",
-        "train.py:2:",
-        "train.py:3:",
-    ]
+    changed, decide, blocked = (notes(kind, result.notes) for kind in ("changed", "decide", "blocked"))
+    places = [line.split(" ")[0] for line in changed + decide + blocked]
+    assert places == ["train.py:1:", "train.py:1:", "train.py:2:", "train.py:3:"]
     assert "No module named 'aml_template_has_no_such_module'" in decide[0]
-    assert "No module named 'olden.nothing'" in decide[1]
+    assert "`from olden import gone` fails" in blocked[0] and "No module named 'olden.gone'" in blocked[0]
 
 
 def test_a_python_that_is_not_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     given = Packages("3.99", ["six"], packages._text("demo", "", "3.99", [], ["six"]), [])
-    result = prove(given, {"six": "a.py:1"})
+    result = prove(given, [Tried("six", (), "a.py:1")])
     assert result.requirements == ["six"]
     assert "not tried" in result.notes[0].text
