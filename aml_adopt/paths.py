@@ -127,10 +127,12 @@ class Paths:
             either = (self._known(part, joined, depth - 1) for part in (node.orelse, node.body))
             return next((found for found in either if found), None)
         first = self._first(node)
-        if values := self.values.defined(first):
-            inner = self._known(values[0], joined or node is not first, depth - 1) if len(values) == 1 else None
-            if inner and inner.value is not None and not self.values.holds_code(inner.value):
-                return inner
+        values = self.values.defined(first)
+        if isinstance(first, cst.Name) and not values and first.value != "__file__" and not self.tree.qualified(first):
+            return None  # a parameter, which those who call it fill
+        inner = self._known(values[0], joined or node is not first, depth - 1) if len(values) == 1 else None
+        if inner and inner.value is not None and not self.values.holds_code(inner.value):
+            return inner
         value = self.values.of(node)
         if isinstance(value, str | Path):
             return Root(node, None, joined, value=value)

@@ -300,6 +300,12 @@ def test_ancestors_python_and_packages_of_azure(tmp_path: Path, unresolved: None
     assert f"mlflow==3.17.0 is mlflow{template[1].specifier}" in changed
 
 
+def test_a_line_of_debian_is_left_out(tmp_path: Path, unresolved: None) -> None:
+    result = built(tmp_path, {"requirements.txt": "pkg-resources==0.0.0\nsix==1.16.0\n"}, "six")
+    assert result.requirements[2:] == ["six==1.16.0"]
+    assert "requirements.txt:1: pkg-resources==0.0.0 left out" in notes("changed", result.notes)[0]
+
+
 def test_the_conda_file_is_one_that_the_template_builds(tmp_path: Path, unresolved: None) -> None:
     lines = "-r more.txt\n--extra-index-url https://example.org/simple\nx @ git+https://example.org/x@v1\ntorch==1.9+cu111\n"
     written(tmp_path, {"more.txt": "numpy"})
