@@ -19,7 +19,7 @@ from aml_adopt.closure import CODE_LIMIT, UNREADABLE, read_code
 from aml_adopt.commands import python_commands
 from aml_adopt.private import hide
 from aml_adopt.runconfig_text import is_secret
-from aml_adopt.static import Modules, Values
+from aml_adopt.static import DEPTH, Modules, Values
 from aml_adopt.syntax import Key, Tree
 from aml_adopt.tree import by_end, shown
 
@@ -53,6 +53,7 @@ POSITIONS = {
     "CondaDependencies": ("conda_dependencies_file_path",),
     "register_model": ("model_name", "model_path"),
     "register": ("workspace", "model_path", "model_name"),
+    "PipelineParameter": ("name", "default_value"),
     "MpiConfiguration": ("process_count_per_node", "node_count"),
     "PyTorchConfiguration": ("communication_backend", "process_count", "node_count"),
     "TensorflowConfiguration": ("worker_count", "parameter_server_count"),
@@ -113,7 +114,7 @@ def of(root: Path, entry: Path, files: list[str]) -> list[Submit]:
     """What all files that submit the entry say, the one that says most first; its notes name the others."""
     paths = [root / name for name in files if name.endswith((".py", ".ipynb")) and root / name != entry]
     found = [one for path in paths for one in read(root, path, files) if one.script == entry]
-    found.sort(key=lambda one: -len([*one.words, *one.handed, *one.packages, *one.compute, *one.experiment[:1]]))
+    found.sort(key=lambda one: -len([*one.words, *one.packages, *one.compute, *one.experiment[:1]]))
     for other in found[1:]:
         if (other.words, other.experiment) != (found[0].words, found[0].experiment):
             text = f"submits it too, with {shlex.join(other.words) or 'no arguments'}: {found[0].where} counts"
@@ -187,19 +188,42 @@ class _File:
     def code(self, node: cst.CSTNode) -> str:
         return " ".join(self.tree.code(node).split())
 
-    def every(self, node: cst.BaseExpression | None, depth: int = 9) -> list[cst.BaseExpression]:
+    def every(self, node: cst.BaseExpression | None) -> list[cst.BaseExpression]:
         """What an expression may be: of a variable, all that is assigned to it."""
-        if node is None or not depth:
-            return []
-        key = self.tree.key(node) if isinstance(node, cst.Name) else None
-        values = [value for value in self.tree.bindings.get(key, []) if value is not None and value is not node]  # type: ignore[arg-type]
-        return [one for value in values for one in self.every(value, depth - 1)] if values else [node]
+        found: list[cst.BaseExpression] = []
+        waiting, seen = [node], {node}
+        while waiting:
+            one = waiting.pop(0)
+            key = self.tree.key(one) if isinstance(one, cst.Name) else None
+            values = [value for value in self.tree.bindings.get(key, []) if value is not None] if key else []
+            waiting += [value for value in values if value not in seen]
+            seen.update(values)
+            if one is not None and not values:
+                found.append(one)
+        return found
 
     def one(self, node: cst.BaseExpression | None) -> cst.BaseExpression | None:
         """The same where it is certain."""
-        while isinstance(node, cst.Name) and len(values := self.values.bound(self.tree.key(node))) == 1:
-            node = values[0] if values[0] is not node else None
-        return node
+        for _ in range(DEPTH):
+            values = self.values.bound(self.tree.key(node)) if isinstance(node, cst.Name) else []
+            value = values[0] if len(values) == 1 else self.latest(node, values)
+            if node is None or value is None:
+                return node
+            node = value
+        return None
+
+    def latest(self, node: cst.BaseExpression | None, values: list[cst.BaseExpression]) -> cst.BaseExpression | None:
+        """Of several values, as the cells of a notebook give them to one name, the one that holds at this place."""
+        texts = {self.values.of(value) for value in values if isinstance(value, cst.SimpleString | cst.Integer)}
+        if len(texts) == 1 and all(isinstance(value, cst.SimpleString | cst.Integer) for value in values):
+            return values[0]
+        if node not in self.tree.parents or self.tree.around(node, cst.FunctionDef, cst.Lambda):
+            return None
+        lines = [self.tree.around(value, cst.SimpleStatementLine) for value in values]
+        if not all(line and isinstance(self.tree.parents[line], cst.Module) for line in lines):
+            return None
+        before = [value for value in values if self.tree.line(value) < self.tree.line(node)]
+        return max(before, key=self.tree.line, default=None)
 
     def keys(self, node: cst.BaseExpression | None) -> list[Key]:
         """The variables that hold an expression, by whatever names."""
@@ -221,6 +245,10 @@ class _File:
         """The text of a literal, or of a name that is only ever one."""
         value = self.values.of(node)
         node = self.one(node)
+        if value is None:
+            value = self.values.of(node)
+        if isinstance(node, cst.Call) and _last(node.func) == "PipelineParameter":
+            return self.text(self.given(node).get("default_value"))
         node = (self.imported(node) if isinstance(node, cst.Name) else None) or node
         if value is None and isinstance(node, cst.Float | cst.UnaryOperation | cst.Name):
             try:
@@ -399,27 +427,27 @@ class _File:
             flag = ""
 
     def is_data(self, node: cst.BaseExpression) -> bool:
-        return any(
-            _last(call.func) in DATA for one in (node, *self.every(node)) for call in self._calls_in(one)
-        )  # of a variable, what makes it
+        return any(_last(call.func) in DATA for call in self._calls_in(node))
 
-    def _calls_in(self, node: cst.CSTNode, depth: int = 5) -> Iterator[cst.Call]:
-        for part in [node, *_inside(node)]:
-            if isinstance(part, cst.Call):
-                yield part
-            if isinstance(part, cst.Name) and depth and part is not node:
-                for value in self.every(part):
-                    if value is not part:
-                        yield from self._calls_in(value, depth - 1)
+    def _calls_in(self, node: cst.CSTNode) -> Iterator[cst.Call]:
+        """The calls in an expression, and in what its variables are."""
+        waiting: list[tuple[cst.CSTNode, int]] = [(node, 4)]
+        seen = {node}
+        while waiting:
+            current, depth = waiting.pop(0)
+            for part in (current, *_inside(current)):
+                if isinstance(part, cst.Call):
+                    yield part
+                for value in self.every(part) if isinstance(part, cst.Name) and depth else ():
+                    if value not in seen:
+                        seen.add(value)
+                        waiting.append((value, depth - 1))
 
     def data_names(self, node: cst.BaseExpression) -> tuple[str, ...]:
         """What the data may be called: as a named input, in the workspace, by its last folder."""
         found: list[str] = []
-        for one in (node, *self.every(node)):
-            for call in self._calls_in(one):
-                name = _last(call.func)
-                if name not in NAMES:
-                    continue
+        for call in self._calls_in(node):
+            if _last(call.func) in NAMES:
                 texts = [text for arg in call.args if (text := self.text(arg.value))]
                 found += [input_name(re.split(r"[\\/]", text.rstrip("/"))[-1].split(".")[0]) for text in texts]
         return tuple(dict.fromkeys(found))
@@ -555,6 +583,8 @@ class _File:
     def compute_name(self, node: cst.BaseExpression) -> str | None:
         if isinstance(node, cst.Call) and _last(node.func) in ("ComputeTarget", "AmlCompute", "create"):
             return self.text(self.given(node).get("name"))
+        if isinstance(node, cst.Attribute) and node.attr.value == "name":
+            return next(filter(None, map(self.compute_name, self.every(node.value))), None)
         if isinstance(node, cst.Subscript) and self.tree.code(node.value).endswith(".compute_targets"):
             index = node.slice[0].slice
             return self.text(index.value) if isinstance(index, cst.Index) else None

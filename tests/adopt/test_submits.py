@@ -82,6 +82,9 @@ def decisions(found: Submit | list[Note]) -> list[str]:
         ("args = ['--alpha', 1]\n", ", arguments=[*args, 'x']", ["--alpha", "1", "x"]),
         ("kept = {'arguments': ['--alpha', 1]}\n", ", **kept", ["--alpha", "1"]),
         ("", ", arguments=('--alpha', '0.3')", ["--alpha", "0.3"]),
+        ("args = ['--alpha', 1]\nargs = ['--alpha', 2]\n", ", arguments=args", ["--alpha", "2"]),
+        ("rate = 3\nrate = 3\nif x:\n    rate = 3\n", ", arguments=['--alpha', rate]", ["--alpha", "3"]),
+        ("p = PipelineParameter('p', default_value=7)\n", ", arguments=['--alpha', p]", ["--alpha", "7"]),
         ("", ", arguments=['--password', 'hunter2', '--alpha', 1]", ["--alpha", "1"]),
     ],
 )
@@ -262,6 +265,11 @@ MADE = "c = AmlCompute.provisioning_configuration(vm_size='STANDARD_D2_V2', max_
             {"name": "nodes", "size": "STANDARD_D2_V2", "max_instances": 4},
         ),
         ("t = ws.compute_targets['nodes']\n" + RUN.format("") + "src.run_config.target = t\n", {"name": "nodes"}),
+        (
+            "t = ComputeTarget(ws, 'nodes')\nrc = RunConfiguration()\nrc.target = t.name\n"
+            + RUN.format(", run_config=rc"),
+            {"name": "nodes"},
+        ),
         ("rc = RunConfiguration()\nrc.target = 'nodes'\n" + RUN.format(", run_config=rc"), {"name": "nodes"}),
     ],
 )
@@ -311,6 +319,15 @@ def test_the_fullest_of_several_counts(tmp_path: Path) -> None:
     found = read(tmp_path, HEAD + RUN.format(", arguments=['--alpha', 1]"))
     assert found.words == ["--alpha", "1"]
     assert decisions(found) == ["old.py:8: submits it too, with no arguments: go.py:8 counts"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["for rate in (1, 2):\n    pass\n", "if x:\n    rate = 1\nelse:\n    rate = 2\n", "rate = rate2\nrate2 = rate\n"],
+)
+def test_what_is_not_certain_is_not_taken(tmp_path: Path, before: str) -> None:
+    found = read(tmp_path, HEAD + before + RUN.format(", arguments=['--alpha', rate]"))
+    assert found.words == [] and decisions(submits.handed_over(found, []))[0].startswith("go.py:")
 
 
 def test_what_only_looks_like_it(tmp_path: Path) -> None:
