@@ -868,7 +868,8 @@ def input_advice(entry: DataInput, here: str | None = None, there: str | None = 
     """What the owner should see to; `here` and `there`: the paths in the job of this machine and of the cluster."""
     what = "one file, which pandas reads; for a folder, read its files" if entry.type == "uri_file" else "a folder"
     if here and there:
-        return f"inputs.{entry.name} is {here} on this machine and {there} on the cluster, as {what}: see whether it is"
+        places = f"{here} on this machine and {there} on the cluster"
+        return f"inputs.{entry.name} is {what}: see whether that holds for {places}"
     if isinstance(entry.path, str):
         local = "see whether it holds that, and give train-local a path"
         return f"inputs.{entry.name} is {entry.path}, as {what}: {local}"
