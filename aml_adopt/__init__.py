@@ -32,3 +32,8 @@ def input_name(text: str) -> str:
     """A key for inputs: letters, digits and _, not beginning with a digit (azure-ai-ml, _input_output_helpers.py)."""
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_").lower()
     return name if re.match(r"[a-z_]", name) else f"data_{name}".rstrip("_")
+
+
+def model_name(name: str) -> str:
+    """A model's name as Azure Machine Learning takes it."""
+    return re.sub(r"[^a-zA-Z0-9_-]+", "-", name).strip("-_")[:255]

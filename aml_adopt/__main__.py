@@ -80,11 +80,11 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
         return 1
     notes = adoption.notes
     if not dry:
-        report = document(source.root.name, notes, adoption.code.model, adoption.slug)
+        report = document(source.root.name, notes, adoption.code.model, adoption.model)
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
     print("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
-    register = f"aml register-model -n {adoption.slug}{asset_option(adoption.code.model)}"
+    register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
     print(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"

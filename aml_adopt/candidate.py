@@ -2,7 +2,6 @@
 
 import ast
 import configparser
-import json
 import re
 import shlex
 import sys
@@ -11,8 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from aml_adopt import submits
+from aml_adopt.cells import cells
 from aml_adopt.closure import CODE_LIMIT, UNREADABLE, imports_of, parse, read_code
-from aml_adopt.tree import text_of
+from aml_adopt.commands import named_by_commands
+from aml_adopt.submits import SUBMITS
+from aml_adopt.tree import by_end, text_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -30,16 +33,6 @@ FITS = {
     "train_on_batch",
 }
 SAVES = {"dump", "log_model", "save", "save_model", "save_pretrained", "save_weights", "to_disk"}
-SUBMITS = {
-    "Estimator",
-    "HyperDriveConfig",
-    "MMLBaseEstimator",
-    "PyTorch",
-    "PythonScriptStep",
-    "SKLearn",
-    "ScriptRunConfig",
-}
-SUBMITS |= {"TensorFlow", "command"}
 OTHER_WORK = re.compile(
     r"(^|_)(test|tests|conftest|setup|score|scoring|inference|infer|predict|prediction|serve|submit|deploy|deployment"
     r"|register|evaluate|eval|preprocess|prepare|download|app|utils|util|helpers?|config|settings|noxfile|tasks|conf"
@@ -64,7 +57,9 @@ class Named:
 
     path: Path
     project: Path
+    script: str = ""  # as it stands there
     scripts: list[Path] = field(default_factory=list)
+    fits: list[Path] = field(default_factory=list)  # files whose paths end so, where none is certain
     arguments: str = ""
     target: str = ""
     conda: Path | None = None
@@ -81,11 +76,11 @@ def find(root: Path, files: list[str]) -> list[Candidate]:
             named[name] = (rank, why)
 
     for name in files:
-        if runconfig := runconfig_script(root, name):
+        if runconfig := runconfig_script(root, name, files):
             for script in runconfig.scripts:
                 name_it(script, 3, f"{name} runs it")
-    for name, tree in trees.items():
-        for script in _submitted(root, (root / name).parent, tree):
+    for name in trees:
+        for script in submits.scripts(root, root / name, files):
             name_it(script, 2, f"{name} submits it")
     for name in files:
         for script in _entry_points(root, name):
@@ -156,33 +151,11 @@ def _tree(path: Path) -> ast.Module | None:
         if path.suffix == ".py":
             return parse(read_code(path))
         if path.suffix == ".ipynb":
-            return _cells(json.loads(path.read_text(encoding="utf-8-sig")))
+            return ast.Module([part for _, text in cells(path) for part in parse(text).body], [])
     except UNREADABLE:
         if path.suffix == ".py":
             return ast.Module([], [])  # what cannot be read can be named all the same
     return None
-
-
-def _cells(notebook: Any) -> ast.Module | None:
-    if not isinstance(notebook, dict):
-        return None
-    sheets = _list(notebook.get("worksheets")) or [notebook]  # the format's third version has them
-    cells = [cell for sheet in sheets if isinstance(sheet, dict) for cell in _list(sheet.get("cells"))]
-    body: list[ast.stmt] = []
-    for cell in (one for one in cells if isinstance(one, dict) and one.get("cell_type") == "code"):
-        source = cell.get("source", cell.get("input", "")) or ""
-        text = source if isinstance(source, str) else "".join(map(str, source))
-        lines = text.split("\n")
-        plain = "\n".join("" if line.startswith(("%", "!")) else line for line in lines)
-        try:
-            body += parse(plain).body
-        except UNREADABLE:
-            continue
-    return ast.Module(body, [])
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def does_something(tree: ast.Module) -> bool:
@@ -226,8 +199,12 @@ def _imported(trees: dict[str, ast.Module]) -> set[str]:
     return found
 
 
-def runconfig_script(root: Path, name: str) -> Named | None:
-    """What a file says as a v1 runconfig; None when it is none."""
+def runconfig_script(root: Path, name: str, files: list[str]) -> Named | None:
+    """What a file says as a v1 runconfig; None when it is none.
+
+    Its script and its conda file are relative to a source_directory that only the submit script named. It is the
+    project's folder or the source's, or else told by the end of the path, when that fits one file of `files` only.
+    """
     path = root / name
     inside = path.parent.name in ("aml_config", ".azureml")
     if path.suffix != ".runconfig" and not (inside and path.suffix in (".json", ".yaml", ".yml")):
@@ -239,8 +216,9 @@ def runconfig_script(root: Path, name: str) -> Named | None:
     project = path.parent.parent if inside else path.parent
     found = Named(path, project if project.is_relative_to(root) else root, target=str(target or ""))
     if isinstance(script, str) and script.strip():
-        places = [found.project / script.replace("\\", "/"), root / script.replace("\\", "/")]
-        found.scripts = [place.resolve() for place in places if place.is_file()][:1]
+        found.script = script.strip().replace("\\", "/")
+        found.fits = _places(root, found.project, found.script, files)
+        found.scripts = found.fits if len(found.fits) == 1 else []
     arguments = content.get("arguments")
     if isinstance(arguments, list):
         found.arguments = shlex.join(str(argument) for argument in arguments)
@@ -248,9 +226,16 @@ def runconfig_script(root: Path, name: str) -> Named | None:
         found.arguments = arguments.strip()
     python = _lower(_lower(content.get("environment")).get("python"))
     conda = python.get("condadependenciesfile") or content.get("condadependenciesfile")
-    if isinstance(conda, str) and (found.project / conda).is_file():
-        found.conda = (found.project / conda).resolve()
+    if isinstance(conda, str) and conda.strip():
+        places = _places(root, found.project, conda.strip().replace("\\", "/"), files)
+        found.conda = places[0] if len(places) == 1 else None
     return found
+
+
+def _places(root: Path, project: Path, name: str, files: list[str]) -> list[Path]:
+    """The file that a runconfig names, or those that it may mean."""
+    certain = [place.resolve() for place in (project / name, root / name) if place.is_file()]
+    return certain[:1] or by_end(root, project, name, files)
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -265,33 +250,6 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 def _lower(value: Any) -> dict[str, Any]:
     return {str(key).lower().replace("_", ""): inner for key, inner in value.items()} if isinstance(value, dict) else {}
-
-
-def _submitted(root: Path, folder: Path, tree: ast.Module) -> Iterator[Path]:
-    """The scripts that ScriptRunConfig(source_directory=..., script=...) and the like in a submit script name."""
-    constants: dict[str, str] = {}
-    for node in ast.walk(tree):
-        match node:
-            case ast.Assign(targets=[ast.Name(name)], value=ast.Constant(value=str(text))):
-                constants[name] = text
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Call) or _last(node.func) not in SUBMITS:
-            continue
-        given: dict[str, str] = {}
-        for keyword in node.keywords:
-            match keyword.value:
-                case ast.Constant(value=str(text)):
-                    given[keyword.arg or ""] = text
-                case ast.Name(name) if name in constants:
-                    given[keyword.arg or ""] = constants[name]
-        script = given.get("script") or given.get("entry_script") or given.get("script_name") or ""
-        if not script and "command" in given:
-            script = next((found for found, _ in _python_commands(given["command"])), "")
-        source = given.get("source_directory") or given.get("code") or "."
-        for base in (folder, root) if script else ():
-            if (place := base / source / script).is_file():
-                yield place.resolve()
-                break
 
 
 def _entry_points(root: Path, name: str) -> Iterator[Path]:
@@ -325,53 +283,3 @@ def _entry_points(root: Path, name: str) -> Iterator[Path]:
                 for ending in (".py", "/__main__.py"):
                     if (place := base / (module.replace(".", "/") + ending)).is_file():
                         yield place
-
-
-def named_by_commands(root: Path, files: list[str]) -> dict[str, str]:
-    """Scripts that README, Makefile and shell scripts run with Python, and with which arguments."""
-    found: dict[str, str] = {}
-    for name in files:
-        path = PurePosixPath(name)
-        if not (path.name.lower().startswith("readme") or path.name == "Makefile" or path.suffix == ".sh"):
-            continue
-        for script, arguments in _python_commands(text_of(root / name).replace("\\\n", " ")):
-            for place in (PurePosixPath(path.parent, script).as_posix(), script):
-                if place in files and not found.get(place):
-                    found[place] = arguments
-    return found
-
-
-def _python_commands(text: str) -> Iterator[tuple[str, str]]:
-    """The scripts that lines such as "python train.py --epochs 3" run, with their arguments where those are literal."""
-    for line in text.splitlines():
-        try:
-            words = shlex.split(line.strip().strip("`"), comments=True)
-        except ValueError:  # a quotation mark without its second: a sentence
-            continue
-        for command in _commands(words):
-            # What stands before a program, which a sentence does not.
-            while command and re.fullmatch(r"[$>!%]+|\w+=\S*|nohup|time", command[0]):
-                command = command[1:]
-            if not command or not re.fullmatch(r"(.*/)?(python|py)(\d(\.\d+)?)?(\.exe)?", command[0]):
-                continue
-            rest = command[1:]
-            while rest and re.fullmatch(r"-[uBOIEs]+", rest[0]):
-                rest = rest[1:]
-            if rest[:1] == ["-m"] and len(rest) > 1:
-                rest = [rest[1].replace(".", "/") + ".py", *rest[2:]]
-            if rest and rest[0].endswith(".py"):
-                vague = ("...", "\\", "-h", "--help")
-                literal = not any(set("<>[]{}$|`") & set(word) or word in vague for word in rest[1:])
-                yield PurePosixPath(rest[0].replace("\\", "/")).as_posix(), shlex.join(rest[1:]) if literal else ""
-
-
-def _commands(words: list[str]) -> Iterator[list[str]]:
-    """The single commands of a line."""
-    command: list[str] = []
-    for word in words:
-        if word in ("&&", "||", "|", ";", ">", ">>", "&") or word.endswith(";"):
-            yield [*command, *filter(None, [word.rstrip("&|;>")])]
-            command = []
-        else:
-            command.append(word)
-    yield command

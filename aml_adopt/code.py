@@ -1,12 +1,13 @@
 """What becomes of the code that travels: notebooks into scripts, v1 into MLflow, the contract of a job kept."""
 
+import re
 import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from aml_adopt import DataInput, Note, arguments, contract, input_name, notebook, sdk, settings_files
+from aml_adopt import DataInput, Note, arguments, contract, input_name, model_name, notebook, sdk, settings_files
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
@@ -25,6 +26,7 @@ class Code:
     files: dict[str, str | Path] = field(default_factory=dict)  # path in src/ -> text, or the file to copy
     inputs: list[DataInput] = field(default_factory=list)  # that the entry takes by options
     model: str | None = None  # what it saves, below the run's folder
+    registered: str | None = None  # the name that it registered the model by
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
     requirements: list[tuple[str, str]] = field(default_factory=list)  # of a notebook's install lines
     notes: list[Note] = field(default_factory=list)
@@ -62,8 +64,10 @@ def convert(source: Source) -> Code:
     read = {data.path for data in code.inputs if isinstance(data.path, Path)}
     model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
     code.model = code.model or model
+    code.notes += _alike(code)
     if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
+    _registering(source, code)
     if code.model:
         code.notes = [note for note in code.notes if not note.text.startswith(contract.NOTHING_SAVED)]
     elif not any(note.text.startswith(contract.NOTHING_SAVED) for note in code.notes):
@@ -108,9 +112,11 @@ def _module(
 ) -> None:
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
-    rewritten = sdk.rewrite(text, file, is_entry)
+    values = modules.of(path) if path.suffix == ".py" else None
+    rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
     checked = contract.check(rewritten.text, file, is_entry, modules, text)
     code.files[place] = checked.text
+    code.registered = code.registered or rewritten.model
     for note in [*rewritten.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]
         cell = next((name for first, name in reversed(cells) if line.isdigit() and first <= int(line)), note.where)
@@ -125,6 +131,25 @@ def _module(
                 code.files.setdefault((PurePosixPath(where) / inner.relative_to(file_or_folder)).as_posix(), inner)
         else:
             code.files.setdefault(where, file_or_folder)
+
+
+def _alike(code: Code) -> list[Note]:
+    """Notes on options whose names would be the same, but for a number."""
+    flags = {one.name: one.flag for one in code.inputs if one.flag}
+    pairs = [(flag, flags.get(re.sub(r"_\d+$", "", name), flag)) for name, flag in flags.items()]
+    says = "may hand over the same data: if they do, let the code read it by"
+    return [Note("decide", "", f"{other} and {flag} {says} {other} alone") for flag, other in pairs if other != flag]
+
+
+def _registering(source: Source, code: Code) -> None:
+    """What the file that submits the job says of the model."""
+    submit = next((one for one in source.submits if one.model), None)
+    if submit is None or not (name := model_name(submit.model)):
+        return
+    code.model = code.model or submit.model_path or None
+    code.registered = code.registered or name
+    text = f"registering {submit.model} is left out: aml register-model -n {code.registered} does it after the run"
+    code.notes.append(Note("changed" if name == code.registered else "decide", submit.model_where, text))
 
 
 def _add(inputs: list[DataInput], data: DataInput) -> None:

@@ -1,18 +1,39 @@
 """The job files of the repository: from v1 run configurations where there are some, else from the entry itself."""
 
 import copy
+import os
 import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from libcst import ParserSyntaxError
+
 from aml_adopt import DataInput, Note, Refusal, input_name
+from aml_adopt.arguments import Parsers
+from aml_adopt.candidate import Named
+from aml_adopt.closure import UNREADABLE, read_code
 from aml_adopt.code import Code
 from aml_adopt.data import Asset, Data
-from aml_adopt.runconfig import CPU_IMAGE, GPU_IMAGE, Converted, Runconfig, convert, dump, load, take
+from aml_adopt.private import hide
+from aml_adopt.runconfig import (
+    COMPUTE,
+    CPU_IMAGE,
+    GPU_IMAGE,
+    RETIRED_SIZE,
+    Converted,
+    Runconfig,
+    convert,
+    dump,
+    load,
+    take,
+)
 from aml_adopt.runconfig_text import quote
+from aml_adopt.sdk import input_advice
 from aml_adopt.source import Source
+from aml_adopt.submits import Submit, handed_over
+from aml_adopt.syntax import Tree, literal
 from aml_adopt.tree import shown
 
 CLUSTER, SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own answers
@@ -34,7 +55,9 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     """A job for this machine, the same on a cluster, and one for each further run configuration of the entry."""
     jobs = Jobs()
     configurations = _configurations(source, jobs)
-    jobs.compute = _compute(configurations)
+    submit = next(iter(source.submits), None) or Submit(source.entry)
+    experiment = submit.experiment or experiment
+    jobs.compute = {**_submitted_compute(submit, jobs), **_compute(configurations)}
     image = GPU_IMAGE if str(jobs.compute.get("size", "")).lower().startswith("standard_n") else CPU_IMAGE
     known = {"experiment": experiment, "data_asset": data.asset, "image": image, "script": code.entry}
     found: dict[str, Converted] = {}
@@ -49,6 +72,13 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         if found[name].conda:
             conda = found[name].conda
             jobs.conda.append(conda if isinstance(conda, Path) else (shown(source.root, path), conda or {}))
+        if submit.words and not v1.at("arguments") and v1.at("script"):
+            found[name].job["command"] += "".join(f" {word}" for word in _words(submit.words, source, code))
+            jobs.notes.append(Note("taken", submit.where, f"arguments of {name}: {hide(shlex.join(submit.words))}"))
+    jobs.conda += submit.packages
+    jobs.notes += [*submit.notes, *handed_over(submit, code.inputs)]
+    if submit.experiment:
+        jobs.notes.append(Note("taken", submit.where, f"experiment {submit.experiment}"))
     if not found:
         found[LOCAL] = _plain(source, code, experiment, image)
     for one in found.values():
@@ -61,9 +91,11 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     if LOCAL not in found:
         found[LOCAL] = _here(found[REMOTE], data, code.inputs)
     if REMOTE not in found:
-        found[REMOTE] = _there(found[LOCAL], data, jobs.compute.get("name") or CLUSTER)
+        found[REMOTE] = _there(found[LOCAL], data, jobs.compute.get("name") or CLUSTER, code.inputs)
+        found[REMOTE].job |= submit.cluster
     _describe(found, data)
     _fit(jobs, found)
+    _tell(source, code, found)
     for name, one in found.items():
         jobs.files[name] = dump(one)
         jobs.notes += one.notes
@@ -101,12 +133,48 @@ def _configurations(source: Source, jobs: Jobs) -> list[tuple[Path, Runconfig]]:
         except Refusal as refusal:
             jobs.notes.append(Note("decide", file, f"not converted: {refusal}"))
             continue
-        script = str(v1.at("script") or "").replace("\\", "/")
-        if script and (source.project / script).resolve() != source.entry and source.entry.suffix == ".py":
-            jobs.notes.append(Note("decide", file, f"runs {script}, which is another model: adopt it with --entry"))
-            continue
+        named = source.named[path]
+        if named.script and source.entry.suffix == ".py" and v1.at("script"):
+            if source.entry not in named.fits:
+                jobs.notes.append(Note("decide", v1.where("script"), _not_this(named, source)))
+                continue
+            v1.data["script"] = Path(os.path.relpath(source.entry, source.project)).as_posix()
+        if named.conda:
+            python = v1.at("environment", "python")
+            python["condaDependenciesFile"] = Path(os.path.relpath(named.conda, source.project)).as_posix()
         found.append((path, v1))
     return found
+
+
+def _not_this(named: Named, source: Source) -> str:
+    """Why a run configuration is not one of the entry."""
+    if named.fits:
+        return f"runs {named.script}, which is another model: adopt it with --entry"
+    entry = shown(source.root, source.entry)
+    return f"runs {named.script}, which is not in the source: if that was {entry}, name this there and adopt again"
+
+
+def _submitted_compute(submit: Submit, jobs: Jobs) -> dict[str, Any]:
+    """What the file that submits the entry says of its cluster, as far as it can be kept."""
+    compute = dict(submit.compute)
+    name, size = compute.get("name"), compute.get("size")
+    if name and not COMPUTE.fullmatch(name):
+        compute.pop("name")
+        text = f"{name} is no name that v2 accepts for a cluster: {CLUSTER} takes its place"
+        jobs.notes.append(Note("decide", submit.where, text))
+    if size and RETIRED_SIZE.fullmatch(size):
+        compute["size"] = GPU_SIZE
+        text = f"Azure retired {size} in 2023: compute.yml says {GPU_SIZE}, see to it"
+        jobs.notes.append(Note("decide", submit.where, text))
+    elif size and not re.fullmatch(r"(?i:standard)_[a-zA-Z][\w-]*", size):
+        compute.pop("size")
+        text = f"{size} is no size of Azure's machines: {SIZE} takes its place"
+        jobs.notes.append(Note("decide", submit.where, text))
+    if compute:
+        said = ", ".join(str(value) for value in (compute.get("name"), compute.get("size")) if value)
+        most = f", up to {compute['max_instances']} nodes" if compute.get("max_instances") else ""
+        jobs.notes.append(Note("taken", submit.where, f"cluster {said}{most}"))
+    return compute
 
 
 def _compute(configurations: list[tuple[Path, Runconfig]]) -> dict[str, Any]:
@@ -132,10 +200,7 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
         given = shlex.split(source.arguments)
     except ValueError:  # a quote without an end, in somebody's README
         given = []
-    flags = {data.flag for data in code.inputs}
-    for index, word in enumerate(given):
-        if word.partition("=")[0] not in flags and (not index or given[index - 1] not in flags):
-            words.append(quote(word))
+    words += _words(given, source, code)
     job = {
         "$schema": "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json",
         "type": "command",
@@ -145,8 +210,53 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
         "environment": {"image": image, "conda_file": "train-conda.yml"},
         "compute": "local",
     }
-    notes = [Note("taken", "", f"arguments that it is run with: {' '.join(given)}")] if given else []
+    where = next((one.where for one in source.submits if one.words == given), "")
+    notes = [Note("taken", where, f"arguments that it is run with: {hide(shlex.join(given))}")] if given else []
     return Converted(job, notes=notes)
+
+
+def _words(given: list[str], source: Source, code: Code) -> list[str]:
+    """Arguments for a job's command: without the data, which is handed over apart, and with results below outputs/."""
+    flags = {data.flag for data in code.inputs}
+    moved = _moved(source, code)
+    words = []
+    for index, word in enumerate(given):
+        name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+        before = given[index - 1] if index else ""
+        if name in flags or before in flags:
+            continue
+        if (name or before) in moved and value and not re.match(r"(\./)?outputs(/|$)|[/\\]|\w:", value):
+            word = f"{name}{equals}outputs/{value.removeprefix('./')}"
+        words.append(quote(word))
+    return words
+
+
+def _moved(source: Source, code: Code) -> set[str]:
+    """The options that name a result, whose defaults were moved below outputs/, where a job keeps it."""
+    text = code.files.get(code.entry)
+    if source.entry.suffix != ".py" or not isinstance(text, str):
+        return set()
+    try:
+        before, after = (
+            {one.flag: literal(one.default) for one in Parsers(Tree(each)).options() if one.default}
+            for each in (read_code(source.entry), text)
+        )
+    except (*UNREADABLE, ParserSyntaxError):
+        return set()
+    return {flag for flag, old in before.items() if old and after.get(flag) == f"outputs/{old.removeprefix('./')}"}
+
+
+def _tell(source: Source, code: Code, found: dict[str, Converted]) -> None:
+    """Let the notes on inputs say what the job files say of them."""
+    for wanted in code.inputs:
+        here, there = (found[name].job.get("inputs", {}).get(wanted.name) for name in (LOCAL, REMOTE))
+        if isinstance(here, dict) and isinstance(there, dict):
+            new = input_advice(wanted, here.get("path"), there.get("path"))
+            old = input_advice(wanted)
+            code.notes = [note._replace(text=new) if note.text == old else note for note in code.notes]
+            if source.data or isinstance(wanted.path, Path):
+                lacks = f"{wanted.flag} names no data of its own"
+                code.notes = [note for note in code.notes if not note.text.startswith(lacks)]
 
 
 def _hand_over(one: Converted, inputs: list[DataInput], data: Data, is_local: bool) -> None:
@@ -202,12 +312,13 @@ def _type(path: str, otherwise: str) -> str:
     return "uri_folder" if path.endswith("/sample-data") else otherwise
 
 
-def _there(local: Converted, data: Data, compute: str) -> Converted:
+def _there(local: Converted, data: Data, compute: str, inputs: list[DataInput]) -> Converted:
     """This machine's job on a cluster."""
     job = copy.deepcopy(local.job)
     job["compute"] = f"azureml:{compute}"
+    known = {wanted.name: wanted for wanted in inputs if isinstance(wanted.path, str)}
     for name, entry in job.get("inputs", {}).items():
         path = entry.get("path") if isinstance(entry, dict) else None
         if path and not re.match(r"azureml:|[a-z]+://", path):
-            entry["path"] = data.there(DataInput(name, entry["type"], None), path)
+            entry["path"] = data.there(known.get(name) or DataInput(name, entry["type"], None), path)
     return Converted(job, comments={key: text for key, text in local.comments.items() if key[0] != "inputs"})

@@ -50,6 +50,11 @@ class Adoption:
     def slug(self) -> str:
         return self.answers["project_slug"]
 
+    @property
+    def model(self) -> str:
+        """The name to register the model by: the one that the code had for it."""
+        return self.code.registered or self.slug
+
 
 def template() -> Path:
     """The template: beside this package in a checkout, within it when it is installed."""
@@ -228,7 +233,7 @@ def _readme(readme: Path, adoption: Adoption) -> None:
         "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n",
     )
     option = asset_option(adoption.code.model)
-    text = re.sub(r"aml register-model -n \S+", lambda command: command[0] + option, text)
+    text = re.sub(r"aml register-model -n \S+", f"aml register-model -n {adoption.model}{option}", text)
     readme.write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -8,14 +8,16 @@ signature is added to the code.
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import libcst as cst
 from libcst.metadata import ImportAssignment
 
-from aml_adopt import DataInput, Note
+from aml_adopt import DataInput, Note, model_name
 from aml_adopt.arguments import Options, Wanted
 from aml_adopt.private import hide
+from aml_adopt.stand_ins import stand_ins
 from aml_adopt.syntax import (
     GONE,
     Sweep,
@@ -24,6 +26,7 @@ from aml_adopt.syntax import (
     arguments,
     expression,
     free,
+    has_import,
     imports_end,
     insert,
     lines_of,
@@ -127,25 +130,32 @@ class Rewritten:
     text: str
     notes: list[Note]
     inputs: list[DataInput]
+    model: str | None = None  # the name that the code registered the model by, as v2 takes it
 
 
-def rewrite(text: str, file: str, is_entry: bool) -> Rewritten:
-    """The text of a module with its v1 calls turned into MLflow and options; what does not parse stays as it is."""
+def rewrite(text: str, file: str, is_entry: bool, locate: Callable[[str], Path | None] | None = None) -> Rewritten:
+    """The text of a module with its v1 calls turned into MLflow and options; what does not parse stays as it is.
+
+    `locate` finds the file or folder that a path in the code means.
+    """
     body = text.removeprefix("\ufeff")
     try:
         tree = Tree(body)
     except cst.ParserSyntaxError:
         return Rewritten(text, [], [])
-    work = _Rewrite(tree, file, is_entry)
+    work = _Rewrite(tree, file, is_entry, locate or (lambda _: None))
     module = work.run()
     if module.code == tree.module.code:
         return Rewritten(text, work.notes, [])
-    return Rewritten(text[: len(text) - len(body)] + module.code, work.notes, work.inputs)
+    return Rewritten(text[: len(text) - len(body)] + module.code, work.notes, work.inputs, work.model)
 
 
 class _Rewrite(cst.CSTTransformer):
-    def __init__(self, tree: Tree, file: str, is_entry: bool) -> None:
+    def __init__(self, tree: Tree, file: str, is_entry: bool, locate: Callable[[str], Path | None]) -> None:
         super().__init__()
+        self.locate = locate
+        self.model: str | None = None
+        self.needed: list[str] = []  # imports that the new code needs at the top
         self.tree, self.file, self.is_entry = tree, file, is_entry
         self.v1 = Meanings(tree)
         self.notes: list[Note] = []
@@ -155,6 +165,8 @@ class _Rewrite(cst.CSTTransformer):
         self.log_file = free(tree.module, "log_file", "log_v1_file")
         self.keep_run = False  # what begins a child run needs its parent begun
         self.datasets = self._datasets()
+        self.stand_ins = stand_ins(tree, self.datasets, self._offline_test)
+        self.datasets |= {node: self.datasets[origin] for node, origin in self.stand_ins.items()}
         self.options = Options(tree, self.datasets, is_entry)
         self._declare_inputs()
 
@@ -195,8 +207,8 @@ class _Rewrite(cst.CSTTransformer):
         used = names_in(module)
         if "os" in used and ("os" not in before or uses_mlflow):
             module = add_import(module, "import os")
-        if "pd" in used and "pd" not in before:
-            module = add_import(module, "import pandas as pd")
+        for wanted in self.needed:
+            module = add_import(module, wanted)
         if uses_mlflow and any(text.startswith("mlflow") for text in used):
             module = add_import(module, "import mlflow")
         return module
@@ -285,15 +297,19 @@ class _Rewrite(cst.CSTTransformer):
             for origin in value.origins
         }
         for node, name in self.options.uses.items():
+            if node in self.stand_ins:
+                continue
             kind = "uri_file" if node in tables else "uri_folder"
-            path = self._asset(node)
+            path: Path | str | None = self._asset(node)
+            local = next((one for one, origin in self.stand_ins.items() if origin is node), None)
+            path = path or self.locate(self.tree.constant(local) or "") if local else path  # type: ignore[arg-type]
             flag = self.options.flags[name]
             entry = DataInput(name, kind, path, flag)  # type: ignore[arg-type]
             if name not in {known.name for known in self.inputs}:
                 self.inputs.append(entry)
                 shown = " ".join(self.tree.code(node).split())
                 self._note("changed", node, f"{shown} -> the option {flag}")
-                self._note("decide", node, _input_advice(entry))
+                self._note("decide", node, input_advice(entry))
 
     def _asset(self, node: cst.CSTNode) -> str | None:
         """The address of a dataset in v2, when the code says it."""
@@ -332,23 +348,50 @@ class _Rewrite(cst.CSTTransformer):
         default = isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute)
         return "workspaceblobstore" if default and node.func.attr.value == "get_default_datastore" else None  # type: ignore[attr-defined]
 
+    def _offline_test(self, node: cst.BaseExpression) -> str:
+        """Whether a test asks for an "offline" run, for a "job", or for neither: ""."""
+        if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+            return {"offline": "job", "job": "offline"}.get(self._offline_test(node.expression), "")
+        if isinstance(node, cst.Comparison):
+            return self._compares_offline(node)
+        return self._check(node) if isinstance(node, cst.Call) else ""
+
     # Expressions
+
+    def leave_SimpleString(self, original_node: cst.SimpleString, updated_node: cst.SimpleString) -> cst.BaseExpression:
+        if original_node not in self.stand_ins:
+            return updated_node
+        flag = self.options.flags[self.options.uses[original_node]]
+        self._note("changed", original_node, f"{original_node.value}, read outside a job -> the same option {flag}")
+        return self.options.expression(original_node)
+
+    def leave_IfExp(self, original_node: cst.IfExp, updated_node: cst.IfExp) -> cst.BaseExpression:
+        """What was done only with a parent run is done: there is the job's own run for it."""
+        tested, test = self.v1.of(original_node.test), updated_node.test
+        if not tested or tested.kind != "parent" or not isinstance(test, cst.Name) or test.value != THE_RUN.value:
+            return updated_node
+        body = updated_node.body
+        return body.with_changes(lpar=[*updated_node.lpar, *body.lpar], rpar=[*body.rpar, *updated_node.rpar])
 
     def leave_Subscript(self, original_node: cst.Subscript, updated_node: cst.Subscript) -> cst.BaseExpression:
         return self.options.expression(original_node) if original_node in self.datasets else updated_node
 
     def leave_Comparison(self, original_node: cst.Comparison, updated_node: cst.Comparison) -> cst.BaseExpression:
         """Checks whether the run is an offline one, such as "OfflineRun" in run.id."""
-        code = self.tree.code(original_node)
-        offline = "OfflineRun" in code and any(
-            (value := self.v1.of(node)) and value.kind in RUNS for node in _inside(original_node)
+        found = self._compares_offline(original_node)
+        return self._offline(original_node, found == "offline") if found else updated_node
+
+    def _compares_offline(self, node: cst.Comparison) -> str:
+        offline = "OfflineRun" in self.tree.code(node) and any(
+            (value := self.v1.of(inner)) and value.kind in RUNS for inner in _inside(node)
         )
-        if not offline or len(original_node.comparisons) != 1:
-            return updated_node
-        negative = isinstance(original_node.comparisons[0].operator, cst.NotIn | cst.NotEqual | cst.IsNot)
-        return self._offline(original_node, not negative)
+        if not offline or len(node.comparisons) != 1:
+            return ""
+        negative = isinstance(node.comparisons[0].operator, cst.NotIn | cst.NotEqual | cst.IsNot)
+        return "job" if negative else "offline"
 
     def _offline(self, node: cst.CSTNode, is_offline: bool) -> cst.BaseExpression:
+        self._need("import os")
         self._note("changed", node, "the check for an offline run asks for MLFLOW_EXPERIMENT_ID, which every job has")
         return expression(f"({OUTSIDE if is_offline else IN_A_JOB})")
 
@@ -378,6 +421,8 @@ class _Rewrite(cst.CSTTransformer):
         return NOTHING if self.v1.of(original_node) else self._lost(original_node, updated_node)
 
     def _run_attribute(self, original: cst.Attribute, updated: cst.Attribute, name: str) -> cst.BaseExpression:
+        if name == "parent" and not self.tree.around(original, cst.While):
+            return THE_RUN  # what is meant for the parent goes to the job's own run
         if name in ("parent", "experiment", "input_datasets"):
             if name == "input_datasets" and not isinstance(self.tree.parents[original], cst.Subscript):
                 self._blocked_inputs(original)
@@ -492,9 +537,15 @@ class _Rewrite(cst.CSTTransformer):
         return updated
 
     def _registers(self, node: cst.Call) -> cst.BaseExpression:
-        found = {arg.keyword.value: literal(arg.value) for arg in node.args if arg.keyword}
-        name = found.get("model_name") or "NAME"
-        self._note("changed", node, f"registering is taken out: aml register-model -n {name} does it after the run")
+        static = self.v1.static(node.func)
+        plain = [arg for arg in node.args if not arg.keyword and not arg.star]
+        place = 2 if static else 0
+        given = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "model_name"), None)
+        given = given or (plain[place].value if len(plain) > place else None)
+        name = model_name(self.tree.constant(given) or "") if given else ""
+        self.model = self.model or name or None
+        option = f" -n {name}" if name else ""
+        self._note("changed", node, f"registering is taken out: aml register-model{option} does it after the run")
         return GONE if isinstance(self.tree.parents[node], cst.Expr) else NOTHING
 
     def _method(self, base: Value, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
@@ -524,7 +575,7 @@ class _Rewrite(cst.CSTTransformer):
         if name.startswith("as_") and self.v1.of(original):
             return updated.func.value
         if name == "to_pandas_dataframe":
-            reader = self._pandas(base.reader)
+            reader = self._pandas(base.reader, original)
             lines = ", lines=True" if base.reader == "read_json" else ""
             self._note("changed", original, f"to_pandas_dataframe() -> {reader}")
             return expression(f"{reader}(DATA{lines})", DATA=updated.func.value)
@@ -535,11 +586,34 @@ class _Rewrite(cst.CSTTransformer):
         self._note("blocked", original, f"{code}: the data is a path now: {hint}")
         return updated
 
-    def _pandas(self, reader: str) -> str:
-        for node in self.tree.all(cst.ImportAlias):
-            if getattr(node.name, "value", "") == "pandas" and isinstance(self.tree.parents[node], cst.Import):
-                return f"{node.evaluated_alias or 'pandas'}.{reader}"
-        return f"pd.{reader}"
+    def _pandas(self, reader: str, place: cst.CSTNode) -> str:
+        """A function of pandas by a name that stands for pandas at this place; the import goes to the top."""
+        used = [
+            node.evaluated_alias or "pandas"
+            for node in self.tree.all(cst.ImportAlias)
+            if getattr(node.name, "value", "") == "pandas" and isinstance(self.tree.parents[node], cst.Import)
+        ]
+        names = [*dict.fromkeys([*used, "pd", "pandas"])]
+        name = next((name for name in names if self._is_pandas(name, place)), free(self.tree.module, "pandas_frame"))
+        wanted = "import pandas" + ("" if name == "pandas" else f" as {name}")
+        self._need(wanted)
+        return f"{name}.{reader}"
+
+    def _need(self, wanted: str) -> None:
+        """Let the module's own level have an import; one within a function or a branch binds nothing elsewhere."""
+        if not has_import(self.tree.module, wanted) and wanted not in self.needed:
+            self.needed.append(wanted)
+
+    def _is_pandas(self, name: str, place: cst.CSTNode) -> bool:
+        """Whether a name is of the module's own level at this place, and only ever stands for pandas."""
+        scope = next((found for node in (place, *self.tree.up(place)) if (found := self.tree.scopes.get(node))), None)
+        assignments = list(scope[name]) if scope else []
+        return all(
+            isinstance(one, ImportAssignment)
+            and isinstance(one.scope, cst.metadata.GlobalScope)
+            and {full.name for full in one.get_qualified_names_for(name)} == {"pandas"}
+            for one in assignments
+        )
 
     def _secret(self, node: cst.Call) -> cst.BaseExpression:
         given = self._argument(node, "name")
@@ -547,6 +621,7 @@ class _Rewrite(cst.CSTTransformer):
         if text is None:
             self._note("blocked", node, 'a secret by a name that only the run knows: write os.environ["NAME"]')
             return node
+        self._need("import os")
         variable = re.sub(r"\W", "_", text).upper()
         self._note(
             "decide", node, f"a secret of the key vault -> os.environ[{variable!r}]: set {variable} where the job runs"
@@ -789,8 +864,12 @@ def _advice(name: str) -> str:
     return f"{name} is of SDK v1, which is retired, and has no counterpart here: take it out"
 
 
-def _input_advice(entry: DataInput) -> str:
+def input_advice(entry: DataInput, here: str | None = None, there: str | None = None) -> str:
+    """What the owner should see to; `here` and `there`: the paths in the job of this machine and of the cluster."""
     what = "one file, which pandas reads; for a folder, read its files" if entry.type == "uri_file" else "a folder"
+    if here and there:
+        places = f"{here} on this machine and {there} on the cluster"
+        return f"inputs.{entry.name} is {what}: see whether that holds for {places}"
     if isinstance(entry.path, str):
         local = "see whether it holds that, and give train-local a path"
         return f"inputs.{entry.name} is {entry.path}, as {what}: {local}"

@@ -3,13 +3,16 @@
 import ast
 import keyword
 import re
+import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from aml_adopt import Note, Refusal, beside, notebook, resources
-from aml_adopt.candidate import Candidate, does_something, find, named_by_commands, runconfig_script
+from aml_adopt import Note, Refusal, beside, notebook, resources, submits
+from aml_adopt.candidate import Candidate, Named, does_something, find, runconfig_script
 from aml_adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
+from aml_adopt.commands import named_by_commands
+from aml_adopt.submits import Submit
 from aml_adopt.tree import folders, listing, shown
 
 
@@ -37,6 +40,8 @@ class Source:
     code: dict[str, Path]  # path in src/ -> file; a notebook is there as the .py it becomes
     imports: dict[str, str]  # third-party name -> "file:line"
     runconfigs: list[Path]
+    named: dict[Path, Named]  # what each runconfig says of its script
+    submits: list[Submit]  # what scripts and notebooks that submit the entry say of its job, the fullest first
     packages: list[Path]
     data: list[Path]
     tests: dict[str, Path]  # path in tests/ -> file
@@ -66,24 +71,27 @@ def read(root: Path, entry: str | None) -> Source:
     everything = {root / name for name in files} | {path}
     notes += _runs_nothing(root, path)
 
-    runconfigs = [one for one in (runconfig_script(root, name) for name in sorted(files)) if one]
-    mine = [one for one in runconfigs if path in one.scripts]
+    runconfigs = [one for one in (runconfig_script(root, name, files) for name in sorted(files)) if one]
+    mine = [one for one in runconfigs if path in one.fits]
     project = mine[0].project if mine else _project(root, path, files)
     closure, module, key = _trace(root, project, path, everything)
     notes += closure.notes
     resources.add(root, project, path, key, everything, closure, notes)
     resources.check_names(root, closure.code, notes)
-    commands = named_by_commands(root, files).get(chosen.name, "")
+    submitted = submits.of(root, path, files)
+    given = [shlex.join(one.words) for one in submitted] + [named_by_commands(root, files).get(chosen.name, "")]
     return Source(
         root=root,
         project=project,
         entry=path,
         module=module,
         why=f"{chosen.name}: {', '.join(chosen.reasons)}",
-        arguments=next((one.arguments for one in mine if one.arguments), commands),
+        arguments=next(filter(None, [*(one.arguments for one in mine), *given]), ""),
         code=dict(sorted(closure.code.items())),
         imports=dict(sorted(closure.imports.items())),
         runconfigs=beside.runconfigs(mine, [one for one in runconfigs if one.project == project]),
+        named={one.path: one for one in runconfigs},
+        submits=submitted,
         packages=beside.packages(root, project, files, mine),
         data=beside.data(root, project, files, set().union(*closure.texts.values())),
         tests=beside.tests(root, project, path, everything, closure, notes),

@@ -23,6 +23,15 @@ def folders(root: Path, start: Path) -> list[Path]:
     return [start, *(parent for parent in start.parents if parent.is_relative_to(root))]
 
 
+def by_end(root: Path, project: Path, name: str, files: list[str]) -> list[Path]:
+    """The files whose paths end like `name`: those in the project, where there are some, else in the whole source."""
+    parts = PurePosixPath(name).parts
+    if not parts or ".." in parts or PurePosixPath(name).is_absolute():
+        return []
+    found = [root / file for file in files if PurePosixPath(file).parts[-len(parts) :] == parts]
+    return [path for path in found if path.is_relative_to(project)] or found
+
+
 def listing(root: Path) -> tuple[list[str], list[Note]]:
     """The files below `root`, as sorted posix paths; in a git checkout without what git ignores. Links to elsewhere
     and what cannot be read do not count."""

@@ -123,8 +123,13 @@ OTHERS = {
         ("data/credit.csv", "python train.py --data", "outputs/models/fraud/out/fraud.pkl", "share of outliers"),
         "models/fraud/train.py:24: default of --out: models/fraud/out -> outputs/models/fraud/out",
     ),
+    "v1-notebook": (
+        ("data/credit.csv", "python train.py --trees 20 --model-name outputs/credit_forest.pkl --credit",
+         "outputs/credit_forest.pkl", "trees=20"),
+        "notebooks/01-train-on-amlcompute.ipynb cell 4: experiment credit-experiment",
+    ),
     "v1-submit": (
-        ("data/credit.csv", "python train.py --credit", "outputs/credit.pkl", "accuracy=0."),
+        ("data/credit.csv", "python train.py --rate 0.1 --credit", "outputs/credit.pkl", "accuracy=0."),
         'src/train.py:19: run.input_datasets["credit"] -> the option --credit',
     ),
     "workbench": (
@@ -167,7 +172,8 @@ def test_other_sources_train_and_register(sample: str, installed: Repository, tm
     repository = Repository(out, installed.python)
     assert result in runs_and_registers(repository, model)
     option = "" if model == "outputs/model.pkl" else f" --asset-path {model}"
-    assert f"aml register-model -n credit-risk{option}" in said or name == "workbench"  # which saves it twice
+    known = "credit_forest" if name == "v1-notebook" else "credit-risk"  # by which its code registered it
+    assert f"aml register-model -n {known}{option}" in said or name == "workbench"  # which saves it twice
     if "aml check:" not in said:
         assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
 

@@ -542,7 +542,7 @@ inputs:
     assert notes(here, "decide") == ""
     image = "image mcr.microsoft.com/azureml/base:intelmpi2018.3-ubuntu16.04 is out of support"
     assert notes(here, "changed").splitlines() == [
-        f"aml_config/train-local.runconfig:16: {image}: {CPU_IMAGE}",
+        f"aml_config/train-local.runconfig:16: {image}, replaced by {CPU_IMAGE}",
         "aml_config/train-local.runconfig:17: C:\\some\\local\\path is not on this machine: "
         "the job reads ../sample-data",
     ]

@@ -57,6 +57,17 @@ def body(text: str) -> str:
         ('run.set_tags({"k": "v"})\n', 'mlflow.set_tags({"k": "v"})\n'),
         ('run.add_properties({"k": "v"})\n', 'mlflow.set_tags({"k": "v"})\n'),
         ('run.parent.log("a", 1)\n', 'mlflow.log_metric("a", 1)\n'),
+        ('run.parent.log("a", 1) if run.parent else None\n', 'mlflow.log_metric("a", 1)\n'),
+        ('x = (run.parent.log("a", 1) if run.parent else 2)\n', 'x = (mlflow.log_metric("a", 1))\n'),
+        (
+            'if run.parent:\n    run.parent.log("a", 1)\n',
+            'if (mlflow.active_run() or mlflow.start_run()):\n    mlflow.log_metric("a", 1)\n',
+        ),
+        (
+            'above = run.parent\nif above is not None:\n    above.log("a", 1)\n',
+            'above = mlflow.active_run() or mlflow.start_run()\nif above is not None:\n    mlflow.log_metric("a", 1)\n',
+        ),
+        ("while run.parent:\n    f()\n", "while None:\n    f()\n"),
         ("run.complete()\n", ""),
         ("try:\n    f()\nfinally:\n    run.complete()\n", "try:\n    f()\nfinally:\n    pass\n"),
         ("x = 1\nrun.flush()  # now\n", "x = 1\n# now\n"),
@@ -460,3 +471,93 @@ def test_any_spelling_of_log_keeps_the_values(
     exec(text.replace("import mlflow\n", ""), {"mlflow": MLflow()})
     sent = "".join(c if c.isalnum() or c in "_./ -" else "_" for c in name)
     assert logged == [(sent, value, step)]
+
+
+TABLE = "Run.get_context().input_datasets['a'].to_pandas_dataframe()\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "reader", "imported"),
+    [
+        ("import pandas as pd\ndf = " + TABLE, "pd", "import pandas as pd\n"),
+        ("import pandas\ndf = " + TABLE, "pandas", "import pandas\n"),
+        ("df = " + TABLE, "pd", "import pandas as pd\n"),
+        ("def other():\n    import pandas as pd\n    return pd\ndf = " + TABLE, "pd", "import pandas as pd\n"),
+        ("if f():\n    import pandas as p\nelse:\n    df = " + TABLE, "p", "import pandas as p\n"),
+        (
+            "def get():\n    if f():\n        import pandas as pd\n    else:\n        return " + TABLE,
+            "pandas",
+            "import pandas\n",
+        ),
+        ("def get(pd):\n    return " + TABLE + "get(1)\n", "pandas", "import pandas\n"),
+        ("pd = pandas = 1\ndf = " + TABLE, "pandas_frame", "import pandas as pandas_frame\n"),
+    ],
+)
+def test_pandas_is_imported_where_it_is_used(lines: str, reader: str, imported: str) -> None:
+    done = rewrite(f"from azureml.core import Run\n{lines}", "train.py", False).text
+    assert f"{reader}.read_csv(" in done
+    top = "".join(line for line in done.splitlines(keepends=True) if line.startswith("import"))
+    assert imported in top and done.count(imported) - done.count("    " + imported) == 1
+    compile(done, "train.py", "exec")
+
+
+def test_os_is_imported_where_it_is_used() -> None:
+    text = START + "def f():\n    import os\nif 'OfflineRun' in run.id:\n    f()\n"
+    done = rewrite(text, "train.py", False).text
+    assert done.startswith("import os\n") and '"MLFLOW_EXPERIMENT_ID" not in os.environ' in done
+
+
+OFFLINE = """import pandas as pd
+from azureml.core import Dataset, Run
+run = Run.get_context()
+"""
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "if run.id.startswith('OfflineRun'):\n    df = pd.read_csv('../data/a.csv')\nelse:\n    df = DATASET\n",
+        "if not run.id.startswith('OfflineRun'):\n    df = DATASET\nelse:\n    df = pd.read_csv('../data/a.csv')\n",
+        "if 'OfflineRun' in run.id:\n    df = pd.read_csv('../data/a.csv')\nelse:\n    df = DATASET\n",
+        "def get():\n    if 'OfflineRun' in run.id:\n        return pd.read_csv('../data/a.csv')\n    return DATASET\nget()\n",
+    ],
+)
+def test_a_file_in_place_of_a_dataset_is_the_same_input(lines: str, tmp_path: Path) -> None:
+    dataset = "run.input_datasets['train_set'].to_pandas_dataframe()"
+    found = rewrite(OFFLINE + lines.replace("DATASET", dataset), "train.py", True, lambda text: tmp_path / text)
+    assert found.inputs == [DataInput("train_set", "uri_file", tmp_path / "../data/a.csv", "--train-set")]
+    assert found.text.count("pd.read_csv(inputs.train_set)") + found.text.count("pd.read_csv(args.train_set)") == 2
+    assert "a.csv" not in found.text
+    compile(found.text, "train.py", "exec")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "if f():\n    df = pd.read_csv('a.csv')\nelse:\n    df = DATASET\n",
+        "if 'OfflineRun' in run.id:\n    df, y = pd.read_csv('a.csv'), pd.read_csv('b.csv')\nelse:\n    df = DATASET\n",
+        "if 'OfflineRun' in run.id:\n    df = pd.read_csv('a.csv')\ndf = DATASET\n",
+    ],
+)
+def test_other_files_stay_what_they_are(lines: str) -> None:
+    dataset = "run.input_datasets['train_set'].to_pandas_dataframe()"
+    found = rewrite(OFFLINE + lines.replace("DATASET", dataset), "train.py", True)
+    assert [one.name for one in found.inputs] == ["train_set"] and "a.csv" in found.text
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        ("run.register_model('m', 'outputs/m.pkl')", "m"),
+        ("run.register_model(model_path='outputs/m.pkl', model_name='my model.v1')", "my-model-v1"),
+        ("Model.register(ws, 'outputs/m.pkl', 'm_2')", "m_2"),
+        ("Model.register(workspace=ws, model_path='m.pkl', model_name=NAME)", "constant"),
+        ("Model.register(workspace=ws, model_path='m.pkl', model_name=f())", None),
+    ],
+)
+def test_the_name_that_a_model_was_registered_by(call: str, name: str | None) -> None:
+    text = f"from azureml.core import Model, Run\nNAME = 'constant'\nrun = Run.get_context()\n{call}\n"
+    found = rewrite(text, "train.py", True)
+    assert found.model == name
+    option = f" -n {name}" if name else ""
+    assert f"aml register-model{option} does it" in found.notes[-1].text
