@@ -1,10 +1,11 @@
 """What becomes of the code that travels: notebooks into scripts, v1 into MLflow, the contract of a job kept."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from aml_adopt import DataInput, Note, arguments, contract, notebook, sdk
+from aml_adopt import DataInput, Note, arguments, contract, notebook, retired, sdk
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import Modules
@@ -28,8 +29,11 @@ class Code:
     notes: list[Note] = field(default_factory=list)
 
 
-def convert(source: Source) -> Code:
-    """Change the code so that it trains as a job. Raises Refusal for a notebook that cannot be read."""
+def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
+    """Change the code so that it trains as a job. Raises Refusal for a notebook that cannot be read.
+
+    `versions`: of the packages that it runs with, once they are known; what they lack is mended then.
+    """
     modules = Modules(source.code, source.root, source.entry.parent)
     code = Code(next(place for place, path in source.code.items() if path == source.entry))
     elsewhere: list[DataInput] = []
@@ -39,14 +43,14 @@ def convert(source: Source) -> Code:
             code.requirements += [(line, shown(source.root, path)) for line in script.requirements]
             code.notes += script.notes
             for beside, text in script.files.items():
-                _module(source, modules, code, beside, path, text, [], elsewhere)
-            _module(source, modules, code, place, path, script.text, script.lines, elsewhere)
+                _module(source, modules, code, beside, path, text, [], elsewhere, versions)
+            _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:
                 text = read_code(path)
             except UNREADABLE:
                 continue  # the source has a note of it
-            _module(source, modules, code, place, path, text, [], elsewhere)
+            _module(source, modules, code, place, path, text, [], elsewhere, versions)
         else:
             code.files[place] = path
     entry = code.files[code.entry]
@@ -73,13 +77,15 @@ def _module(
     text: str,
     cells: list[tuple[int, str]],
     elsewhere: list[DataInput],
+    versions: Mapping[str, str] | None,
 ) -> None:
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
     rewritten = sdk.rewrite(text, file, is_entry)
-    checked = contract.check(rewritten.text, file, is_entry, modules, text)
+    renewed = retired.rewrite(rewritten.text, file, versions, text)
+    checked = contract.check(renewed.text, file, is_entry, modules, text)
     code.files[place] = checked.text
-    for note in [*rewritten.notes, *checked.notes]:
+    for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]
         cell = next((name for first, name in reversed(cells) if line.isdigit() and first <= int(line)), note.where)
         code.notes.append(note._replace(where=cell))

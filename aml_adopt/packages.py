@@ -81,7 +81,7 @@ SAME_NAME = set(
     "librosa lifelines lightgbm lightning lime loguru lxml matplotlib mltable networkx nltk numba numpy onnx "
     "onnxruntime openpyxl optuna pandas patsy peft plotly pmdarima polars prophet psutil pyarrow pydantic pymongo "
     "pyodbc pyspark pytest ray regex requests rich s3fs scipy seaborn sentencepiece shap simpletransformers sktime "
-    "spacy sqlalchemy statsmodels sympy tabulate tensorboard tensorflow tensorflow-hub tokenizers torch torchaudio "
+    "six spacy sqlalchemy statsmodels sympy tabulate tensorboard tensorflow tensorflow-hub tokenizers torch torchaudio "
     "torchmetrics torchtext torchvision tqdm transformers tsfresh typer wandb xgboost xlrd xlsxwriter".split()
 )
 # pandas and others load these by name, so no import shows the need for them.

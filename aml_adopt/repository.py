@@ -20,6 +20,7 @@ from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
 from aml_adopt.proof import prove
 from aml_adopt.report import asset_option
+from aml_adopt.retired import versions_of
 from aml_adopt.source import Source
 
 SLUG = "{{cookiecutter.project_slug}}"
@@ -75,6 +76,8 @@ def plan(source: Source, name: str | None = None) -> Adoption:
     )
     if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
         packages = prove(packages, code.imports)
+    known = code_module.convert(source, versions_of(packages.requirements, packages.python))
+    code.files, code.notes = known.files, known.notes
     handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
     code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {

@@ -198,7 +198,7 @@ def test_what_cannot_be_converted_is_blocked(tmp_path: Path, cells: list[str], w
 
 
 @pytest.mark.parametrize(
-    "cell", ["!ls", "%%bash\nls", "files = !ls", "%cd ..", "%run other.ipynb", "%%cython\nx", "lost"]
+    "cell", ["!make", "%%bash\nls", "files = !ls", "%cd ..", "%run other.ipynb", "%%cython\nx", "lost"]
 )
 def test_what_is_left_out_is_told(tmp_path: Path, cell: str) -> None:
     script = convert(tmp_path, cell)
