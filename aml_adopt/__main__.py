@@ -24,7 +24,13 @@ def build_parser() -> argparse.ArgumentParser:
         "Machine Learning. The source itself is never changed.",
     )
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder or git checkout")
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT", help="folder to make (default: the model's name)")
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="folder to make; its name is the model's (default: the entry's folder's)",
+    )
     parser.add_argument("--entry", metavar="FILE", help="script or notebook that trains (default: found, or asked for)")
     parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
     return parser
@@ -49,19 +55,22 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     from aml_adopt import repository
 
     source = _read(root, entry)
-    name = None
+    slug = repository.slug(source)
     if out is not None:
         out = out.resolve()
-        name = out.name if re.fullmatch(repository.NAME, out.name) else None
-        _require_outside(out, source)
+        slug = out.name if re.fullmatch(repository.NAME, out.name) else slug
+    else:
+        out = _beside(source, slug)
+    if out.is_relative_to(source.root):
+        raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+    if out.is_dir() and any(out.iterdir()) and not (out / "ADOPTED.md").is_file():
+        raise Refusal(f"{out} is there already, and not empty: name another folder with -o")
     print(
         f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...",
         file=sys.stderr,
         flush=True,
     )
-    adoption = repository.plan(source, name)
-    out = out or Path.cwd() / adoption.slug
-    _require_outside(out, source)
+    adoption = repository.plan(source, slug)
     if adoption.blocked:
         print("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
@@ -79,14 +88,22 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     print(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
-        steps = [f"cd {out}", "python -m venv .venv", activate, "pip install -e .", "aml submit -c train-local"]
+        steps = [
+            f'cd "{out}"' if " " in str(out) else f"cd {out}",
+            "python -m venv .venv",
+            activate,
+            "pip install -e .",
+            "aml submit -c train-local",
+        ]
         print("\n".join(f"  {step}" for step in [*steps, register]))
     return 0
 
 
-def _require_outside(out: Path, source: "Source") -> None:
-    if out.is_relative_to(source.root):
-        raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
+def _beside(source: "Source", slug: str) -> Path:
+    """A new folder in the working folder; beside the source, where that is in the source."""
+    here = Path.cwd().resolve()
+    folder = source.root.parent if here.is_relative_to(source.root) else here
+    return folder / (f"{slug}-model" if folder / slug == source.root else slug)
 
 
 def _read(root: Path, entry: str | None) -> "Source":

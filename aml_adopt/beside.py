@@ -151,4 +151,6 @@ def _workspace(content: dict[str, Any]) -> dict[str, str]:
     # Fewer than all three, or the blanks of a template, are another file's affair.
     if not all(values) or any(set("<>{}") & set(value) for value in values):
         return {}
+    if not re.fullmatch(r"(?i)[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", values[0]):
+        return {}  # xxxxxxxx-xxxx-... of a public repository
     return dict(zip(SETTINGS, values, strict=True))

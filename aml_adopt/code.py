@@ -1,14 +1,16 @@
 """What becomes of the code that travels: notebooks into scripts, v1 into MLflow, the contract of a job kept."""
 
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
-from aml_adopt import DataInput, Note, arguments, contract, notebook, retired, sdk
+from aml_adopt import DataInput, Note, arguments, contract, input_name, notebook, retired, sdk, settings_files
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
-from aml_adopt.static import Modules
+from aml_adopt.static import SETTINGS, Modules
 from aml_adopt.tree import shown
 
 NOTHING_TRACKED = (
@@ -60,12 +62,42 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         _add(code.inputs, data)
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
             code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
+    _given(source, code)
+    read = {data.path for data in code.inputs if isinstance(data.path, Path)}
+    model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
+    code.model = code.model or model
     if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     if code.model:
         code.notes = [note for note in code.notes if not note.text.startswith(contract.NOTHING_SAVED)]
+    elif not any(note.text.startswith(contract.NOTHING_SAVED) for note in code.notes):
+        text = "where the model is saved shows when it runs: name it then, with aml register-model --asset-path"
+        code.notes.append(Note("decide", shown(source.root, source.entry), text))
     code.imports = _imports(source, code)
     return code
+
+
+def _given(source: Source, code: Code) -> None:
+    """Let data that the arguments name be inputs, and settings travel."""
+    try:
+        words = shlex.split(source.arguments)
+    except ValueError:  # a quote without an end, in somebody's README
+        return
+    for flag, value in zip(words, words[1:], strict=False):
+        place = PurePosixPath(value.replace("\\", "/"))
+        path = next((one for one in (source.project / place, source.root / place) if one.exists()), None)
+        inside = path is not None and path.resolve().is_relative_to(source.root) and path.resolve() != source.root
+        if path is None or not inside or not flag.startswith("--") or contract.leads_out(flag):
+            continue
+        if path.suffix.lower() in SETTINGS:
+            code.files.setdefault(place.as_posix(), path)
+            code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
+        else:
+            kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
+            data = DataInput(input_name(flag), kind, path.resolve(), flag)
+            if not any(one.flag == flag for one in code.inputs):
+                code.notes.append(Note("changed", "", f"{flag} {value} -> an input of the job"))
+            _add(code.inputs, data)
 
 
 def _module(
@@ -112,7 +144,7 @@ def _imports(source: Source, code: Code) -> dict[str, str]:
     own = {PurePosixPath(place).parts[0].removesuffix(".py") for place in code.files}
     wanted: dict[str, str] = {}
     for place, text in code.files.items():
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not place.endswith(".py"):
             continue
         try:
             found = imports_of(parse(text))

@@ -96,6 +96,11 @@ class _Read:
     wanted: Wanted
 
 
+def leads_out(name: str) -> bool:
+    """Whether an option of this name is for results."""
+    return bool(re.search(r"(?i)out|save|log|export|result", name))
+
+
 class _Check:
     def __init__(self, tree: Tree, file: str, is_entry: bool, modules: Modules, original: str | None) -> None:
         self.tree, self.file, self.is_entry, self.root, self.folder = tree, file, is_entry, modules.root, modules.folder
@@ -152,7 +157,9 @@ class _Check:
                 continue
             saved = saved or not self.tree.qualified(call.func).startswith("os.")
             for root in self.paths.anchors(path):
-                if root.option:
+                if root.option and root.node is not None and self._is_a_name(root.option):
+                    self._name_of_result(root.node)
+                elif root.option:
                     self._option_default(root.option)
                 elif root.node is not None and root.value is not None:
                     if self._known_outputs(root):
@@ -180,6 +187,7 @@ class _Check:
         for node in written - self.new.keys():
             self._below_outputs(node)
         self.model = self._find_model()
+        saved = saved or any(self.paths.writes_elsewhere(call) for call in self.tree.all(cst.Call))
         if self.is_entry and not saved and not self._logs_model():
             self._nothing_saved()
         return written
@@ -229,7 +237,7 @@ class _Check:
             return False
         self._become(root, quoted(new), isinstance(value, Path))
         self.paths.becomes[node] = new
-        self._make(f"{new}/" if root.joined else new)
+        self._make(f"{new}/" if root.joined and not PurePosixPath(new).suffix else new)
         self.note("changed", node, f"{self._short(node)} -> {new}: a job keeps what is below outputs/")
         return True
 
@@ -286,6 +294,28 @@ class _Check:
                 option.call,
                 f"results go to {option.flag or option.dest}: let the job's command give a path below outputs/",
             )
+
+    def _is_a_name(self, option: Option) -> bool:
+        """Whether an option's value is joined to a folder somewhere, so that it must not become a path of its own."""
+        for node in self.tree.all(cst.Attribute):
+            if node.attr.value == option.dest and self.paths.parsers.of(node.value):
+                parent = self.tree.parents[node]
+                call = self.tree.parents[parent] if isinstance(parent, cst.Arg) else None
+                joined = isinstance(call, cst.Call) and self.tree.qualified(call.func) in PATHS
+                if isinstance(parent, cst.BinaryOperation) and parent.right is node:
+                    return True
+                if joined and isinstance(call, cst.Call) and call.args[0] is not parent:
+                    return True
+        return False
+
+    def _name_of_result(self, node: cst.BaseExpression) -> None:
+        """Lead a result whose name an option gives below outputs/, at the place where it is written."""
+        self.new[node] = expression('os.path.join("outputs", NAME)', NAME=node)
+        self.imports.append("import os")
+        self._make("outputs/")
+        if default := self.paths.whole(node):
+            self.paths.becomes[node] = f"outputs/{default}"
+        self.note("changed", node, f"{self._short(node)} -> below outputs/: a job keeps what is there")
 
     def _find_model(self) -> str | None:
         found: list[tuple[int, str]] = []
@@ -479,7 +509,7 @@ class _Check:
         )
 
     def _outputs_like(self, option: Option) -> bool:
-        return bool(re.search(r"(?i)out|save|log|export|result", option.dest))
+        return leads_out(option.dest)
 
     def _locate(self, text: str) -> Path | None:
         """The path that a literal names, seen from the script's folder or one above it up to the source."""

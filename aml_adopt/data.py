@@ -81,7 +81,8 @@ class Data:
     def _place(self, path: Path, files: list[Path]) -> str:
         """Let files come along, and return where `path`, one of them or their folder, is then."""
         if sum(file.stat().st_size for file in files) > LARGEST:
-            self.notes.append(Note("taken", shown(self.source.root, path), "data, left where it is: it is large"))
+            text = "is large, so it is left where it is: train-local.yml names it by its path on this machine"
+            self.notes.append(Note("decide", shown(self.source.root, path), text))
             return path.as_posix()
         if path.is_file():
             self.files[path.name] = path

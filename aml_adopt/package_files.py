@@ -97,6 +97,8 @@ class Declared:
             return
         if requirement.url:
             self._address(requirement.url, requirement.name, where)
+        elif requirement.name == "pkg-resources":  # Debian's pip freeze
+            self.note("changed", where, f"{text} left out: it is no package, but a part of setuptools")
         else:
             self.entries.append(Entry(requirement, where))
 

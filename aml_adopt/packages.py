@@ -80,14 +80,14 @@ SAME_NAME = set(
     "featuretools fire flask fsspec gensim gym gymnasium h5py hdbscan holidays hyperopt imageio jax joblib keras "
     "librosa lifelines lightgbm lightning lime loguru lxml matplotlib mltable networkx nltk numba numpy onnx "
     "onnxruntime openpyxl optuna pandas patsy peft plotly pmdarima polars prophet psutil pyarrow pydantic pymongo "
-    "pyodbc pyspark pytest ray regex requests rich s3fs scipy seaborn sentencepiece shap simpletransformers sktime "
-    "six spacy sqlalchemy statsmodels sympy tabulate tensorboard tensorflow tensorflow-hub tokenizers torch torchaudio "
+    "pyodbc pyspark pytest ray regex requests rich s3fs scipy seaborn sentencepiece shap simpletransformers six sktime "
+    "spacy sqlalchemy statsmodels sympy tabulate tensorboard tensorflow tensorflow-hub tokenizers torch torchaudio "
     "torchmetrics torchtext torchvision tqdm transformers tsfresh typer wandb xgboost xlrd xlsxwriter".split()
 )
 # pandas and others load these by name, so no import shows the need for them.
 LOADED_BY_NAME = set(
     "openpyxl xlrd xlsxwriter pyarrow fastparquet tables h5py lxml html5lib tabulate s3fs adlfs gcsfs psycopg2 "
-    "psycopg2-binary pymysql pyodbc sentencepiece accelerate protobuf python-snappy".split()
+    "numpy psycopg2-binary pymysql pyodbc sentencepiece accelerate protobuf python-snappy".split()
 )
 # Names on PyPI that stand for another package now.
 RENAMED = {
@@ -292,8 +292,9 @@ def _asked_for(base: Declared, entries: list[Entry], imports: Mapping[str, str],
     kept = [entry for entry in entries if canonicalize_name(entry.requirement.name) in needed]
     text = (
         f"it lists all {len(entries)} packages that were once installed: kept are the {len(kept)} that the code imports"
+        " or that are loaded by their names"
     )
-    notes.append(Note("taken", base.where, text + ", others come with them; add what is loaded by its name alone"))
+    notes.append(Note("taken", base.where, f"{text}; others come with them"))
     left = {entry.where for entry in entries} - {entry.where for entry in kept}
     base.notes = [note for note in base.notes if note.where not in left]
     return kept
@@ -390,6 +391,8 @@ def _resolve(entries: list[Entry], resolver: Resolver, notes: list[Note]) -> lis
     except Conflict as conflict:
         notes += _blocked(entries, str(conflict))
         return [entry.requirement for entry in entries]
+    own = {canonicalize_name(entry.requirement.name) for entry in entries if entry.where}
+    until = resolver.stay_near([each for each in lifted if canonicalize_name(each.name) in own])
     numpy, because = None, ""
     try:
         if found := resolver.numpy_1(lifted):
@@ -417,7 +420,8 @@ def _resolve(entries: list[Entry], resolver: Resolver, notes: list[Note]) -> lis
         if not (entry.requirement.specifier or entry.requirement.url)
     ]
     if free:
-        notes.append(Note("taken", "", f"no versions were asked for, so today's newest that fit: {', '.join(free)}"))
+        which = f"those of the time of the others, until {until}" if until else "today's newest that fit"
+        notes.append(Note("taken", "", f"no versions were asked for, so {which}: {', '.join(free)}"))
     for name, new in result.items():
         entry = places.get(name)
         version = versions[name].version

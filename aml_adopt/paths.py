@@ -123,12 +123,16 @@ class Paths:
         than which folder holds the code."""
         if node is None or not depth:
             return None
+        if isinstance(node, cst.IfExp):
+            either = (self._known(part, joined, depth - 1) for part in (node.orelse, node.body))
+            return next((found for found in either if found), None)
         first = self._first(node)
-        if isinstance(first, cst.Name) and first.value != "__file__":
-            values = self.values.bound(self.tree.key(first))
-            inner = self._known(values[0], joined or node is not first, depth - 1) if len(values) == 1 else None
-            if inner and inner.value is not None and not self.values.holds_code(inner.value):
-                return inner
+        values = self.values.defined(first)
+        if isinstance(first, cst.Name) and not values and first.value != "__file__" and not self.tree.qualified(first):
+            return None  # a parameter, which those who call it fill
+        inner = self._known(values[0], joined or node is not first, depth - 1) if len(values) == 1 else None
+        if inner and inner.value is not None and not self.values.holds_code(inner.value):
+            return inner
         value = self.values.of(node)
         if isinstance(value, str | Path):
             return Root(node, None, joined, value=value)
@@ -166,9 +170,11 @@ class Paths:
                 yield from self.roots(value, joined, depth - 1)
         elif isinstance(node, cst.Attribute):
             if self.parsers.of(node.value) and node.attr.value in self.by_dest:
-                yield Root(None, self.by_dest[node.attr.value], joined)
+                yield Root(node, self.by_dest[node.attr.value], joined)
             elif node.attr.value in ("parent", "absolute", "resolve"):
                 yield from self.roots(node.value, True, depth - 1)
+        elif isinstance(node, cst.IfExp):
+            yield from (root for part in (node.body, node.orelse) for root in self.roots(part, joined, depth - 1))
         elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
             yield from self.roots(node.left, True, depth - 1)
         elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
@@ -201,9 +207,8 @@ class Paths:
             return self.becomes[node]
         if (text := literal(node)) is not None:
             return text
-        if isinstance(node, cst.Name) and (key := self.tree.key(node)):
-            values = self.values.bound(key)
-            return self.whole(values[0], depth - 1) if len(values) == 1 else None
+        if len(values := self.values.defined(node)) == 1:
+            return self.whole(values[0], depth - 1)
         if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
             return self.whole(self.by_dest[node.attr.value].default, depth - 1)
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
@@ -215,7 +220,8 @@ class Paths:
             return "/".join(part.rstrip("/\\") for part in parts if part) if None not in parts else None
         if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute) and node.func.attr.value == "open":
             return self.whole(node.func.value, depth - 1)
-        return None
+        value = self.values.of(node) if isinstance(node, cst.Name) else None
+        return value if isinstance(value, str) else None
 
     def argument(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
         position, names = place
@@ -287,6 +293,15 @@ class Paths:
             if (value := self.argument(call, (place, (param,)))) is not None:
                 given.append((value, writes))
         return given
+
+    def writes_elsewhere(self, call: cst.Call) -> bool:
+        """Whether a call is of another module's function that writes a file."""
+        found = self.values.modules.values(self.values.qualified(call.func))
+        if found is None or "." in found[1]:
+            return False
+        other = self._others.setdefault(found[0].file, Paths(found[0].tree, found[0]))
+        writing = (other.tree.around(one, cst.FunctionDef) for one, _, writes in other.calls() if writes)
+        return any(function and function.name.value == found[1] for function in writing)
 
     @cached_property
     def opened(self) -> dict[str, dict[str, bool]]:

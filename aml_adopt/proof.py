@@ -5,48 +5,117 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from packaging.utils import canonicalize_name
 
 from aml_adopt import Note
+from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.packages import PKG_RESOURCES, Packages, _candidates
+from aml_adopt.tree import shown
 
-IMPORT = "import importlib, sys; importlib.import_module(sys.argv[1])"
+# Tries modules, and names in them, one after the other; tells what each failure says.
+IMPORT = """
+import importlib, json, sys
+errors = []
+for module, names in json.loads(sys.argv[1]):
+    try:
+        found = importlib.import_module(module)
+        for name in names:
+            hasattr(found, name) or importlib.import_module(module + "." + name)
+        errors.append("")
+    except BaseException as error:
+        errors.append(type(error).__name__ + ": " + " ".join(str(error).split()))
+print("\\n" + json.dumps(errors))
+"""
 
 
-def prove(packages: Packages, imports: Mapping[str, str]) -> Packages:
+class Tried(NamedTuple):
+    """An import that is to work."""
+
+    module: str
+    names: tuple[str, ...]
+    where: str
+
+    @property
+    def code(self) -> str:
+        return f"from {self.module} import {', '.join(self.names)}" if self.names else f"import {self.module}"
+
+
+def imports(files: Mapping[str, str | Path], sources: Mapping[str, Path], root: Path) -> list[Tried]:
+    """What the modules in `files` (path in src/ -> text) import, beside what they can do without.
+
+    It is named by its line in `sources` (path in src/ -> file of the source), where that has it.
+    """
+    found: dict[tuple[str, tuple[str, ...]], Tried] = {}
+    for place, text in files.items():
+        if not isinstance(text, str) or not place.endswith(".py"):
+            continue
+        known = _imports(sources[place], root) if place in sources and sources[place].suffix == ".py" else {}
+        for one in imports_of(parse(text)):
+            names = tuple(name for name in one.names if name != "*")
+            if not one.optional and not one.level and one.module:
+                where = known.get((one.module, names), f"src/{place}:{one.line}")
+                found.setdefault((one.module, names), Tried(one.module, names, where))
+    return list(found.values())
+
+
+def _imports(path: Path, root: Path) -> dict[tuple[str, tuple[str, ...]], str]:
+    try:
+        own = imports_of(parse(read_code(path)))
+    except UNREADABLE:
+        return {}
+    return {(one.module, tuple(one.names)): f"{shown(root, path)}:{one.line}" for one in own}
+
+
+def prove(packages: Packages, wanted: Iterable[Tried]) -> Packages:
     """The packages, with what old ones import without asking for it; notes tell what does not import all the same.
 
     Installs them in a folder that is removed again: what that downloads, the first training run finds in uv's cache.
-    The packages' own code runs, nothing of the source. `imports`: as build() takes them; tried are those of `packages`.
+    The packages' own code runs, nothing of the source. Of `wanted`, the modules of `packages` are tried.
     """
     names = {canonicalize_name(re.match(r"[\w.-]+", line)[0]) for line in packages.requirements}  # type: ignore[index]
-    imports = {name: where for name, where in imports.items() if names & {*_candidates(name)}}
+    tried = [one for one in wanted if names & {*_candidates(one.module)}]
     with tempfile.TemporaryDirectory() as folder:
         environment = _Environment(Path(folder))
         if reason := environment.make(packages):
             return _noted(
                 packages, Note("decide", "", f"the packages were not tried, for they do not install here: {reason}")
             )
-        for name, where in imports.items():
-            error, tried = environment.error(name), set[str]()
-            while error:
-                missing = re.search(r"No module named '([\w.]+)'", error)
-                module = missing[1].split(".")[0] if missing else ""
-                line = "" if module in ("", name.split(".")[0], *tried) else environment.add(module)
-                if not line:
-                    text = f"`import {name}` fails in this environment ({error}): try later versions of its packages"
-                    packages = _noted(packages, Note("decide", where, text))
-                    break
-                tried.add(module)
-                text = f"{line} added, which {name} imports without asking for it"
-                packages = _noted(packages, Note("changed", where, text), line)
-                error = environment.error(name)
+        added: set[str] = set()
+        while failures := environment.errors(tried):
+            one, error = next(
+                ((one, error) for one, error in failures if _missing(error) not in ("", *added)), (None, "")
+            )
+            if one is None:
+                break
+            added.add(module := _missing(error))
+            if line := "" if module == one.module.split(".")[0] else environment.add(module):
+                text = f"{line} added, which {one.module.split('.')[0]} imports without asking for it"
+                packages = _noted(packages, Note("changed", one.where, text), line)
+        for one, error in failures:
+            packages = _noted(packages, _failure(one, error))
     return packages
+
+
+def _missing(error: str) -> str:
+    """The module that an error lacks, or ""."""
+    missing = re.search(r"No module named '([\w.]+)'|name '(pkg_resources)' is not defined", error)
+    return (missing[1] or missing[2]).split(".")[0] if missing else ""
+
+
+def _failure(one: Tried, error: str) -> Note:
+    """What to do about an import that fails: a name that a package lacks is in the way, other causes may be this
+    machine's."""
+    own = re.escape(one.module.split(".")[0])
+    gone = re.search(rf"No module named '{own}\.|cannot import name .* from '{own}", error)
+    if gone:
+        return Note("blocked", one.where, f"`{one.code}` fails with the packages of today ({error}): mend it")
+    text = f"`{one.code}` fails in the new environment ({error}): try other versions of its packages"
+    return Note("decide", one.where, text)
 
 
 def _noted(packages: Packages, note: Note, *lines: str) -> Packages:
@@ -91,13 +160,24 @@ class _Environment:
         version = next(each["version"] for each in installed if canonicalize_name(each["name"]) == package)
         return f"{package}=={version}"
 
-    def error(self, module: str) -> str:
-        """The last line of what importing a module says, or "" when it works."""
-        done = subprocess.run(
-            [str(self.python), "-I", "-W", "ignore", "-c", IMPORT, module], cwd=self.folder,
+    def errors(self, tried: list[Tried]) -> list[tuple[Tried, str]]:
+        """The imports that fail, each with the last line of what it says."""
+        asked = json.dumps([(one.module, one.names) for one in tried])
+        done = self._python("-c", IMPORT, asked)
+        last = (done.stdout.strip().splitlines() or [""])[-1]
+        if done.returncode == 0 and last.startswith("["):
+            said = json.loads(last)
+        elif len(tried) == 1:
+            said = [(done.stderr.strip().splitlines() or ["it ends Python"])[-1]]
+        else:  # one of them ends Python
+            return [failure for one in tried for failure in self.errors([one])]
+        return [(one, error[:300]) for one, error in zip(tried, said, strict=True) if error]
+
+    def _python(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [str(self.python), "-I", "-W", "ignore", *arguments], cwd=self.folder,
             capture_output=True, text=True, encoding="utf-8", errors="replace",
         )  # fmt: skip
-        return "" if not done.returncode else (done.stderr.strip().splitlines() or ["it ends Python"])[-1][:300]
 
     def _uv(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         from uv import find_uv_bin

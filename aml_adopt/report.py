@@ -13,14 +13,19 @@ TITLES = {
 
 
 def lines(notes: Iterable[Note], kinds: Sequence[str]) -> list[str]:
-    """A section for each kind that has notes, a line for each note."""
+    """A section for each kind that has notes, a line for each text of a file."""
     notes = list(notes)
     found: list[str] = []
     for kind in kinds:
-        own = sorted({(_order(note.where), f"{note.where}: {note.text}" if note.where else note.text) for note in notes
-                      if note.kind == kind})  # fmt: skip
-        if own:
-            found += ["", f"{TITLES[kind]}:", *(f"  {text}" for _, text in own)]
+        places: dict[tuple[str, str], list[str]] = {}  # of the same text in one file
+        for note in sorted({note for note in notes if note.kind == kind}, key=lambda note: (_order(note.where), note)):
+            file, _, line = note.where.rpartition(":")
+            places.setdefault((file if line.isdigit() else note.where, note.text), []).append(line)
+        if places:
+            found += ["", f"{TITLES[kind]}:"]
+        for (file, text), numbers in places.items():
+            where = f"{file}:{', '.join(numbers)}" if numbers[0].isdigit() else file
+            found.append(f"  {where}: {text}" if where else f"  {text}")
     return found
 
 

@@ -18,10 +18,11 @@ from aml_adopt.data import Data
 from aml_adopt.jobs import CLUSTER, SIZE, Jobs
 from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
-from aml_adopt.proof import prove
+from aml_adopt.proof import imports, prove
 from aml_adopt.report import asset_option
 from aml_adopt.retired import versions_of
 from aml_adopt.source import Source
+from aml_adopt.tree import shown
 
 SLUG = "{{cookiecutter.project_slug}}"
 NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
@@ -57,12 +58,11 @@ def template() -> Path:
     return next(folder for folder in (here / "template", here.parent) if (folder / "cookiecutter.json").is_file())
 
 
-def plan(source: Source, name: str | None = None) -> Adoption:
-    """Work out what becomes of a source; `name` is the repository's, or None to derive it.
+def plan(source: Source, slug: str) -> Adoption:
+    """Work out what becomes of a source; `slug` is the name of the repository, the model and the experiment.
 
     Raises Refusal when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
-    slug = name or _slug(source)
     code = code_module.convert(source)
     data = Data(source, f"{slug}-data")
     jobs = make_jobs(source, code, slug, data)
@@ -74,10 +74,10 @@ def plan(source: Source, name: str | None = None) -> Adoption:
         template=template() / SLUG,
         extra=code.requirements,
     )
-    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
-        packages = prove(packages, code.imports)
     known = code_module.convert(source, versions_of(packages.requirements, packages.python))
     code.files, code.notes = known.files, known.notes
+    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
+        packages = prove(packages, imports(code.files, source.code, source.root))
     handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
     code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {
@@ -89,6 +89,16 @@ def plan(source: Source, name: str | None = None) -> Adoption:
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
+    carried = {*source.data} & {path for path in code.files.values() if isinstance(path, Path)}
+    if source.data and not carried and not data.files and not any(one.path for one in code.inputs):
+        names = ", ".join(shown(source.root, path) for path in source.data[:5])
+        taken.append(
+            Note("decide", "", f"no code that was understood reads the data of the source ({names}): see to it")
+        )
+    if source.tests:
+        taken.append(
+            Note("taken", "", f"tests: {len(source.tests)}; `pip install -e .[training]` brings what they need")
+        )
     notes = [*taken, *source.notes, *code.notes, *jobs.notes, *data.notes, *packages.notes]
     return Adoption(source, answers, code, jobs, data, packages, list(dict.fromkeys(notes)))
 
@@ -113,7 +123,7 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     return findings
 
 
-def _slug(source: Source) -> str:
+def slug(source: Source) -> str:
     """A name for the model: of the nearest folder that says something, else of the script or notebook."""
     above = [source.entry.parent, *source.entry.parents]
     folders = above[: above.index(source.root) + 1]
@@ -192,6 +202,12 @@ def _packages(pyproject: Path, packages: Packages) -> None:
         ["[project.optional-dependencies]\n# aml_config/train-conda.yml repeats them\ntraining = [\n", *lines]
     )
     text = text.replace("[project.scripts]", f"{training}]\n\n[project.scripts]")
+    old = "# One environment for the command line, for training and for tests: pip install -e ."
+    if old not in text:
+        raise RuntimeError("the template's pyproject.toml says something else of its environment")
+    text = text.replace(
+        old, "# For the command line: pip install -e . (for tests of the training code: pip install -e .[training])"
+    )
     pyproject.write_text(text, encoding="utf-8", newline="\n")
 
 

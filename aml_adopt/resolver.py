@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -41,6 +41,7 @@ class Resolver:
     def __init__(self, python: str, beside: Iterable[str] = (), options: Iterable[str] = ()) -> None:
         self.python, self.beside, self.options = python, list(beside), list(options)
         self.sources: set[str] = set()  # packages that may be built from source
+        self.until: dict[str, str] = {}  # packages -> the day from which their later versions do not count
         self._answers: dict[tuple[str, ...], str | Conflict] = {}  # of uv, by what it was asked
 
     def newest(self, requirements: Iterable[Requirement]) -> dict[str, Found]:
@@ -156,6 +157,34 @@ class Resolver:
         self.newest(fixed)
         return fixed
 
+    def stay_near(self, requirements: list[Requirement]) -> str:
+        """Let what has no exact version be of the time of what has one, where that installs: old packages rarely work
+        with what came years later, and rarely say so. Returns the day that limits it, or "".
+        """
+        found = self.newest(requirements)
+        pinned = {canonicalize_name(each.name) for each in requirements if exact(each)}
+        beside = {canonicalize_name(Requirement(line).name) for line in self.beside}
+        free = sorted({canonicalize_name(each.name) for each in requirements} - pinned - beside)
+        latest = max((found[name].uploaded for name in pinned & found.keys()), default="")
+        if not latest or not free:
+            return ""
+        days = [date.fromisoformat(latest) + timedelta(days=365 * years) for years in (1, 2, 3)]
+        days = [day for day in days if day < date.today()]
+        for start in range(len(days)):
+            self.until = {}
+            for name in free:
+                for day in days[start:]:
+                    self.until[name] = day.isoformat()
+                    if self.has_wheel(name):
+                        break
+            try:
+                self.newest(requirements)
+                return max(self.until.values())
+            except Conflict:
+                continue
+        self.until = {}
+        return ""
+
     def numpy_1(self, requirements: list[Requirement]) -> tuple[str, str] | None:
         """A version of NumPy to add, and the package that needs it; None when all is well without.
 
@@ -183,7 +212,7 @@ class Resolver:
 
     def _compile(self, lines: list[str], *arguments: str) -> str:
         """What uv answers; the same question is asked once. Raises Conflict and Refusal."""
-        asked = (*lines, "", *arguments, *sorted(self.sources))
+        asked = (*lines, "", *arguments, *sorted(self.sources), *(f"{name}={day}" for name, day in self.until.items()))
         if asked not in self._answers:
             try:
                 self._answers[asked] = self._ask(lines, arguments)
@@ -202,6 +231,8 @@ class Resolver:
         command += ["--only-binary", ":all:"]
         for name in sorted(self.sources):
             command += ["--no-binary", name]
+        for name, day in self.until.items():
+            command += ["--exclude-newer-package", f"{name}={day}"]
         with tempfile.TemporaryDirectory() as folder:  # away from any project's own settings
             (Path(folder) / "beside.txt").write_text("\n".join(self.beside), encoding="utf-8")
             done = subprocess.run(

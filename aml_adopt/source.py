@@ -55,6 +55,8 @@ def read(root: Path, entry: str | None) -> Source:
     Runs and changes nothing there. Raises Undecided, and Refusal when nothing trains or the entry is none.
     """
     typed, root = root, root.resolve()
+    if re.match(r"(https?|ssh|git):/|git@", typed.as_posix()):
+        raise Refusal(f"{typed.as_posix().replace(':/', '://', 1)} is an address: git clone it, and name the folder")
     if not root.is_dir():
         raise Refusal(f"{typed} is not a folder; for one file: aml-adopt FOLDER --entry FILE")
     files, notes = listing(root)
@@ -102,8 +104,8 @@ def _given(root: Path, entry: str, found: list[Candidate]) -> Candidate:
     if path.suffix not in (".py", ".ipynb"):
         raise Refusal(f"{entry} is neither a Python script nor a notebook")
     name = path.relative_to(root).as_posix()
-    known = next((one.reasons for one in found if one.name == name), [])
-    return Candidate(name, 0, ["named by --entry", *known], 4)
+    known = next((one.reasons for one in found if one.name == name), ["named by --entry"])
+    return Candidate(name, 0, known, 4)
 
 
 def _choose(typed: Path, found: list[Candidate]) -> Candidate:

@@ -41,6 +41,21 @@ class Modules:
         self.places = {path: place for place, path in files.items()}
         self._values: dict[Path, Values | None] = {}
 
+    @cached_property
+    def given(self) -> dict[tuple[Path, str, str], set[str | None]]:
+        """What all calls from other modules give to the parameters of a module's functions; None: no literal."""
+        given: dict[tuple[Path, str, str], set[str | None]] = {}
+        for path in self.files.values():
+            caller = self.of(path) if path.suffix == ".py" else None
+            for call in caller.tree.all(cst.Call) if caller else ():
+                found = self.values(caller.qualified(call.func)) if caller else None
+                functions = found[0].tree.functions.get(found[1], []) if found else []
+                params = [param.name.value for param in functions[0].params.params] if len(functions) == 1 else []
+                for position, arg in enumerate(call.args if found else ()):
+                    name = arg.keyword.value if arg.keyword else params[position] if position < len(params) else ""
+                    given.setdefault((found[0].file, found[1], name), set()).add(literal(arg.value))  # type: ignore[index]
+        return given
+
     def values(self, name: str) -> "tuple[Values, str] | None":
         """The module that a dotted name begins with, and the rest of the name."""
         parts = name.split(".")
@@ -80,6 +95,36 @@ class Values:
         if values in ([], [None]):
             values = [*self.given.get(key, [])] or [*self._default(key)]
         return [] if None in values else values  # type: ignore[return-value]
+
+    def defined(self, node: cst.BaseExpression) -> list[cst.BaseExpression]:
+        """All that a variable or an attribute of this module may be; nothing when that is not known."""
+        if isinstance(node, cst.Name):
+            return self.bound(self.tree.key(node))
+        home = self._class(node.value) if isinstance(node, cst.Attribute) else None
+        return self._attributes(home, node.attr.value) if home and isinstance(node, cst.Attribute) else []
+
+    def _class(self, node: cst.BaseExpression) -> cst.ClassDef | None:
+        """The class of this module that an expression is, or is an instance of."""
+        if isinstance(node, cst.Name) and node.value in ("self", "cls"):
+            around: cst.ClassDef | None = self.tree.around(node, cst.ClassDef)
+            return around
+        made = self.defined(node)
+        func = made[0].func if len(made) == 1 and isinstance(made[0], cst.Call) else node
+        name = func.value if isinstance(func, cst.Name) else ""
+        classes = [one for one in self.tree.all(cst.ClassDef) if one.name.value == name]
+        return classes[0] if len(classes) == 1 else None
+
+    def _attributes(self, home: cst.CSTNode, name: str) -> list[cst.BaseExpression]:
+        """What a class, or a method of it by `self`, gives to an attribute."""
+        found = []
+        for target, value in self.tree.assigned():
+            if isinstance(target, cst.Attribute) and getattr(target.value, "value", "") == "self":
+                if target.attr.value == name and self.tree.around(target, cst.ClassDef) is home:
+                    found.append(value)
+            elif isinstance(target, cst.Name) and target.value == name:
+                if self.tree.around(target, cst.FunctionDef, cst.ClassDef) is home:
+                    found.append(value)
+        return found
 
     def _default(self, key: Key | None) -> list[cst.BaseExpression]:
         """What a parameter is when nobody gives it: also as an option of click, or of typer."""
@@ -134,8 +179,10 @@ class Values:
             case cst.Name("__file__"):
                 return str(self.file)
             case cst.Name():
-                values = self.bound(self.tree.key(node))
-                return self.of(values[0], depth) if len(values) == 1 else self._imported(node, depth)
+                values = self.defined(node)
+                if len(values) == 1:
+                    return self.of(values[0], depth)
+                return self._imported(node, depth) or (None if values else self._from_elsewhere(node))
             case cst.FormattedString():
                 parts = [self._part(part, depth) for part in node.parts]
                 return None if None in parts else "".join(parts)  # type: ignore[arg-type]
@@ -165,6 +212,16 @@ class Values:
         found = self.modules.values(self.qualified(node))
         return found[0].named(found[1], depth) if found else None
 
+    def _from_elsewhere(self, node: cst.Name) -> str | None:
+        """What a parameter is, when all calls of other modules give it the same text."""
+        key = self.tree.key(node)
+        for param in (getattr(one, "node", None) for one in (key[0][key[1]] if key else ())):
+            function = self.tree.around(param, cst.FunctionDef) if isinstance(param, cst.Param) else None
+            if function and not self.given.get(key):
+                texts = self.modules.given.get((self.file, function.name.value, node.value), set())
+                return next(iter(texts)) if len(texts) == 1 else None
+        return None
+
     def named(self, name: str, depth: int = DEPTH) -> Any:
         """The value of a variable of the module's own level, or of Class.attribute."""
         first, _, attribute = name.partition(".")
@@ -173,10 +230,10 @@ class Values:
         assignments = list(scope[first]) if scope else []
         if len(assignments) != 1 or "." in attribute:
             return None
-        if attribute:
-            node = getattr(assignments[0], "node", None)
-            return self._of_class(node, attribute, depth) if isinstance(node, cst.ClassDef) else None
         values = self.bound((assignments[0].scope, first))
+        if attribute:
+            made = getattr(assignments[0], "node", None)
+            values = self._attributes(made, attribute) if isinstance(made, cst.ClassDef) else []
         if len(values) == 1:
             return self.of(values[0], depth)
         if not isinstance(assignments[0], ImportAssignment):
@@ -184,14 +241,6 @@ class Values:
         full = min(one.name for one in assignments[0].get_qualified_names_for(first))
         found = self.modules.values(self._absolute(full)) if depth else None
         return found[0].named(found[1], depth - 1) if found else None
-
-    def _of_class(self, node: cst.ClassDef, attribute: str, depth: int) -> Any:
-        for statement in node.body.body:
-            for part in statement.body if isinstance(statement, cst.SimpleStatementLine) else ():
-                target = part.targets[0].target if isinstance(part, cst.Assign) else getattr(part, "target", None)
-                if isinstance(target, cst.Name) and target.value == attribute:
-                    return self.of(part.value, depth)  # type: ignore[attr-defined]
-        return None
 
     def _item(self, of: cst.BaseExpression, index: cst.BaseExpression, depth: int) -> Any:
         key = self.of(index, depth)
@@ -206,14 +255,12 @@ class Values:
     def _attribute(self, node: cst.Attribute, depth: int) -> Any:
         if self.tree.qualified(node):
             return self._imported(node, depth)
-        if isinstance(node.value, cst.Name) and node.value.value in self.tree.classes:
-            return self.named(f"{node.value.value}.{node.attr.value}", depth)
-        made = self.bound(self.tree.key(node.value)) if isinstance(node.value, cst.Name) else []
-        if len(made) == 1 and isinstance(made[0], cst.Call):  # settings = Settings(): its class says the rest
-            name = getattr(made[0].func, "value", "")
-            if isinstance(name, str) and name in self.tree.classes:
-                return self.named(f"{name}.{node.attr.value}", depth)
-            if (found := self.modules.values(self.qualified(made[0].func))) and found[1] in found[0].tree.classes:
+        if len(values := self.defined(node)) == 1:
+            return self.of(values[0], depth)
+        made = self.defined(node.value)
+        if len(made) == 1 and isinstance(made[0], cst.Call):  # settings = Settings(), whose class another module has
+            found = self.modules.values(self.qualified(made[0].func))
+            if found and found[1] in found[0].tree.classes:
                 return found[0].named(f"{found[1]}.{node.attr.value}", depth)
         value = self.of(node.value, depth)
         return value.parent if isinstance(value, Path) and node.attr.value == "parent" else None

@@ -76,7 +76,7 @@ def test_a_v1_repository_trains_and_registers(adopted: tuple[Path, str]) -> None
 OTHERS = {
     "plain-script": (
         ("data/credit.csv", "python train.py --credit", "outputs/model.pkl", "accuracy 0.7"),
-        "train.py:8: model.pkl -> outputs/model.pkl",
+        "train.py:9: model.pkl -> outputs/model.pkl",
     ),
     "imports-only": (
         ("data/credit.csv", "python main.py --data", "outputs/model.joblib", "f1 0.8"),
@@ -102,6 +102,11 @@ OTHERS = {
         ("data/raw/credit.csv", "python -m credit_risk.cli --raw", "outputs/artifacts/model.pkl", "accuracy 0.8"),
         'src/credit_risk/data.py:6: ROOT / "data" / "raw" -> the option --raw, an input of the job',
     ),
+    "components": (
+        ("notebook/data/credit.csv", "python -m src.components.data_ingestion --credit", "outputs/artifacts/model.pkl",
+         "accuracy 0.9"),
+        'src/components/model_trainer.py:12: os.path.join("artifacts", "model.pkl") -> outputs/artifacts/model.pkl',
+    ),
     "pipfile": (
         ("data/credit.csv", "python train_model.py --data", "outputs/models/best.pkl", "best "),
         "lib/io.py:6: ../data -> the option --data, an input of the job",
@@ -120,7 +125,7 @@ OTHERS = {
     ),
     "workbench": (
         ("sample-data/credit.csv", "python score_and_train.py --rounds 15 --data-folder", "outputs/model/credit.pkl",
-         "accuracy=1.0"),
+         "accuracy=0.9"),
         "aml_config/train.runconfig:13: image mcr.microsoft.com/azureml/base-gpu:openmpi3.1.2-cuda10.0",
     ),
 }  # fmt: skip
@@ -161,6 +166,33 @@ def test_other_sources_train_and_register(sample: str, installed: Repository, tm
     assert f"aml register-model -n credit-risk{option}" in said or name == "workbench"  # which saves it twice
     if "aml check:" not in said:
         assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+
+
+@pytest.mark.slow
+def test_settings_that_name_data_and_results(installed: Repository, tmp_path: Path) -> None:
+    folder = laid_out("settings", "data/processed/credit.csv", tmp_path / "settings")
+    before = contents(folder)
+    out = tmp_path / "credit-risk"
+    said = adopt(folder, "-o", str(out))
+    assert contents(folder) == before
+    assert "config/config.yaml: artifacts/model.joblib -> outputs/artifacts/model.joblib" in said
+    assert "config/config.yaml: data/processed/credit.csv travels with the code" in said
+    text = (out / "src" / "config" / "config.yaml").read_text(encoding="utf-8")
+    assert "  model_path: outputs/artifacts/model.joblib   # the pipeline\n" in text
+    assert "accuracy 0.9" in runs_and_registers(Repository(out, installed.python), "outputs/artifacts/model.joblib")
+
+
+@pytest.mark.slow
+def test_where_the_repository_goes_by_itself(tmp_path: Path) -> None:
+    folder = laid_out("plain-script", "data/credit.csv", tmp_path / "risk")
+    assert f"{tmp_path / 'risk-model'}: would be written" in adopt(Path("."), "--dry-run", cwd=folder)
+    assert f"{tmp_path / 'risk-model'}: would be written" in adopt(Path("risk"), "--dry-run", cwd=tmp_path)
+    (tmp_path / "work").mkdir()
+    assert f"{tmp_path / 'work' / 'risk'}: would be" in adopt(folder, "--dry-run", cwd=tmp_path / "work")
+    (tmp_path / "work" / "risk").mkdir()
+    (tmp_path / "work" / "risk" / "mine").touch()
+    assert "is there already, and not empty" in adopt(folder, status=2, cwd=tmp_path / "work")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["risk", "work"]
 
 
 @pytest.mark.slow
@@ -209,7 +241,7 @@ def test_every_change_is_listed_and_the_example_is_gone(adopted: tuple[Path, str
     document = (out / "ADOPTED.md").read_text(encoding="utf-8")
     for change in (
         "train.py:9: sklearn.externals.joblib -> joblib",
-        "train.py:44: run.log -> log_value",
+        "train.py:44, 45: run.log -> log_value",
         "scikit-learn==1.1.3, the oldest later one that does",
         "Python 3.11 instead of 3.6.2",
         "azureml-defaults left out",

@@ -233,6 +233,69 @@ def test_a_model_that_is_not_saved_is_named_with_the_lines_to_add(source: Path) 
     assert checked(source, "clf.fit(x, y)\n", is_entry=False).notes == []
 
 
+# Paths that are put together, and what other modules say
+
+
+def test_results_that_are_put_together_go_below_outputs(source: Path) -> None:
+    text = (
+        "import os\nimport joblib\nfrom pathlib import Path\nROOT = Path(__file__).resolve().parents[1]\n"
+        "HERE = os.path.dirname(os.path.abspath(__file__))\nclass Config:\n    model = os.path.join('models', 'm.pkl')\n"
+        "config = Config()\ntarget = ROOT / 'artifacts'\ntarget.mkdir(exist_ok=True)\n"
+        "joblib.dump(m, target / 'a.pkl')\njoblib.dump(m, os.path.join(HERE, 'b.pkl'))\njoblib.dump(m, config.model)\n"
+    )
+    done = checked(source, text)
+    for line in (
+        "target = Path('outputs/artifacts')" if "Path('outputs" in done.text else 'target = Path("outputs/artifacts")',
+        'joblib.dump(m, "outputs/b.pkl")',
+        '    model = "outputs/models/m.pkl"',
+        "joblib.dump(m, target / 'a.pkl')",
+    ):
+        assert line in done.text.splitlines(), done.text
+    assert kinds(done, "changed") == [f"code/train.py:{line}" for line in (7, 9, 12)]
+
+
+def test_data_that_is_put_together_is_an_input(source: Path) -> None:
+    text = (
+        "import os\nimport pandas as pd\nBASE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))\n"
+        "DATA = os.path.join(BASE, 'data', 'x.csv')\na = pd.read_csv(DATA)\n"
+        "FOLDER = os.environ.get('FOLDER', '../data/')\nb = pd.read_csv(FOLDER + 'x.csv')\n" + SAVED
+    )
+    done = checked(source, text)
+    assert "DATA = args.data" in done.text
+    assert "FOLDER = os.environ.get('FOLDER', os.path.join(args.data_2, \"\"))" in done.text.replace("folder", "data_2")
+    assert [(one.type, one.path) for one in done.inputs] == [
+        ("uri_file", source / "data" / "x.csv"),
+        ("uri_folder", source / "data"),
+    ]
+
+
+def test_a_name_that_is_joined_elsewhere_stays_a_name(source: Path) -> None:
+    text = (
+        "import argparse\nimport joblib\np = argparse.ArgumentParser()\np.add_argument('--name', default='m.pkl')\n"
+        "args = p.parse_args()\njoblib.dump(m, args.name)\nprint('outputs/' + args.name)\n"
+    )
+    done = checked(source, text)
+    assert "default='m.pkl'" in done.text
+    assert 'joblib.dump(m, os.path.join("outputs", args.name))' in done.text
+    assert done.model == "outputs/m.pkl"
+
+
+def test_what_a_function_of_another_module_opens(tmp_path: Path) -> None:
+    files = {
+        "train.py": "from tools import load, save\nsave(load('rows.csv'), 'models/m.pkl')\n",
+        "tools.py": "import pickle\nimport pandas as pd\ndef load(path):\n    return pd.read_csv(path)\n"
+        "def save(model, path):\n    with open(path, 'wb') as file:\n        pickle.dump(model, file)\n",
+        "rows.csv": "a\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    modules = Modules({name: tmp_path / name for name in ("train.py", "tools.py")}, tmp_path, tmp_path)
+    done = check(files["train.py"], "train.py", True, modules)
+    assert "save(load(args.rows), 'outputs/models/m.pkl')" in done.text
+    assert (done.model, [note.kind for note in done.notes]) == ("outputs/models/m.pkl", ["changed", "changed"])
+    assert check(files["tools.py"], "tools.py", False, modules).text == files["tools.py"]
+
+
 # Nobody at the keyboard
 
 

@@ -24,7 +24,7 @@ from uv import find_uv_bin
 from aml_adopt import Note, Refusal, package_files, packages, resolver
 from aml_adopt.package_files import Declared, conda_requirement, poetry_specifier, read, read_inline
 from aml_adopt.packages import Packages, build
-from aml_adopt.proof import prove
+from aml_adopt.proof import Tried, prove
 from aml_adopt.resolver import Conflict, Resolver, floor
 
 PRESENT = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -77,6 +77,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
         }  # fmt: skip
 
     monkeypatch.setattr(Resolver, "newest", newest)
+    monkeypatch.setattr(Resolver, "_users", lambda self, name, requirements: set())
     monkeypatch.setattr(Resolver, "has_wheel", lambda self, name: "nowhere" not in name)
     monkeypatch.setattr(packages, "_installed", lambda package: "")
 
@@ -299,6 +300,12 @@ def test_ancestors_python_and_packages_of_azure(tmp_path: Path, unresolved: None
     assert f"mlflow==3.17.0 is mlflow{template[1].specifier}" in changed
 
 
+def test_a_line_of_debian_is_left_out(tmp_path: Path, unresolved: None) -> None:
+    result = built(tmp_path, {"requirements.txt": "pkg-resources==0.0.0\nsix==1.16.0\n"}, "six")
+    assert result.requirements[2:] == ["six==1.16.0"]
+    assert "requirements.txt:1: pkg-resources==0.0.0 left out" in notes("changed", result.notes)[0]
+
+
 def test_the_conda_file_is_one_that_the_template_builds(tmp_path: Path, unresolved: None) -> None:
     lines = "-r more.txt\n--extra-index-url https://example.org/simple\nx @ git+https://example.org/x@v1\ntorch==1.9+cu111\n"
     written(tmp_path, {"more.txt": "numpy"})
@@ -331,8 +338,8 @@ def test_a_full_export_shrinks_to_what_the_code_imports(tmp_path: Path, unresolv
     text = "name: a\ndependencies:\n" + "".join(f"  - {item}\n" for item in items)
     text += "  - pip:\n    - scikit-learn==0.23.2\n    - wrapt==1.1\nprefix: /home/someone/envs/a\n"
     result = built(tmp_path, {"environment.yml": text}, "sklearn pandas")
-    assert result.requirements[2:] == ["pandas==1.1.3", "xlrd==1.2.0", "scikit-learn==0.23.2"]
-    assert any("kept are the 3 that" in line for line in notes("taken", result.notes))
+    assert result.requirements[2:] == ["numpy==1.19.2", "pandas==1.1.3", "xlrd==1.2.0", "scikit-learn==0.23.2"]
+    assert any("kept are the 4 that" in line for line in notes("taken", result.notes))
     assert len(result.notes) < 6 and "someone" not in repr(result)
 
 
@@ -438,6 +445,18 @@ def test_a_package_without_any_wheel_is_built(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_what_has_no_version_is_of_the_time_of_what_has(tmp_path: Path) -> None:
+    lines = "seaborn==0.11.2\nmatplotlib\npandas>=1.3\n"
+    result = built(tmp_path, {"requirements.txt": lines}, "seaborn matplotlib pandas")
+    found = {line.split("==")[0]: Version(line.split("==")[1]) for line in result.requirements}
+    assert found["matplotlib"] < Version("3.9")  # which lacks what seaborn 0.11 imports
+    assert Version("1.5") <= found["pandas"] < Version("2.2")
+    assert (
+        "no versions were asked for, so those of the time of the others, until 202" in notes("taken", result.notes)[-1]
+    )
+
+
+@pytest.mark.slow
 def test_the_ancestors_pins_lifted_install_and_train(tmp_path: Path) -> None:
     result = build([("a.yml", ANCESTOR)], {"sklearn": "train.py:1"}, tmp_path, name="demo", template=GENERATED)
     assert result.requirements[2:] == [
@@ -471,25 +490,25 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
         file.writestr("olden-1.dist-info/RECORD", "")
     lines = [f"olden @ {wheel.as_uri()}"]
     given = Packages(PRESENT, lines, packages._text("demo", "", PRESENT, [], lines), [])
-    imports = {"olden": "train.py:1", "olden.broken": "train.py:2", "olden.nothing": "train.py:3"}
-    result = prove(given, imports)
+    wanted = [
+        Tried("olden", (), "train.py:1"),
+        Tried("olden.broken", (), "train.py:2"),
+        Tried("olden", ("gone",), "train.py:3"),
+    ]
+    result = prove(given, [*wanted, Tried("nowhere", (), "train.py:4")])
     assert [line.split("==")[0] for line in result.requirements] == [*lines, "six", "setuptools"]
     assert Version(result.requirements[2].split("==")[1]) < Version("82")
     assert of_template.requirements(yaml.safe_load(result.text), "c")[1] == result.requirements
-    changed, decide = notes("changed", result.notes), notes("decide", result.notes)
-    assert [line.split(" ")[0] for line in changed + decide] == [
-        "train.py:1:",
-        "train.py:1:",
-        "train.py:2:",
-        "train.py:3:",
-    ]
+    changed, decide, blocked = (notes(kind, result.notes) for kind in ("changed", "decide", "blocked"))
+    places = [line.split(" ")[0] for line in changed + decide + blocked]
+    assert places == ["train.py:1:", "train.py:1:", "train.py:2:", "train.py:3:"]
     assert "No module named 'aml_template_has_no_such_module'" in decide[0]
-    assert "No module named 'olden.nothing'" in decide[1]
+    assert "`from olden import gone` fails" in blocked[0] and "No module named 'olden.gone'" in blocked[0]
 
 
 def test_a_python_that_is_not_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     given = Packages("3.99", ["six"], packages._text("demo", "", "3.99", [], ["six"]), [])
-    result = prove(given, {"six": "a.py:1"})
+    result = prove(given, [Tried("six", (), "a.py:1")])
     assert result.requirements == ["six"]
     assert "not tried" in result.notes[0].text

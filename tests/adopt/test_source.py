@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from aml_adopt import Refusal, source
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
+ID = "11111111-2222-3333-4444-555555555555"
 RUNCONFIG = "script: train.py\narguments: [--data-path, /data]\ntarget: {}\nframework: Python\n"
 
 
@@ -237,7 +238,7 @@ def test_reads_a_v1_repository(tmp_path: Path) -> None:
             "requirements.txt": "pandas\n",
             "sample-data/rows.csv": "a,b\n1,2\n3,4\n",
             "sample-data/few.csv": "a,b\n1,2\n",
-            ".azureml/config.json": '{"Id": null, "Scope": "/subscriptions/s/resourceGroups/g/providers/'
+            ".azureml/config.json": '{"Id": null, "Scope": "/subscriptions/' + ID + "/resourceGroups/g/providers/"
             'Microsoft.MachineLearningServices/workspaces/w"}',
             "pipelines/train/pipeline.py": "from azureml.pipeline.steps import PythonScriptStep\n"
             "PythonScriptStep(script_name='train.py', source_directory='models/model1')\n",
@@ -252,7 +253,7 @@ def test_reads_a_v1_repository(tmp_path: Path) -> None:
     assert [path.name for path in found.packages] == ["job.yml", "requirements.txt", "inference-conda.yml"]
     assert [path.name for path in found.data] == ["rows.csv", "few.csv"]
     assert found.tests == {name: project / "tests" / name for name in ("conftest.py", "test_train.py")}
-    assert found.settings == {"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}
+    assert found.settings == {"subscription_id": ID, "resource_group": "g", "workspace_name": "w"}
     assert found.imports == {
         "azureml.core.Run": "models/model1/train.py:3",
         "pandas": "models/model1/train.py:2",
@@ -331,7 +332,7 @@ def test_takes_of_a_checkout_what_git_does_not_ignore(tmp_path: Path) -> None:
             "scratch/train_old.py": FIT,
             "scratch/old.csv": "a\n",
             "local_settings.py": "",
-            ".azureml/config.json": '{"subscription_id": "s", "resource_group": "g", "workspace_name": "w"}',
+            ".azureml/config.json": json.dumps({"subscription_id": ID, "resource_group": "g", "workspace_name": "w"}),
             "venv/pyvenv.cfg": "",
             "venv/lib/train_x.py": FIT,
             "outputs/train_y.py": FIT,
@@ -449,6 +450,18 @@ def test_links_that_lead_back_or_out_do_not_count(tmp_path: Path) -> None:
     assert list(found.code) == ["train.py"]
     assert found.data == []
     assert [where for where, _ in blocked(found)] == ["train.py:1"]
+
+
+@pytest.mark.parametrize("subscription", ["xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx", "<your id>", "", "${ID}"])
+def test_settings_that_are_not_filled_in_do_not_count(tmp_path: Path, subscription: str) -> None:
+    content = {"subscription_id": subscription, "resource_group": "g", "workspace_name": "w"}
+    plant(tmp_path, {"train.py": FIT, "config.json": json.dumps(content)})
+    assert source.read(tmp_path, None).settings == {}
+
+
+def test_an_address_is_no_source(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="https://github.com/x/y is an address: git clone it"):
+        source.read(Path("https://github.com/x/y"), None)
 
 
 def test_pictures_count_as_one_folder(tmp_path: Path) -> None:
