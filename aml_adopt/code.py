@@ -5,12 +5,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aml_adopt import DataInput, Note, arguments, contract, input_name, notebook, retired, sdk, settings_files
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
+from aml_adopt.syntax import lines_of
 from aml_adopt.tree import shown
 
 NOTHING_TRACKED = (
@@ -29,6 +30,21 @@ class Code:
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
     requirements: list[tuple[str, str]] = field(default_factory=list)  # of a notebook's install lines
     notes: list[Note] = field(default_factory=list)
+    origins: dict[str, "Origin"] = field(default_factory=dict)  # path in src/ -> where its text comes from
+
+
+class Origin(NamedTuple):
+    """A file of the source whose code was rewritten."""
+
+    file: str
+    text: str  # of a notebook the script that it became
+    cells: list[tuple[int, str]]  # where cells begin: (12, "train.ipynb cell 7")
+
+    def where(self, line: int) -> str:
+        """The place in the source of a line of `text`, for messages."""
+        if not self.cells:
+            return f"{self.file}:{line}"
+        return next((name for first, name in reversed(self.cells) if first <= line), self.file)
 
 
 def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
@@ -117,10 +133,10 @@ def _module(
     renewed = retired.rewrite(rewritten.text, file, versions, text)
     checked = contract.check(renewed.text, file, is_entry, modules, text)
     code.files[place] = checked.text
+    origin = code.origins[place] = Origin(file, text, cells)
     for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]
-        cell = next((name for first, name in reversed(cells) if line.isdigit() and first <= int(line)), note.where)
-        code.notes.append(note._replace(where=cell))
+        code.notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
     for data in [*rewritten.inputs, *checked.inputs]:
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry or not code.model:
@@ -142,9 +158,9 @@ def _add(inputs: list[DataInput], data: DataInput) -> None:
 def _imports(source: Source, code: Code) -> dict[str, str]:
     """What is imported after all changes, and is neither the code's own nor the standard library's."""
     own = {PurePosixPath(place).parts[0].removesuffix(".py") for place in code.files}
-    wanted: dict[str, str] = {}
+    wanted: dict[str, tuple[str, int]] = {}  # module -> the path in src/, and the line
     for place, text in code.files.items():
-        if not isinstance(text, str) or not place.endswith(".py"):
+        if not isinstance(text, str):
             continue
         try:
             found = imports_of(parse(text))
@@ -152,14 +168,41 @@ def _imports(source: Source, code: Code) -> dict[str, str]:
             continue  # there is a note of it
         for one in found:
             if one.module and not one.level:
-                wanted.setdefault(one.module, f"src/{place}")
+                wanted.setdefault(one.module, (place, one.line))
 
     def related(name: str, module: str) -> bool:
         return f"{name}.".startswith(f"{module}.") or f"{module}.".startswith(f"{name}.")
 
-    still = {name: where for name, where in source.imports.items() if any(related(name, one) for one in wanted)}
-    for module, where in wanted.items():
+    known = {name: _cell(code, name, where) for name, where in source.imports.items()}
+    still = {name: where for name, where in known.items() if any(related(name, one) for one in wanted)}
+    for module, (place, line) in wanted.items():
         top = module.partition(".")[0]
         if top not in own | sys.stdlib_module_names and not any(related(module, name) for name in still):
-            still[top] = where
+            still[top] = _place(code, place, line)
     return dict(sorted(still.items()))
+
+
+def _place(code: Code, place: str, line: int) -> str:
+    """Where in the source a line of the new code comes from."""
+    text, origin = code.files[place], code.origins.get(place)
+    if origin is None or not isinstance(text, str):
+        return f"src/{place}"
+    return origin.where(lines_of(origin.text, text)(line))
+
+
+def _cell(code: Code, name: str, where: str) -> str:
+    """The place of an import; that of a notebook, which counts the lines of the script, by its cell."""
+    file, _, line = where.rpartition(":")
+    origins = [origin for origin in code.origins.values() if origin.file == file and file.endswith(".ipynb")]
+    if not origins or not line.isdigit():
+        return where
+    for origin in origins:
+        try:
+            found = imports_of(parse(origin.text))
+        except UNREADABLE:
+            continue
+        if origin.cells and any(
+            one.line == int(line) and f"{one.module}.".startswith(f"{name.partition('.')[0]}.") for one in found
+        ):
+            return origin.where(int(line))
+    return file  # a file that the notebook writes

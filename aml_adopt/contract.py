@@ -617,7 +617,7 @@ class _Check:
 
     def _show(self, call: cst.Call, statement: cst.CSTNode, number: int) -> None:
         base = self.tree.code(call.func.value) if isinstance(call.func, cst.Attribute) else ""
-        stem = Path(self.file).stem
+        stem = re.sub(r"[^A-Za-z0-9_]+", "-", Path(self.file).stem).strip("-") or "figure"
         path = f"outputs/{stem}-{number}.png"
         if not base:
             self.note("decide", call, f'show(): there is no screen: write plt.savefig("{path}")')

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from aml_adopt import Note
+from aml_adopt.frames import NO_COLUMNS, Frames
 from aml_adopt.private import hide
 from aml_adopt.retired_names import (
     ARGUMENTS,
@@ -42,29 +43,6 @@ CHANGED_CLASSES = ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffl
 SEARCHES = ("sklearn.model_selection.GridSearchCV", "sklearn.model_selection.RandomizedSearchCV")
 # Methods of a column that give a column as long, for `table["a"].fillna(0, inplace=True)`.
 IN_PLACE = ("bfill", "clip", "ffill", "fillna", "interpolate", "mask", "replace", "where")
-# What a data frame has beside its columns, as attributes.
-NO_COLUMNS = (
-    "T",
-    "at",
-    "attrs",
-    "axes",
-    "columns",
-    "dtypes",
-    "iat",
-    "index",
-    "plot",
-    "shape",
-    "size",
-    "style",
-    "values",
-)
-FRAMES = ("DataFrame", "Series", "concat", "crosstab", "get_dummies", "json_normalize", "melt", "merge", "pivot_table")
-SAME = set(
-    "abs agg all any apply assign astype bfill clip copy corr describe diff drop drop_duplicates dropna eq ffill fillna"
-    " filter groupby head interpolate isin isna isnull items join map mask melt merge notnull notna nlargest pivot"
-    " pivot_table query rank reindex rename replace reset_index round sample select_dtypes set_index shift sort_index"
-    " sort_values tail transform transpose value_counts where append as_matrix".split()
-)
 SCREENS = re.compile(r"(?i)(tk|qt[456]?|gtk[34]?|wx|macosx|webagg|nbagg|ipympl)(agg|cairo)?")
 
 
@@ -137,6 +115,7 @@ class _Rewrite:
         self.imports: list[str] = []
         self.uses: dict[tuple[str, str], str] = {}  # (full name, name in the module) -> what to write for it
         self.used = names_in(tree.module)
+        self.frames = Frames(tree, self.meant)
         self.roots = {
             name.split(".")[0] for node in tree.all(cst.Import | cst.ImportFrom) for name in _imported(tree, node)
         }
@@ -415,7 +394,9 @@ class _Rewrite:
                 if isinstance(row, Argument) and self.roots & {*roots}:
                     yield row
                 elif (
-                    isinstance(row, Positional) and isinstance(call.func, cst.Attribute) and self.frame(call.func.value)
+                    isinstance(row, Positional)
+                    and isinstance(call.func, cst.Attribute)
+                    and self.frames.has(call.func.value)
                 ):
                     yield row
 
@@ -500,7 +481,12 @@ class _Rewrite:
             for arg in late:
                 self.edit(arg, _named(named[id(arg)]))
             words = ", ".join(f"{named[id(arg)]}={self.short(arg.value)}" for arg in late)
-            self.note("changed", call, f"{self.short(call.func)}(...): {words}, which has to be named since {row.gone}")
+            shown = (
+                f".{call.func.attr.value}"
+                if isinstance(call.func, cst.Attribute) and not name
+                else self.short(call.func)
+            )
+            self.note("changed", call, f"{shown}(...): {words}, which has to be named since {row.gone}")
 
     def _is_column(self, call: cst.Call, name: str, value: cst.BaseExpression) -> bool:
         """Whether what seaborn counts is one column, which today is taken for a table."""
@@ -508,7 +494,7 @@ class _Rewrite:
             return False
         if isinstance(value, cst.Subscript) and len(value.slice) == 1 and isinstance(value.slice[0].slice, cst.Index):
             return literal(value.slice[0].slice.value) is not None
-        return isinstance(value, cst.Attribute) and value.attr.value not in NO_COLUMNS and self.frame(value.value)
+        return isinstance(value, cst.Attribute) and value.attr.value not in NO_COLUMNS and self.frames.has(value.value)
 
     def _grid(self, call: cst.Call, name: str) -> Iterator[tuple[str, cst.BaseExpression]]:
         """The lists of a search for the best max_features, and the class that they are for."""
@@ -623,30 +609,6 @@ class _Rewrite:
 
     # Data frames
 
-    def frame(self, node: cst.BaseExpression, depth: int = 8) -> bool:
-        """Whether something is a data frame or a column of one: pandas made it, as far as the module shows."""
-        if not depth:
-            return False
-        if isinstance(node, cst.Name):
-            key = self.tree.key(node)
-            values = self.tree.bindings.get(key, []) if key else []
-            return any(value is not None and value is not node and self.frame(value, depth - 1) for value in values)
-        if isinstance(node, cst.Call):
-            name = self.meant(node.func)
-            if name:
-                return name.startswith("pandas.") and (name.startswith("pandas.read_") or name.split(".")[-1] in FRAMES)
-            return (
-                isinstance(node.func, cst.Attribute)
-                and node.func.attr.value in SAME
-                and self.frame(node.func.value, depth - 1)
-            )
-        if isinstance(node, cst.Subscript):
-            return self.frame(node.value, depth - 1)
-        if isinstance(node, cst.Attribute):
-            named = node.attr.value in ("loc", "iloc", "ix", "T") or node.attr.value not in NO_COLUMNS
-            return named and not self.tree.qualified(node) and self.frame(node.value, depth - 1)
-        return False
-
     def _frames(self) -> None:
         for node in self.tree.all(cst.Attribute):
             name = node.attr.value
@@ -656,12 +618,12 @@ class _Rewrite:
                 self._fillna(call)
             if call and name in IN_PLACE:
                 self._in_place(call)
-            if call and name == "applymap" and self.holds("pandas>=3") and self.frame(node.value):
+            if call and name == "applymap" and self.holds("pandas>=3") and self.frames.has(node.value):
                 self._attribute(call, "map", "pandas 3.0 has the old name no more")
             if call and name in ("corr", "cov") and self.holds("pandas>=2") and self._is_table(node.value):
                 self._numeric(call, name)
             known = f"{name}()" in METHODS or name in METHODS_TO_DECIDE
-            if not known or not self.frame(node.value) or self.tree.qualified(node):
+            if not known or not self.frames.has(node.value) or self.tree.qualified(node):
                 continue
             if call and f"{name}()" in METHODS and not call.args:
                 code, gone = METHODS[f"{name}()"]
@@ -713,7 +675,7 @@ class _Rewrite:
             index = column.slice[0].slice
             if len(column.slice) != 1 or not isinstance(index, cst.Index) or isinstance(index.value, cst.List):
                 return
-        elif not (isinstance(column, cst.Attribute) and self.frame(column)):
+        elif not (isinstance(column, cst.Attribute) and self.frames.has(column)):
             return
         target = column
         if isinstance(column, cst.Attribute):
