@@ -60,7 +60,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
         out = out.resolve()
         slug = out.name if re.fullmatch(repository.NAME, out.name) else slug
     else:
-        out = _beside(source, slug)
+        out = default_output(source, slug)
     if out.is_relative_to(source.root):
         raise Refusal(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
     if out.is_dir() and any(out.iterdir()) and not (out / "ADOPTED.md").is_file():
@@ -99,7 +99,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     return 0
 
 
-def _beside(source: "Source", slug: str) -> Path:
+def default_output(source: "Source", slug: str) -> Path:
     """A new folder in the working folder; beside the source, where that is in the source."""
     here = Path.cwd().resolve()
     folder = source.root.parent if here.is_relative_to(source.root) else here
