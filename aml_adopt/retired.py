@@ -461,7 +461,9 @@ class _Rewrite:
         self.note("changed", arg, f"{said} -> {now}: {row.gone} has the old one no more")
 
     def _positional(self, call: cst.Call, name: str) -> None:
-        for row in self._rows(call, name, POSITIONAL):
+        before = self.tree.qualified(call.func)
+        moved = before.startswith("sklearn.cross_validation.")  # where the order was another one
+        for row in self._rows(call, before if moved else name, POSITIONAL):
             plain = [arg for arg in call.args if not arg.keyword]
             names = row.names.split()
             if any(arg.star for arg in call.args) or len(plain) > len(names):

@@ -527,8 +527,8 @@ ARGUMENTS = [
     # XGBoost and LightGBM
     *(Argument(_XGB, keyword, "", "", "XGBoost 2.1", "xgboost>=2.1", _BOOSTER)
       for keyword in ("early_stopping_rounds", "eval_metric", "callbacks")),
-    Argument("xgboost.XGBClassifier.predict xgboost.XGBRegressor.predict", "ntree_limit", "", "", "XGBoost 2.1",
-             "xgboost>=2.1", "write iteration_range=(0, n)"),
+    Argument("xgboost.XGBClassifier.predict xgboost.XGBRegressor.predict", "ntree_limit", "", "", "XGBoost 2.0",
+             "xgboost>=2", "write iteration_range=(0, n)"),
     *(Argument(f"lightgbm.train lightgbm.cv {_LGBM}", keyword, "", "", "LightGBM 4.0", "lightgbm>=4", _CALLBACKS)
       for keyword in ("early_stopping_rounds", "verbose_eval", "evals_result")),
     Argument(_LGBM, "verbose", "", "", "LightGBM 4.0", "lightgbm>=4", _CALLBACKS),
@@ -575,6 +575,7 @@ POSITIONAL = [
     Positional("sklearn.metrics.roc_curve", "y_true y_score pos_label", 2, "scikit-learn 1.0"),
     Positional("sklearn.metrics.accuracy_score", "y_true y_pred normalize sample_weight", 2, "scikit-learn 1.0"),
     Positional("sklearn.model_selection.cross_val_score", "estimator X y groups scoring cv", 3, "scikit-learn 1.0"),
+    Positional("sklearn.cross_validation.cross_val_score", "estimator X y scoring cv", 3, "scikit-learn 0.18"),
     Positional("sklearn.model_selection.GridSearchCV", "estimator param_grid scoring", 2, "scikit-learn 1.0"),
     Positional("sklearn.model_selection.RandomizedSearchCV", "estimator param_distributions n_iter scoring", 2,
                "scikit-learn 1.0"),
