@@ -3,14 +3,27 @@
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from aml_adopt import DataInput, Note, arguments, contract, input_name, model_name, notebook, sdk, settings_files
+from aml_adopt import (
+    DataInput,
+    Note,
+    arguments,
+    contract,
+    input_name,
+    model_name,
+    notebook,
+    retired,
+    sdk,
+    settings_files,
+)
 from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
+from aml_adopt.syntax import lines_of
 from aml_adopt.tree import shown
 
 NOTHING_TRACKED = (
@@ -30,10 +43,28 @@ class Code:
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
     requirements: list[tuple[str, str]] = field(default_factory=list)  # of a notebook's install lines
     notes: list[Note] = field(default_factory=list)
+    origins: dict[str, "Origin"] = field(default_factory=dict)  # path in src/ -> where its text comes from
 
 
-def convert(source: Source) -> Code:
-    """Change the code so that it trains as a job. Raises Refusal for a notebook that cannot be read."""
+class Origin(NamedTuple):
+    """A file of the source whose code was rewritten."""
+
+    file: str
+    text: str  # of a notebook the script that it became
+    cells: list[tuple[int, str]]  # where cells begin: (12, "train.ipynb cell 7")
+
+    def where(self, line: int) -> str:
+        """The place in the source of a line of `text`, for messages."""
+        if not self.cells:
+            return f"{self.file}:{line}"
+        return next((name for first, name in reversed(self.cells) if first <= line), self.file)
+
+
+def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
+    """Change the code so that it trains as a job. Raises Refusal for a notebook that cannot be read.
+
+    `versions`: of the packages that it runs with, once they are known; what they lack is mended then.
+    """
     modules = Modules(source.code, source.root, source.entry.parent)
     code = Code(next(place for place, path in source.code.items() if path == source.entry))
     elsewhere: list[DataInput] = []
@@ -43,14 +74,14 @@ def convert(source: Source) -> Code:
             code.requirements += [(line, shown(source.root, path)) for line in script.requirements]
             code.notes += script.notes
             for beside, text in script.files.items():
-                _module(source, modules, code, beside, path, text, [], elsewhere)
-            _module(source, modules, code, place, path, script.text, script.lines, elsewhere)
+                _module(source, modules, code, beside, path, text, [], elsewhere, versions)
+            _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:
                 text = read_code(path)
             except UNREADABLE:
                 continue  # the source has a note of it
-            _module(source, modules, code, place, path, text, [], elsewhere)
+            _module(source, modules, code, place, path, text, [], elsewhere, versions)
         else:
             code.files[place] = path
     entry = code.files[code.entry]
@@ -109,18 +140,20 @@ def _module(
     text: str,
     cells: list[tuple[int, str]],
     elsewhere: list[DataInput],
+    versions: Mapping[str, str] | None,
 ) -> None:
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
     values = modules.of(path) if path.suffix == ".py" else None
     rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
-    checked = contract.check(rewritten.text, file, is_entry, modules, text)
+    renewed = retired.rewrite(rewritten.text, file, versions, text)
+    checked = contract.check(renewed.text, file, is_entry, modules, text)
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
-    for note in [*rewritten.notes, *checked.notes]:
+    origin = code.origins[place] = Origin(file, text, cells)
+    for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]
-        cell = next((name for first, name in reversed(cells) if line.isdigit() and first <= int(line)), note.where)
-        code.notes.append(note._replace(where=cell))
+        code.notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
     for data in [*rewritten.inputs, *checked.inputs]:
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry or not code.model:
@@ -161,7 +194,7 @@ def _add(inputs: list[DataInput], data: DataInput) -> None:
 def _imports(source: Source, code: Code) -> dict[str, str]:
     """What is imported after all changes, and is neither the code's own nor the standard library's."""
     own = {PurePosixPath(place).parts[0].removesuffix(".py") for place in code.files}
-    wanted: dict[str, str] = {}
+    wanted: dict[str, tuple[str, int]] = {}  # module -> the path in src/, and the line
     for place, text in code.files.items():
         if not isinstance(text, str) or not place.endswith(".py"):
             continue
@@ -171,14 +204,41 @@ def _imports(source: Source, code: Code) -> dict[str, str]:
             continue  # there is a note of it
         for one in found:
             if one.module and not one.level:
-                wanted.setdefault(one.module, f"src/{place}")
+                wanted.setdefault(one.module, (place, one.line))
 
     def related(name: str, module: str) -> bool:
         return f"{name}.".startswith(f"{module}.") or f"{module}.".startswith(f"{name}.")
 
-    still = {name: where for name, where in source.imports.items() if any(related(name, one) for one in wanted)}
-    for module, where in wanted.items():
+    known = {name: _cell(code, name, where) for name, where in source.imports.items()}
+    still = {name: where for name, where in known.items() if any(related(name, one) for one in wanted)}
+    for module, (place, line) in wanted.items():
         top = module.partition(".")[0]
         if top not in own | sys.stdlib_module_names and not any(related(module, name) for name in still):
-            still[top] = where
+            still[top] = place_of(code, place, line)
     return dict(sorted(still.items()))
+
+
+def place_of(code: Code, place: str, line: int) -> str:
+    """Where in the source a line of the new code comes from."""
+    text, origin = code.files[place], code.origins.get(place)
+    if origin is None or not isinstance(text, str):
+        return f"src/{place}"
+    return origin.where(lines_of(origin.text, text)(line))
+
+
+def _cell(code: Code, name: str, where: str) -> str:
+    """The place of an import; that of a notebook, which counts the lines of the script, by its cell."""
+    file, _, line = where.rpartition(":")
+    origins = [origin for origin in code.origins.values() if origin.file == file and file.endswith(".ipynb")]
+    if not origins or not line.isdigit():
+        return where
+    for origin in origins:
+        try:
+            found = imports_of(parse(origin.text))
+        except UNREADABLE:
+            continue
+        if origin.cells and any(
+            one.line == int(line) and f"{one.module}.".startswith(f"{name.partition('.')[0]}.") for one in found
+        ):
+            return origin.where(int(line))
+    return file  # a file that the notebook writes

@@ -47,20 +47,6 @@ from aml_adopt.syntax import (
 
 TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
 
-# Old names that later releases lack, and what was always the same. scikit-learn: "What's new" 0.18 and 0.20
-# (cross_validation, grid_search, learning_curve), 0.21 and 0.23 (externals.joblib, externals.six).
-MODULES = {
-    "sklearn.cross_validation": "sklearn.model_selection",
-    "sklearn.grid_search": "sklearn.model_selection",
-    "sklearn.learning_curve": "sklearn.model_selection",
-    "sklearn.externals.joblib": "joblib",
-    "sklearn.externals.six": "six",
-}
-CHANGED_CLASSES = ("KFold", "StratifiedKFold", "ShuffleSplit", "StratifiedShuffleSplit", "LeaveOneOut", "LabelKFold")
-# NumPy 1.20 and 1.24 release notes: these were Python's own types.
-NUMPY = {f"numpy.{name}": name for name in ("float", "int", "bool", "object", "str", "complex")}
-
-
 NOTHING_SAVED = "no model is saved here"
 
 
@@ -84,7 +70,7 @@ def check(text: str, file: str, is_entry: bool, modules: Modules, original: str 
     body = text.removeprefix("\ufeff")
     try:
         ast.parse(body)
-        tree = Tree(body, MODULES)
+        tree = Tree(body)
     except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
         line = getattr(error, "lineno", None) or getattr(error, "raw_line", 1)
         reason = str(getattr(error, "msg", "") or "does not parse").rstrip(".")
@@ -136,7 +122,6 @@ class _Check:
             self.notes.append(note)
 
     def run(self) -> cst.Module:
-        self._renames()
         self._secrets()
         self._keyboard()
         written = self._writes()
@@ -632,7 +617,7 @@ class _Check:
 
     def _show(self, call: cst.Call, statement: cst.CSTNode, number: int) -> None:
         base = self.tree.code(call.func.value) if isinstance(call.func, cst.Attribute) else ""
-        stem = Path(self.file).stem
+        stem = re.sub(r"[^A-Za-z0-9_]+", "-", Path(self.file).stem).strip("-") or "figure"
         path = f"outputs/{stem}-{number}.png"
         if not base:
             self.note("decide", call, f'show(): there is no screen: write plt.savefig("{path}")')
@@ -741,33 +726,6 @@ class _Check:
         if isinstance(target, cst.Attribute):
             return target.attr.value
         return target.value if isinstance(target, cst.Name) else ""
-
-    # Renames
-
-    def _renames(self) -> None:
-        for node in self.tree.all(cst.ImportFrom):
-            module = self.tree.code(node.module) if node.module and not node.relative else ""
-            if module == "sklearn.externals" and not isinstance(node.names, cst.ImportStar) and len(node.names) == 1:
-                alias = node.names[0]
-                new = MODULES.get(f"sklearn.externals.{self.tree.code(alias.name)}")
-                if new:
-                    plain = alias.with_changes(name=cst.Name(new), comma=cst.MaybeSentinel.DEFAULT)
-                    self.new[node] = cst.Import([plain], semicolon=node.semicolon)
-                    self.note("changed", node, f"sklearn.externals.{new} -> {new}, of which it was a copy")
-            elif module in MODULES and node.module:
-                self.new[node.module] = expression(MODULES[module])
-                self.note("changed", node, f"{module} -> {MODULES[module]}, its name since scikit-learn 0.18")
-                for alias in () if isinstance(node.names, cst.ImportStar) else node.names:
-                    if self.tree.code(alias.name) in CHANGED_CLASSES:
-                        what = "takes n_splits, and its split(X) gives the rows, where it was itself a list of them"
-                        self.note("decide", node, f"{self.tree.code(alias.name)} {what}")
-        for node in self.tree.all(cst.Attribute):
-            name = self.tree.qualified(node)
-            if name in NUMPY and not self.tree.around(node, cst.Import, cst.ImportFrom):
-                self.new[node] = cst.Name(NUMPY[name])
-                self.note(
-                    "changed", node, f"{self.tree.code(node)} -> {NUMPY[name]}, which it was; NumPy 1.24 has it no more"
-                )
 
 
 class _Replace(cst.CSTTransformer):

@@ -123,6 +123,7 @@ class _Conversion:
     def script(self, cells: list[Any]) -> Script:
         from libcst import ParserSyntaxError
 
+        from aml_adopt import drawn
         from aml_adopt.plain import NOTEBOOK_ONLY, Plain
 
         title = _take_title(cells)
@@ -148,6 +149,11 @@ class _Conversion:
             for text in plain.changes:
                 self.note("changed", text)
         self.names(codes, plain.gone)
+        shown = drawn.show(codes)
+        codes = shown.codes
+        for number in shown.cells:
+            self.place = f"{self.name} cell {number}"
+            self.note("changed", "a notebook shows what the cell draws: show() does so at its end")
         self.place = self.name
         if shows:
             # They stay as they are, line by line: what matters belongs in the tracked run, not in its log.
@@ -161,6 +167,8 @@ class _Conversion:
             self.note("changed", "imports from __future__ are at the top, where they hold for every cell")
         if self.imports_os:
             head += ["", "import os  # for %env"]
+        if shown.imports:
+            head += ["", shown.imports]
         self.join(cells, codes, head)
         return self.out
 

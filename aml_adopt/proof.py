@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from packaging.utils import canonicalize_name
 
 from aml_adopt import Note
-from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
+from aml_adopt.closure import imports_of, parse
 from aml_adopt.packages import PKG_RESOURCES, Packages, _candidates
-from aml_adopt.tree import shown
 
 # Tries modules, and names in them, one after the other; tells what each failure says.
 IMPORT = """
@@ -45,30 +44,18 @@ class Tried(NamedTuple):
         return f"from {self.module} import {', '.join(self.names)}" if self.names else f"import {self.module}"
 
 
-def imports(files: Mapping[str, str | Path], sources: Mapping[str, Path], root: Path) -> list[Tried]:
+def imports(files: Mapping[str, str | Path], place: Callable[[str, int], str]) -> list[Tried]:
     """What the modules in `files` (path in src/ -> text) import, beside what they can do without.
 
-    It is named by its line in `sources` (path in src/ -> file of the source), where that has it.
+    `place` tells where in the source a line of one of them comes from.
     """
     found: dict[tuple[str, tuple[str, ...]], Tried] = {}
-    for place, text in files.items():
-        if not isinstance(text, str) or not place.endswith(".py"):
-            continue
-        known = _imports(sources[place], root) if place in sources and sources[place].suffix == ".py" else {}
-        for one in imports_of(parse(text)):
+    for path, text in files.items():
+        for one in imports_of(parse(text)) if isinstance(text, str) and path.endswith(".py") else ():
             names = tuple(name for name in one.names if name != "*")
-            if not one.optional and not one.level and one.module:
-                where = known.get((one.module, names), f"src/{place}:{one.line}")
-                found.setdefault((one.module, names), Tried(one.module, names, where))
+            if not one.optional and not one.level and one.module and (one.module, names) not in found:
+                found[one.module, names] = Tried(one.module, names, place(path, one.line))
     return list(found.values())
-
-
-def _imports(path: Path, root: Path) -> dict[tuple[str, tuple[str, ...]], str]:
-    try:
-        own = imports_of(parse(read_code(path)))
-    except UNREADABLE:
-        return {}
-    return {(one.module, tuple(one.names)): f"{shown(root, path)}:{one.line}" for one in own}
 
 
 def prove(packages: Packages, wanted: Iterable[Tried]) -> Packages:

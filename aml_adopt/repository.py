@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from aml_adopt import Note, Refusal
@@ -20,6 +21,7 @@ from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
 from aml_adopt.proof import imports, prove
 from aml_adopt.report import asset_option
+from aml_adopt.retired import versions_of
 from aml_adopt.source import Source
 from aml_adopt.tree import shown
 
@@ -78,8 +80,10 @@ def plan(source: Source, slug: str) -> Adoption:
         template=template() / SLUG,
         extra=code.requirements,
     )
+    known = code_module.convert(source, versions_of(packages.requirements, packages.python))
+    code.files, code.notes = known.files, known.notes
     if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
-        packages = prove(packages, imports(code.files, source.code, source.root))
+        packages = prove(packages, imports(code.files, partial(code_module.place_of, code)))
     handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
     code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {

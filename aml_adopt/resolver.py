@@ -168,7 +168,7 @@ class Resolver:
         latest = max((found[name].uploaded for name in pinned & found.keys()), default="")
         if not latest or not free:
             return ""
-        days = [date.fromisoformat(latest) + timedelta(days=365 * years) for years in (1, 2, 3)]
+        days = [date.fromisoformat(latest) + timedelta(days=days) for days in range(365, 3 * 366, 183)]
         days = [day for day in days if day < date.today()]
         for start in range(len(days)):
             self.until = {}

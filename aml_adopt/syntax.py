@@ -18,8 +18,7 @@ Statements = Sequence[cst.BaseStatement | cst.BaseSmallStatement]
 class Tree:
     """A parsed module, and what its names mean. Raises cst.ParserSyntaxError."""
 
-    def __init__(self, text: str, renamed: Mapping[str, str] | None = None) -> None:
-        self.renamed = renamed or {}
+    def __init__(self, text: str) -> None:
         self.wrapper = MetadataWrapper(cst.parse_module(text))
         self.module = self.wrapper.module
         self.scopes = self.wrapper.resolve(ScopeProvider)
@@ -99,11 +98,7 @@ class Tree:
         found = self.names.get(node) if isinstance(base, cst.Name) else None
         if callable(found):
             found = found()
-        full = min((name.name for name in found or () if name.source.name in ("IMPORT", "BUILTIN")), default="")
-        for old, new in self.renamed.items():
-            if full.startswith(f"{old}."):
-                return new + full[len(old) :]
-        return full
+        return min((name.name for name in found or () if name.source.name in ("IMPORT", "BUILTIN")), default="")
 
     def assigned(self) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
         """Each target with what `=`, `:=` or `with ... as` gives it; a tuple with a tuple, pair by pair."""

@@ -376,3 +376,58 @@ def test_anything_in_cells_gives_a_script_that_compiles(tmp_path: Path, cells: l
     else:
         compile(script.text.encode("utf-8"), "script", "exec")
         assert script == notebook.convert(tmp_path / "train.ipynb", "work/train.ipynb")
+
+
+PLT, SNS, PD = "import matplotlib.pyplot as plt", "import seaborn as sns", "import pandas as pd\nd = pd.read_csv(p)"
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [PLT, "plt.plot(x)"],
+        [PLT, "fig, ax = plt.subplots()\nax.plot(x);"],
+        [PLT, "for c in x:\n    plt.hist(c)"],
+        [PLT, "def f(x):\n    plt.plot(x)\ndef g(x):\n    f(x)", "g(1)"],
+        [PLT, SNS, "sns.heatmap(x)  # all of it"],
+        [PLT, PD, "d.hist()"],
+        [PLT, PD, "d['a'].value_counts().plot(kind='bar')"],
+        [PLT, PD, "d.groupby('a').b.mean().plot.bar()"],
+        ["from matplotlib import pyplot as plt", "plt.scatter(x, y)\nplt.title('a')"],
+    ],
+)
+def test_what_a_cell_draws_is_shown(tmp_path: Path, cells: list[str]) -> None:
+    script = convert(tmp_path, "p = x = y = 1", *cells, "z = 1")
+    assert body(script) == "\n".join(f"# %%\n{cell}\n" for cell in ["p = x = y = 1", *cells[:-1], f"{cells[-1]}\nplt.show()", "z = 1"])  # fmt: skip  # noqa: E501
+    assert texts(script, "changed") == [
+        f"cell {len(cells) + 1}: a notebook shows what the cell draws: show() does so at its end"
+    ]
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "plt.plot(x)\nplt.show()",
+        "plt.plot(x)\nplt.savefig('a.png')",
+        "fig = plt.figure()\nfig.savefig('a.png')",
+        "plt.style.use('ggplot')\nplt.rcParams['a'] = 1\nsns.set()",
+        "def f(x):\n    plt.plot(x)",
+        "f = lambda x: plt.plot(x)",
+        "class A:\n    def plot(self):\n        plt.plot(self)\n    def hist(self): ...\nA().hist()",
+        "def f(x):\n    plt.plot(x)\n    plt.show()\nf(1)",
+        "x.plot(1)\nx.hist()",
+        "plot(1)",
+    ],
+)
+def test_what_draws_nothing_stays(tmp_path: Path, cell: str) -> None:
+    first = f"{PLT}\n{SNS}\nx = plot = print"
+    script = convert(tmp_path, first, cell)
+    assert body(script) == f"# %%\n{first}\n\n# %%\n{cell}\n"
+
+
+def test_pyplot_is_imported_where_a_notebook_does_without(tmp_path: Path) -> None:
+    script = convert(tmp_path, SNS, "sns.pairplot(x)", "import matplotlib.pyplot as plt")
+    assert body(script).startswith("import matplotlib.pyplot as plt\n\n# %%\nimport seaborn as sns\n")
+    assert "sns.pairplot(x)\nplt.show()\n" in body(script)
+    script = convert(tmp_path, SNS, "plt = sns.pairplot(x)")
+    assert body(script).startswith("import matplotlib.pyplot\n\n")
+    assert body(script).endswith("plt = sns.pairplot(x)\nmatplotlib.pyplot.show()\n")
