@@ -16,6 +16,7 @@ from aml_adopt import (
     input_name,
     model_name,
     notebook,
+    results,
     retired,
     sdk,
     settings_files,
@@ -100,8 +101,8 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     _registering(source, code)
     if code.model:
-        code.notes = [note for note in code.notes if not note.text.startswith(contract.NOTHING_SAVED)]
-    elif not any(note.text.startswith(contract.NOTHING_SAVED) for note in code.notes):
+        code.notes = [note for note in code.notes if not note.text.startswith(results.NOTHING_SAVED)]
+    elif not any(note.text.startswith(results.NOTHING_SAVED) for note in code.notes):
         text = "where the model is saved shows when it runs: name it then, with aml register-model --asset-path"
         code.notes.append(Note("decide", shown(source.root, source.entry), text))
     code.imports = _imports(source, code)
@@ -118,7 +119,7 @@ def _given(source: Source, code: Code) -> None:
         place = PurePosixPath(value.replace("\\", "/"))
         path = next((one for one in (source.project / place, source.root / place) if one.exists()), None)
         inside = path is not None and path.resolve().is_relative_to(source.root) and path.resolve() != source.root
-        if path is None or not inside or not flag.startswith("--") or contract.leads_out(flag):
+        if path is None or not inside or not flag.startswith("--") or results.leads_out(flag):
             continue
         if path.suffix.lower() in SETTINGS:
             code.files.setdefault(place.as_posix(), path)
