@@ -8,7 +8,19 @@ from typing import Any
 import libcst as cst
 
 from aml_adopt import DataInput, input_name
-from aml_adopt.syntax import Key, Tree, add_import, expression, free, imports_end, insert, literal, quoted, space
+from aml_adopt.syntax import (
+    UNPARSED,
+    Key,
+    Tree,
+    add_import,
+    expression,
+    free,
+    imports_end,
+    insert,
+    literal,
+    quoted,
+    space,
+)
 
 # Packages that read the command line, and refuse options that they do not know.
 READERS = ("absl", "click", "docopt", "fire", "hydra", "simple_parsing", "tap", "typer", "tyro")
@@ -224,7 +236,7 @@ def declare(text: str, inputs: Iterable[DataInput]) -> str:
     """
     try:
         tree = Tree(text)
-    except cst.ParserSyntaxError:
+    except UNPARSED:
         return text
     parsers = Parsers(tree)
     known = {option.flag for option in parsers.options()}

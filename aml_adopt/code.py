@@ -21,7 +21,7 @@ from aml_adopt import (
     sdk,
     settings_files,
 )
-from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
+from aml_adopt.closure import TOO_DEEP, UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
 from aml_adopt.syntax import lines_of
@@ -81,7 +81,8 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
             try:
                 text = read_code(path)
             except UNREADABLE:
-                continue  # the source has a note of it
+                code.files[place] = ""  # the source has a note of it, so that nothing is written
+                continue
             _module(source, modules, code, place, path, text, [], elsewhere, versions)
         else:
             code.files[place] = path
@@ -146,9 +147,14 @@ def _module(
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
     values = modules.of(path) if path.suffix == ".py" else None
-    rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
-    renewed = retired.rewrite(rewritten.text, file, versions, text)
-    checked = contract.check(renewed.text, file, is_entry, modules, text)
+    try:
+        rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
+        renewed = retired.rewrite(rewritten.text, file, versions, text)
+        checked = contract.check(renewed.text, file, is_entry, modules, text)
+    except (RecursionError, MemoryError):
+        code.files[place] = text
+        code.notes.append(Note("blocked", file, TOO_DEEP))
+        return
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
     origin = code.origins[place] = Origin(file, text, cells)

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from libcst import ParserSyntaxError
 
 from aml_adopt import DataInput, Note, Refusal, input_name
 from aml_adopt.arguments import Parsers
 from aml_adopt.candidate import Named
-from aml_adopt.closure import UNREADABLE, read_code
+from aml_adopt.closure import read_code
 from aml_adopt.code import Code
 from aml_adopt.data import Asset, Data
 from aml_adopt.private import hide
@@ -33,7 +32,7 @@ from aml_adopt.runconfig_text import quote
 from aml_adopt.sdk import input_advice
 from aml_adopt.source import Source
 from aml_adopt.submits import Submit, handed_over
-from aml_adopt.syntax import Tree, literal
+from aml_adopt.syntax import UNPARSED, Tree, literal
 from aml_adopt.tree import shown
 
 CLUSTER, SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own answers
@@ -241,7 +240,7 @@ def _moved(source: Source, code: Code) -> set[str]:
             {one.flag: literal(one.default) for one in Parsers(Tree(each)).options() if one.default}
             for each in (read_code(source.entry), text)
         )
-    except (*UNREADABLE, ParserSyntaxError):
+    except UNPARSED:
         return set()
     return {flag for flag, old in before.items() if old and after.get(flag) == f"outputs/{old.removeprefix('./')}"}
 

@@ -99,11 +99,13 @@ def _left(node: cst.BaseExpression) -> cst.BaseExpression | None:
 class Paths:
     """The paths of a module."""
 
-    def __init__(self, tree: Tree, values: Values) -> None:
+    def __init__(self, tree: Tree, values: Values, others: "dict[Path, Paths] | None" = None) -> None:
+        """`others`: of the other modules, as far as they were asked for."""
         self.tree, self.values = tree, values
         self.parsers = Parsers(tree)
         self.by_dest = {option.dest: option for option in self.parsers.options()}
-        self._others: dict[Path, Paths] = {}
+        self._others = {values.file: self} if others is None else others
+        self._opened: dict[str, dict[str, bool]] | None = None
         self.becomes: dict[cst.CSTNode, str] = {}  # what was changed, and the path that it is then
 
     # Where paths come from
@@ -279,16 +281,13 @@ class Paths:
 
     def own(self, call: cst.Call) -> list[tuple[cst.BaseExpression, bool]]:
         """What a call gives to a function of another module that opens it, and whether that writes it."""
-        found = self.values.modules.values(self.values.qualified(call.func))
-        if found is None or "." in found[1]:
+        other, name = self._called(call)
+        if other is None:
             return []
-        other, name = found
-        if other.file not in self._others:
-            self._others[other.file] = Paths(other.tree, other)
         functions = other.tree.functions.get(name, [])
         params = [param.name.value for param in functions[0].params.params] if len(functions) == 1 else []
         given: list[tuple[cst.BaseExpression, bool]] = []
-        for param, writes in self._others[other.file].opened.get(name, {}).items():
+        for param, writes in other.opened().get(name, {}).items():
             place = params.index(param) if param in params else len(params)
             if (value := self.argument(call, (place, (param,)))) is not None:
                 given.append((value, writes))
@@ -296,26 +295,38 @@ class Paths:
 
     def writes_elsewhere(self, call: cst.Call) -> bool:
         """Whether a call is of another module's function that writes a file."""
+        other, name = self._called(call)
+        return other is not None and name in other.writing
+
+    def _called(self, call: cst.Call) -> "tuple[Paths | None, str]":
+        """The module whose function a call is of, and the function's name."""
         found = self.values.modules.values(self.values.qualified(call.func))
         if found is None or "." in found[1]:
-            return False
-        other = self._others.setdefault(found[0].file, Paths(found[0].tree, found[0]))
-        writing = (other.tree.around(one, cst.FunctionDef) for one, _, writes in other.calls() if writes)
-        return any(function and function.name.value == found[1] for function in writing)
+            return None, ""
+        values, name = found
+        if values.file not in self._others:
+            self._others[values.file] = Paths(values.tree, values, self._others)
+        return self._others[values.file], name
 
     @cached_property
+    def writing(self) -> set[str]:
+        """The functions that write a file."""
+        around = (self.tree.around(call, cst.FunctionDef) for call, _, writes in self.calls() if writes)
+        return {function.name.value for function in around if function}
+
     def opened(self) -> dict[str, dict[str, bool]]:
         """The parameters of each function that are paths which it opens, and whether it writes there."""
-        found: dict[str, dict[str, bool]] = {}
-        for _, path, writes in self.calls():
-            first = self._first(path)
-            key = self.tree.key(first) if isinstance(first, cst.Name) else None
-            for assignment in key[0][key[1]] if key else ():
-                node = getattr(assignment, "node", None)
-                if isinstance(node, cst.Param) and (function := self.tree.around(node, cst.FunctionDef)):
-                    params = found.setdefault(function.name.value, {})
-                    params[node.name.value] = writes or params.get(node.name.value, False)
-        return found
+        if self._opened is None:
+            self._opened = {}  # modules that call one another in a circle find what is known so far
+            for _, path, writes in self.calls():
+                first = self._first(path)
+                key = self.tree.key(first) if isinstance(first, cst.Name) else None
+                for assignment in key[0][key[1]] if key else ():
+                    node = getattr(assignment, "node", None)
+                    if isinstance(node, cst.Param) and (function := self.tree.around(node, cst.FunctionDef)):
+                        params = self._opened.setdefault(function.name.value, {})
+                        params[node.name.value] = writes or params.get(node.name.value, False)
+        return self._opened
 
     def is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
         """Whether an expression is certainly a pathlib path."""

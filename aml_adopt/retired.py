@@ -4,7 +4,6 @@ retired_names.py has the table. What is equal in every version that installs tod
 for the versions that the repository gets.
 """
 
-import ast
 import builtins
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,16 +77,12 @@ def rewrite(text: str, file: str, versions: Versions | None = None, original: st
     `versions`: of the packages that it will run with; without, only what holds for all of them is done. `original`: the
     text whose lines the notes are to name, when it was rewritten before.
     """
-    body = text.removeprefix("\ufeff")
     try:
-        ast.parse(body)
-        tree = Tree(body)
+        tree = Tree(text)
     except (SyntaxError, ValueError, cst.ParserSyntaxError):
         return Rewritten(text)
     work = _Rewrite(tree, file, versions or {}, original)
-    module = work.run()
-    new = text if module.code == tree.module.code else text[: len(text) - len(body)] + module.code
-    return Rewritten(new, work.notes)
+    return Rewritten(tree.text_of(work.run()), work.notes)
 
 
 def _private() -> dict[str, str]:

@@ -138,16 +138,15 @@ def rewrite(text: str, file: str, is_entry: bool, locate: Callable[[str], Path |
 
     `locate` finds the file or folder that a path in the code means.
     """
-    body = text.removeprefix("\ufeff")
     try:
-        tree = Tree(body)
-    except cst.ParserSyntaxError:
+        tree = Tree(text)
+    except (SyntaxError, ValueError, cst.ParserSyntaxError):
         return Rewritten(text, [], [])
     work = _Rewrite(tree, file, is_entry, locate or (lambda _: None))
     module = work.run()
     if module.code == tree.module.code:
         return Rewritten(text, work.notes, [])
-    return Rewritten(text[: len(text) - len(body)] + module.code, work.notes, work.inputs, work.model)
+    return Rewritten(tree.text_of(module), work.notes, work.inputs, work.model)
 
 
 class _Rewrite(cst.CSTTransformer):

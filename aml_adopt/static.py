@@ -10,9 +10,9 @@ from typing import Any
 import libcst as cst
 from libcst.metadata.scope_provider import ImportAssignment
 
-from aml_adopt.closure import UNREADABLE, read_code
+from aml_adopt.closure import read_code
 from aml_adopt.package_files import toml
-from aml_adopt.syntax import Key, Tree, literal
+from aml_adopt.syntax import UNPARSED, Key, Tree, literal
 
 DEPTH = 12  # of names that lead to other names
 SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
@@ -69,7 +69,7 @@ class Modules:
         if path not in self._values:
             try:
                 self._values[path] = Values(Tree(read_code(path)), path, self)
-            except (*UNREADABLE, cst.ParserSyntaxError):
+            except UNPARSED:
                 self._values[path] = None
         return self._values[path]
 

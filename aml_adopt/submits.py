@@ -15,12 +15,12 @@ import libcst as cst
 
 from aml_adopt import DataInput, Note, input_name
 from aml_adopt.cells import cells
-from aml_adopt.closure import CODE_LIMIT, UNREADABLE, read_code
+from aml_adopt.closure import CODE_LIMIT, read_code
 from aml_adopt.commands import python_commands
 from aml_adopt.private import hide
 from aml_adopt.runconfig_text import is_secret
 from aml_adopt.static import DEPTH, Modules, Values
-from aml_adopt.syntax import Key, Tree
+from aml_adopt.syntax import UNPARSED, Key, Tree
 from aml_adopt.tree import by_end, shown
 
 SUBMITS = {
@@ -131,7 +131,7 @@ def read(root: Path, path: Path, files: list[str]) -> list[Submit]:
         if not re.search(r"\bazureml\b|azure\.ai\.ml", text) or not re.search(rf"\b({'|'.join(SUBMITS)})\(", text):
             return []
         return _File(root, path, files, text, starts).submits()
-    except (*UNREADABLE, cst.ParserSyntaxError):
+    except UNPARSED:
         return []
 
 

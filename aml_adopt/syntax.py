@@ -1,5 +1,6 @@
 """Python source as a libcst tree that comes back byte for byte: what sdk.py and contract.py both do to one."""
 
+import ast
 import difflib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,15 +12,25 @@ import libcst.helpers
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider, ScopeProvider
 from libcst.metadata.scope_provider import Scope
 
+from aml_adopt.closure import UNREADABLE, parse
+
+UNPARSED = (*UNREADABLE, cst.ParserSyntaxError)  # what reading a file and making a Tree of it may raise
+DEEPEST = 1000  # levels of nesting; some thousands more make libcst end the process
 Key = tuple[Scope, str]  # a variable
 Statements = Sequence[cst.BaseStatement | cst.BaseSmallStatement]
 
 
 class Tree:
-    """A parsed module, and what its names mean. Raises cst.ParserSyntaxError."""
+    """A parsed module, and what its names mean.
+
+    Raises SyntaxError, ValueError, cst.ParserSyntaxError (newer Python than libcst knows), and RecursionError or
+    MemoryError where it is nested too deeply; so do the functions that change a tree.
+    """
 
     def __init__(self, text: str) -> None:
-        self.wrapper = MetadataWrapper(cst.parse_module(text))
+        _refuse_deep(parse(text.removeprefix("\ufeff")))
+        self._text = text
+        self.wrapper = MetadataWrapper(cst.parse_module(text.removeprefix("\ufeff")))
         self.module = self.wrapper.module
         self.scopes = self.wrapper.resolve(ScopeProvider)
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
@@ -31,6 +42,12 @@ class Tree:
             self.functions.setdefault(function.name.value, []).append(function)
         self.bindings: dict[Key, list[cst.BaseExpression | None]] = {}  # None: bound by something else than `=`
         self._bind()
+
+    def text_of(self, changed: cst.Module) -> str:
+        """The text of the module after changes; where there are none, to the letter what it was made of."""
+        if changed.code == self.module.code:
+            return self._text
+        return ("\ufeff" if self._text.startswith("\ufeff") else "") + changed.code
 
     @cached_property
     def positions(self) -> Mapping[cst.CSTNode, Any]:
@@ -140,6 +157,14 @@ class Tree:
                     yield named[arg.keyword.value], arg.value
                 elif not arg.keyword and position < len(params):
                     yield params[position], arg.value
+
+
+def _refuse_deep(tree: ast.Module) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise RecursionError
 
 
 def _pairs(
@@ -389,7 +414,7 @@ def free(module: cst.Module, *wanted: str) -> str:
 
 def lines_of(original: str, changed: str) -> Callable[[int], int]:
     """A function from a line of `changed` to the line of `original` that it was."""
-    before, after = original.splitlines(), changed.splitlines()
+    before, after = original.split("\n"), changed.split("\n")  # at a form feed no line of Python ends
     lines = [1]
     for _, start, end, new_start, new_end in difflib.SequenceMatcher(None, before, after, False).get_opcodes():
         lines += [min(start + step, max(end - 1, start)) + 1 for step in range(new_end - new_start)]
