@@ -16,6 +16,7 @@ from aml_adopt import (
     input_name,
     model_name,
     notebook,
+    resources,
     results,
     retired,
     sdk,
@@ -25,7 +26,7 @@ from aml_adopt.closure import TOO_DEEP, UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
 from aml_adopt.syntax import lines_of
-from aml_adopt.tree import shown
+from aml_adopt.tree import files_below, shown
 
 NOTHING_TRACKED = (
     'no metrics are logged: with `import mlflow` and mlflow.log_metric("accuracy", value), `aml runs` shows them'
@@ -123,8 +124,19 @@ def _given(source: Source, code: Code) -> None:
         if path is None or not inside or not flag.startswith("--") or results.leads_out(flag):
             continue
         if path.suffix.lower() in SETTINGS:
-            code.files.setdefault(place.as_posix(), path)
-            code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
+            if resources.may_hold_secrets(path):
+                text = "may hold secrets, so it is left out: let the job read them elsewhere"
+                code.notes.append(Note("decide", shown(source.root, path), text))
+            else:
+                code.files.setdefault(place.as_posix(), path)
+                code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
+            said = (
+                f"the option {flag} is an input of the job",
+                f"{flag} names no data of its own",
+                f"{flag} names settings",
+            )
+            code.inputs = [one for one in code.inputs if one.flag != flag]
+            code.notes = [note for note in code.notes if not note.text.startswith(said)]
         else:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
             data = DataInput(input_name(flag), kind, path.resolve(), flag)
@@ -167,7 +179,7 @@ def _module(
         code.model = checked.model or code.model
     for file_or_folder, where in checked.travels:
         if file_or_folder.is_dir():
-            for inner in sorted(one for one in file_or_folder.rglob("*") if one.is_file()):
+            for inner in files_below(file_or_folder):
                 code.files.setdefault((PurePosixPath(where) / inner.relative_to(file_or_folder)).as_posix(), inner)
         else:
             code.files.setdefault(where, file_or_folder)

@@ -16,9 +16,11 @@ from aml_adopt.resources import may_hold_secrets
 from aml_adopt.results import leads_out
 from aml_adopt.static import SETTINGS, SETTINGS_LIMIT
 from aml_adopt.syntax import expression, literal, quoted
+from aml_adopt.tree import files_below
 from aml_adopt.work import Work
 
 TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
+SETTINGS_NAME = re.compile(r"(?i)(^|_)(conf|configs?|configuration|settings|yaml)(_|$)")
 
 
 @dataclass
@@ -217,6 +219,10 @@ def _option_input(work: Work, option: Option, folder: bool) -> None:
     text = literal(default.node) if default and default.node else None
     if text and (ADDRESS.match(text) or re.match(r"(\./)?outputs\b", text)):
         return
+    if not text and SETTINGS_NAME.search(option.dest):
+        mend = "let its file lie with the code, and name it in the job's command"
+        work.note("decide", option.call, f"{option.flag or option.dest} names settings, and not which ones: {mend}")
+        return
     path = work.locate(text) if text else None
     folder = path.is_dir() if path else folder
     work.inputs.append(DataInput(option.dest, "uri_folder" if folder else "uri_file", path, option.flag))
@@ -248,4 +254,4 @@ def _default(node: cst.BaseExpression) -> cst.BaseExpression:
 def _size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in files_below(path))

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-
 from aml_adopt import DataInput, Note, Refusal, input_name
 from aml_adopt.arguments import Parsers
 from aml_adopt.candidate import Named
 from aml_adopt.closure import read_code
 from aml_adopt.code import Code
 from aml_adopt.data import Asset, Data
-from aml_adopt.private import hide
+from aml_adopt.private import hide, without_secrets
 from aml_adopt.runconfig import (
     COMPUTE,
     CPU_IMAGE,
@@ -199,6 +198,8 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
         given = shlex.split(source.arguments)
     except ValueError:  # a quote without an end, in somebody's README
         given = []
+    where = next((one.where for one in source.submits if one.words == given), "")
+    given, secret = without_secrets(given)
     words += _words(given, source, code)
     job = {
         "$schema": "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json",
@@ -209,8 +210,10 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
         "environment": {"image": image, "conda_file": "train-conda.yml"},
         "compute": "local",
     }
-    where = next((one.where for one in source.submits if one.words == given), "")
     notes = [Note("taken", where, f"arguments that it is run with: {hide(shlex.join(given))}")] if given else []
+    for name in secret:
+        text = f"the value of {name} looks like a secret and was not copied: let the code read it itself"
+        notes.append(Note("decide", where, text))
     return Converted(job, notes=notes)
 
 

@@ -70,7 +70,7 @@ def plan(source: Source, slug: str) -> Adoption:
     Raises Refusal when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
     code = code_module.convert(source)
-    data = Data(source, f"{slug}-data")
+    data = Data(source, f"{slug}-data", code.inputs)
     jobs = make_jobs(source, code, slug, data)
     packages = packages_module.build(
         [*jobs.conda, *(path for path in source.packages if path not in jobs.conda)],

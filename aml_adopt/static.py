@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ SAME = (*SETTLED, "os.path.normpath", "os.path.expanduser", "os.fspath", "builti
 PATH_TYPES = ("pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.WindowsPath")
 OPENERS = ("builtins.open", "io.open", "codecs.open")
 ENVIRONMENT = ("os.environ.get", "os.getenv")
+KINDS = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}  # of settings files that can be read
 LOADERS = {
     **dict.fromkeys(("json.load", "json.loads"), "json"),
     **dict.fromkeys(("yaml.safe_load", "yaml.load", "yaml.full_load"), "yaml"),
@@ -359,3 +360,17 @@ def read_settings(path: Path, kind: str) -> Any:
         return json.loads(text) if kind == "json" else toml(text) if kind == "toml" else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
+
+
+def texts(content: Any) -> Iterator[tuple[str, str]]:
+    """The texts in what a settings file holds, each with its keys, such as (".model.path", "model.pkl")."""
+    waiting: list[tuple[str, Any]] = [("", content)]
+    seen: set[int] = set()  # YAML's aliases may lead back, and to the same again and again
+    while waiting:
+        above, value = waiting.pop()
+        if isinstance(value, str):
+            yield above, value
+        elif isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            pairs = [(f"{above}.{key}", inner) for key, inner in value.items()] if isinstance(value, dict) else []
+            waiting += reversed(pairs or [(above, inner) for inner in value])

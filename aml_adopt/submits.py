@@ -17,8 +17,7 @@ from aml_adopt import DataInput, Note, input_name
 from aml_adopt.cells import cells
 from aml_adopt.closure import CODE_LIMIT, read_code
 from aml_adopt.commands import python_commands
-from aml_adopt.private import hide
-from aml_adopt.runconfig_text import is_secret
+from aml_adopt.private import hide, is_secret_option
 from aml_adopt.static import DEPTH, Modules, Values
 from aml_adopt.syntax import UNPARSED, Key, Tree
 from aml_adopt.tree import by_end, shown
@@ -408,7 +407,7 @@ class _File:
         for word in words:
             if isinstance(word, str):
                 name, equals, value = word.partition("=") if word.startswith("-") else (flag, "", word)
-                if is_secret(name, value):
+                if is_secret_option(name, value):
                     text = f"the value of {name} looks like a secret and was not copied: let the code read it itself"
                     found.notes.append(Note("decide", found.where, text))
                     found.words = found.words[:-1] if flag and not equals else found.words
