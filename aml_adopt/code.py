@@ -80,7 +80,7 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
             _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:
-                text = read_code(path)
+                text = _in_utf8(read_code(path))
             except UNREADABLE:
                 code.files[place] = ""  # the source has a note of it, so that nothing is written
                 continue
@@ -109,6 +109,13 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         code.notes.append(Note("decide", shown(source.root, source.entry), text))
     code.imports = _imports(source, code)
     return code
+
+
+def _in_utf8(text: str) -> str:
+    """The text of a module that says, as far as it says that, the encoding in which it is written here."""
+    first = text.split("\n", 2)
+    said = [re.sub(r"^([ \t\f]*#.*?coding[:=][ \t]*)(?!utf-?8\b)[-\w.]+", r"\1utf-8", line) for line in first[:2]]
+    return "\n".join([*said, *first[2:]])
 
 
 def _given(source: Source, code: Code) -> None:

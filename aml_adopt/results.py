@@ -30,6 +30,11 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     texts: dict[str, int] = {}  # what is written, and from which line on
     written: set[cst.CSTNode] = set()
     saved = False
+    reads: dict[cst.CSTNode, int] = {}  # and what is read, from which line on
+    for call, path, writes in work.paths.calls():
+        for root in work.paths.anchors(path) if not writes else ():
+            if root.node is not None:
+                reads.setdefault(root.node, work.tree.line(call))
     for call, path, writes in work.paths.calls():
         if not writes:
             continue
@@ -39,6 +44,9 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
                 _name_of_result(work, root.node)
             elif root.option:
                 _option_default(work, root.option)
+            elif root.node in reads and reads[root.node] < work.tree.line(call) and _is_there(work, root):
+                mend = "write to a name of its own below outputs/"
+                work.note("blocked", call, f"{work.short(root.node)} is read, and written over: {mend}")
             elif root.node is not None and root.value is not None:
                 if _known_outputs(work, root):
                     written.add(root.node)
@@ -48,10 +56,11 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
             elif root.node is not None:
                 written.add(root.node)
                 texts.setdefault(str(literal(root.node)), work.tree.line(call))
-    for call, path, writes in work.paths.calls():  # what is read later, under the same name
+    for call, path, writes in work.paths.calls():  # what is read under the same name, later or on another run
         for root in work.paths.anchors(path) if not writes else ():
             said = literal(root.node) if root.value is None else str(root.value)
-            if root.node is not None and said in texts and work.tree.line(call) > texts[said]:
+            later = said in texts and (work.tree.line(call) > texts[said] or not _is_there(work, root))
+            if root.node is not None and later:
                 written.add(root.node)
                 if root.value is not None:
                     _known_outputs(work, root)
@@ -67,6 +76,13 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     if work.is_entry and not saved and not _logs_model(work):
         _nothing_saved(work)
     return written
+
+
+def _is_there(work: Work, root: Root) -> bool:
+    """Whether a path is of a file that the source has."""
+    text = literal(root.node) if root.value is None else str(root.value)
+    path = work.locate(text) if text else None
+    return path is not None and path.is_file()
 
 
 def leads_out(name: str) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import libcst as cst
+from libcst.metadata import BuiltinAssignment, ImportAssignment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -211,7 +212,7 @@ class _Rewrite:
         """Where a name is imported from today; None when the name that it needs is taken."""
         name, local = self.tree.code(alias.name), alias.evaluated_alias or alias.evaluated_name
         if hasattr(builtins, new):
-            return _Place("", None, "" if local == new else new)
+            return _Place("", None, "" if local == new else new) if self._is_builtin(new) else None
         module, rest = _parts(new)
         first = rest.split(".")[0]
         plain = alias.with_changes(name=cst.Name(first), asname=None)
@@ -241,6 +242,18 @@ class _Rewrite:
             if node.value == name and not isinstance(self.tree.parents[node], cst.Attribute | cst.Arg)
             and not self.tree.around(node, cst.Import, cst.ImportFrom)
         )  # fmt: skip
+
+    def _is_builtin(self, name: str) -> bool:
+        """Whether a built-in name has no other meaning anywhere in the module."""
+        bound = (one for scope in {*self.tree.scopes.values()} if scope for one in scope.assignments)
+        return all(
+            isinstance(one, BuiltinAssignment) or isinstance(one, ImportAssignment) and self._is_old(one, name)
+            for one in bound if one.name == name
+        )  # fmt: skip
+
+    def _is_old(self, assignment: ImportAssignment, name: str) -> bool:
+        """Whether an import is of what is called so today."""
+        return {_today(full.name)[0] for full in assignment.get_qualified_names_for(name)} == {name}
 
     def _is_bound_once(self, name: str) -> bool:
         scopes = {scope for scope in self.tree.scopes.values() if scope}
@@ -345,6 +358,9 @@ class _Rewrite:
             self.decide(node, full, NAMES_TO_DECIDE[full])
         if new == full or _today(self.tree.qualified(node.value))[0] + f".{node.attr.value}" == new:
             return  # it stays, or what it is an attribute of is renamed
+        if hasattr(builtins, new) and not self._is_builtin(new):
+            self.note("decide", node, f"{full} is gone since {gone}: write {new}")
+            return
         made = self._path(node, new)
         self.edit(node, lambda old: made.with_changes(lpar=old.lpar, rpar=old.rpar))
         now = self.tree.module.code_for_node(made)

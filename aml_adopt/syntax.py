@@ -139,7 +139,7 @@ class Tree:
         return literal(node)
 
     def parameters(self, call: cst.Call) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
-        """The parameters of functions of this module that a call fills, with their values."""
+        """The parameters of functions of this module that a call fills, with their values, be these their defaults."""
         name = call.func.attr.value if isinstance(call.func, cst.Attribute) else getattr(call.func, "value", "")
         functions = self.functions.get(str(name), [])
         for made in self.all(cst.ClassDef) if name in self.classes else ():
@@ -153,10 +153,13 @@ class Tree:
             for position, arg in enumerate(call.args):
                 if arg.star:
                     break
-                if arg.keyword and arg.keyword.value in named:
-                    yield named[arg.keyword.value], arg.value
-                elif not arg.keyword and position < len(params):
-                    yield params[position], arg.value
+                param = named.pop(arg.keyword.value, None) if arg.keyword else None
+                if not arg.keyword and position < len(params):
+                    param = named.pop(params[position].name.value, None)
+                if param:
+                    yield param, arg.value
+            else:
+                yield from ((param, param.default) for param in named.values() if param.default)
 
 
 def _refuse_deep(tree: ast.Module) -> None:

@@ -102,3 +102,23 @@ def test_a_table_of_tags_may_be_null(tmp_path: Path) -> None:
     cell = {"cell_type": "code", "source": FIT, "metadata": {"tags": None}, "outputs": [], "execution_count": None}
     text = json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 2, "metadata": {}})
     assert "SVC" in str(converted(tmp_path, "train.ipynb", text).files["train.py"])
+
+
+@pytest.mark.parametrize(
+    "head", ["# -*- coding: latin-1 -*-\n", "#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\n"]
+)
+def test_code_is_written_in_the_encoding_that_it_says(tmp_path: Path, head: str) -> None:
+    (tmp_path / "train.py").write_bytes((head + "x = y = 'é'\n" + FIT).encode("latin-1"))
+    text = code.convert(source.read(tmp_path, None)).files["train.py"]
+    assert isinstance(text, str)
+    names: dict[str, str] = {}
+    exec(compile(text.partition("from sklearn")[0].encode(), "train.py", "exec"), names)
+    assert names["x"] == "é"
+
+
+@pytest.mark.parametrize(
+    "head", ["# coding: utf-8\n", "# coding=utf8\n", "# a comment on encoding\n", "", "\n\n# coding: x\n"]
+)
+def test_code_in_utf_8_comes_back_as_it_was(tmp_path: Path, head: str) -> None:
+    text = head + "x = y = 'é'\n" + FIT
+    assert converted(tmp_path, "train.py", text).files["train.py"] == text
