@@ -173,6 +173,8 @@ class _Rewrite(cst.CSTTransformer):
 
     def run(self) -> cst.Module:
         module = self.tree.module.visit(self).visit(Sweep())
+        if "azureml" not in module.code and module.code == self.tree.module.code:
+            return self.tree.module  # as most modules are; what follows is slow
         while (smaller := _without_unused(module, self.keep_run)).code != module.code:
             module = smaller
         module = module.visit(_Settle())
@@ -426,6 +428,9 @@ class _Rewrite(cst.CSTTransformer):
             if name == "input_datasets" and not isinstance(self.tree.parents[original], cst.Subscript):
                 self._blocked_inputs(original)
             return NOTHING
+        test = self.tree.around(original, cst.Comparison, cst.Call)
+        if test and self._offline_test(test):
+            return updated  # another test takes the place of all of it
         if name in ATTRIBUTES:
             code = ATTRIBUTES[name]
             self._note("changed", original, f"run.{name} -> {code.replace('RUN', 'run')}")

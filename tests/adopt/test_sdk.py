@@ -561,3 +561,12 @@ def test_the_name_that_a_model_was_registered_by(call: str, name: str | None) ->
     assert found.model == name
     option = f" -n {name}" if name else ""
     assert f"aml register-model{option} does it" in found.notes[-1].text
+
+
+@pytest.mark.parametrize(
+    "test", ['"OfflineRun" in run.id', 'run.id.startswith("OfflineRun")', 'run.name == "OfflineRun"']
+)
+def test_a_test_for_an_offline_run_is_told_as_that_alone(test: str) -> None:
+    text = f"from azureml.core import Run\nrun = Run.get_context()\nif {test}:\n    work()\n"
+    done = rewrite(text, "train.py", True)
+    assert [note.text.split()[0] for note in done.notes if note.where == "train.py:3"] == ["the"]
