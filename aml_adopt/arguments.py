@@ -45,10 +45,6 @@ class Option:
     default: cst.BaseExpression | None
     type: str
 
-    @property
-    def required(self) -> bool:
-        return any(arg.keyword and arg.keyword.value == "required" for arg in self.call.args)
-
 
 class Parsers:
     """The argparse parsers of a module, their options, and the variables that hold what they read."""

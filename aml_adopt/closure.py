@@ -256,11 +256,11 @@ class Tracer:
         if own and len(parts) > 1 and own[1].name == "__init__.py":
             self._missing(found, path, found.module, "is not in the source")
             return
-        for base in (self.home,):
-            ignored = next((one for one in (base / f"{top}.py", base / top / "__init__.py") if one.is_file()), None)
-            if ignored and ignored not in self.files:
-                self._missing(found, path, found.module, f"is left out ({self.name(ignored)} is ignored)")
-                return
+        beside = (self.home / f"{top}.py", self.home / top / "__init__.py")
+        ignored = next((one for one in beside if one.is_file()), None)
+        if ignored and ignored not in self.files:
+            self._missing(found, path, found.module, f"is left out ({self.name(ignored)} is ignored)")
+            return
         if not found.optional:
             name = ".".join([*parts, *found.names][:3]) if top in SHARED and len(parts) < 3 else ".".join(parts[:3])
             name = name.replace(".*", "") if top in SHARED else top

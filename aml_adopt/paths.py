@@ -9,8 +9,8 @@ from typing import NamedTuple
 import libcst as cst
 
 from aml_adopt.arguments import Option, Parsers
-from aml_adopt.static import ENVIRONMENT, Values
-from aml_adopt.syntax import Tree, literal
+from aml_adopt.static import ENVIRONMENT, OPENERS, PATH_TYPES, SAME, Values
+from aml_adopt.syntax import Tree, literal, method_of
 
 # Functions that read, and those that write: the position and the names of the argument that is the path.
 _PANDAS = "csv table excel parquet json pickle feather hdf fwf sas stata orc xml spss"
@@ -48,14 +48,11 @@ WRITER_METHODS = {
     **dict.fromkeys(_TABLES, (0, ("path_or_buf", "path", "excel_writer", "buf"))),
     **dict.fromkeys(_SAVES.split(), (0, ("filepath", "path", "fname", "filename", "save_directory"))),
 }
-OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
 MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensorflow.keras.models.save_model")
 MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
-PATHS = (
-    *("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser"),
-    *("os.path.normpath", "builtins.str", "os.fspath"),
-)
-JOINS = ("os.path.join", "pathlib.Path", "pathlib.PurePath")
+JOINS = ("os.path.join", *PATH_TYPES)
+PATHS = (*JOINS, *SAME)
+PATH_METHODS = "read_text read_bytes write_text write_bytes mkdir open glob rglob iterdir".split()
 CHECKS = ("os.path.exists", "os.path.isdir", "os.path.isfile")
 DATA = re.compile(
     r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)"
@@ -182,8 +179,8 @@ class Paths:
         elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
             yield from (root._replace(pattern=True) for root in self.roots(node.left, joined, depth - 1))
         elif isinstance(node, cst.Call):
-            name = self.tree.qualified(node.func)
-            if isinstance(node.func, cst.Attribute) and node.func.attr.value == "format" and not name:
+            name, method = self.tree.qualified(node.func), method_of(node)
+            if isinstance(node.func, cst.Attribute) and method == "format" and not name:
                 yield from (root._replace(pattern=True) for root in self.roots(node.func.value, joined, depth - 1))
             elif name in PATHS and node.args:
                 yield from self.roots(node.args[0].value, joined or len(node.args) > 1, depth - 1)
@@ -193,13 +190,8 @@ class Paths:
                 yield from self.roots(node.args[0].value, True, depth - 1)
             elif name in OPENERS and node.args:
                 yield from self.roots(node.args[0].value, joined, depth - 1)
-            elif isinstance(node.func, cst.Attribute) and node.func.attr.value in (
-                "joinpath",
-                "resolve",
-                "absolute",
-                "open",
-            ):
-                yield from self.roots(node.func.value, joined or node.func.attr.value == "joinpath", depth - 1)
+            elif isinstance(node.func, cst.Attribute) and method in ("joinpath", "resolve", "absolute", "open"):
+                yield from self.roots(node.func.value, joined or method == "joinpath", depth - 1)
 
     def whole(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
         """The whole path as it will be, when the code says it."""
@@ -226,6 +218,7 @@ class Paths:
         return value if isinstance(value, str) else None
 
     def argument(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
+        """What a call gives at a position, or by one of these names."""
         position, names = place
         for arg in call.args:
             if arg.keyword and arg.keyword.value in names:
@@ -234,18 +227,15 @@ class Paths:
         return plain[position] if position < len(plain) else None
 
     def _opens_to_write(self, call: cst.Call) -> bool:
-        mode = next((arg.value for arg in call.args if arg.keyword and arg.keyword.value == "mode"), None)
         method = isinstance(call.func, cst.Attribute) and not self.tree.qualified(call.func)
-        plain = [arg.value for arg in call.args if not arg.keyword]
-        at = 0 if method else 1
-        mode = mode or (plain[at] if len(plain) > at else None)
+        mode = self.argument(call, (0 if method else 1, ("mode",)))
         return bool(re.search("[wax]", (mode is not None and self.tree.constant(mode)) or ""))
 
     def calls(self) -> Iterator[tuple[cst.Call, cst.BaseExpression, bool]]:
         """The calls that read or write a path: the call, the path, whether it writes."""
         for call in self.tree.all(cst.Call):
             name = self.tree.qualified(call.func)
-            method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+            method = method_of(call)
             path, writes = None, False
             if name in OPENERS:
                 path, writes = self.argument(call, READERS[name]), self._opens_to_write(call)
@@ -253,23 +243,13 @@ class Paths:
                 path = self.argument(call, place)
             elif place := WRITERS.get(name):
                 path, writes = self.argument(call, place), True
-            elif name and not name.startswith("builtins.") and self.tree.qualified(call.func).split(".")[0] == "mlflow":
+            elif name.split(".")[0] == "mlflow":
                 continue
             elif method in READER_METHODS:
                 path = self.argument(call, READER_METHODS[method])
             elif method in WRITER_METHODS:
                 path, writes = self.argument(call, WRITER_METHODS[method]), True
-            elif method in (
-                "read_text",
-                "read_bytes",
-                "write_text",
-                "write_bytes",
-                "mkdir",
-                "open",
-                "glob",
-                "rglob",
-                "iterdir",
-            ):
+            elif method in PATH_METHODS:
                 base = call.func.value if isinstance(call.func, cst.Attribute) else None
                 if self.is_path(base):
                     path = base
@@ -331,7 +311,7 @@ class Paths:
     def is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
         """Whether an expression is certainly a pathlib path."""
         if isinstance(node, cst.Call):
-            return self.tree.qualified(node.func) in PATHS[:2] or isinstance(self.values.of(node), Path)
+            return self.tree.qualified(node.func) in PATH_TYPES or isinstance(self.values.of(node), Path)
         if isinstance(node, cst.BinaryOperation):
             divides = isinstance(node.operator, cst.Divide) and self.is_path(node.left, depth)
             return divides or isinstance(self.values.of(node), Path)

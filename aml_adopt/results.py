@@ -19,7 +19,7 @@ from aml_adopt.paths import (
     WRITERS,
     Root,
 )
-from aml_adopt.syntax import expression, literal, quoted
+from aml_adopt.syntax import expression, literal, method_of, quoted
 from aml_adopt.work import Work
 
 NOTHING_SAVED = "no model is saved here"
@@ -204,7 +204,7 @@ def _find_model(work: Work) -> str | None:
     found: list[tuple[int, str]] = []
     for call in work.tree.all(cst.Call):
         name = work.tree.qualified(call.func)
-        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        method = method_of(call)
         what: cst.BaseExpression | None = None
         if name in MODEL_WRITERS:
             path, what = work.paths.argument(call, WRITERS[name]), call.args[0].value if call.args else None

@@ -34,7 +34,19 @@ from aml_adopt.retired_names import (
     Decide,
     Positional,
 )
-from aml_adopt.syntax import Tree, add_import, expression, lines_of, literal, names_in, quoted, without
+from aml_adopt.syntax import (
+    TIGHT,
+    Tree,
+    add_import,
+    expression,
+    keyword,
+    lines_of,
+    literal,
+    method_of,
+    names_in,
+    quoted,
+    without,
+)
 
 Versions = Mapping[str, str]  # "scikit-learn" -> "1.1.3"; "python" -> "3.11"
 # A package's module, where a row counts only with it.
@@ -164,8 +176,7 @@ class _Rewrite:
             self.note("decide", node, f"{what} is gone since {row.gone}: {row.advice}")
 
     def short(self, node: cst.CSTNode) -> str:
-        code = " ".join(self.tree.code(node).split())
-        return code if len(code) <= 50 else f"{code[:47]}..."
+        return self.tree.short(node, 50)
 
     def meant(self, node: cst.CSTNode) -> str:
         """What a name is called today, such as sklearn.ensemble.RandomForestClassifier; "" for what is not imported."""
@@ -338,7 +349,7 @@ class _Rewrite:
             self.note("decide", node, f"{name} is gone: it may be in {inner}, which is private and changes")
         elif name in PRIVATE_MODULES:
             self.note("decide", node, f"{name} is gone: import what is used from {name.rpartition('.')[0]} itself")
-        elif module in ("sklearn.cross_validation",) and name.rpartition(".")[2] in CHANGED_CLASSES:
+        elif module == "sklearn.cross_validation" and name.rpartition(".")[2] in CHANGED_CLASSES:
             what = "takes n_splits, and its split(X) gives the rows, where it was itself a list of them"
             self.note("decide", node, f"{name.rpartition('.')[2]} {what}")
 
@@ -433,13 +444,13 @@ class _Rewrite:
     def _arguments(self, call: cst.Call, name: str) -> None:
         done: set[str] = set()
         for row in self._rows(call, name, ARGUMENTS):
-            arg = next((arg for arg in call.args if arg.keyword and arg.keyword.value == row.keyword), None)
+            arg = keyword(call, row.keyword)
             if arg is None or row.keyword in done or (row.old and not _is(arg.value, row.old)):
                 continue
             done.add(row.keyword)
             if not self.holds(row.needs):
                 continue
-            if row.keyword == "error_bad_lines" and (quiet := _keyword(call, "warn_bad_lines")):
+            if row.keyword == "error_bad_lines" and (quiet := keyword(call, "warn_bad_lines")):
                 row = row._replace(new=row.new.replace("warn", "skip") if _is(quiet.value, "False") else row.new)
             self._argument(call, arg, row)
         grid = self._grid(call, name)
@@ -455,12 +466,12 @@ class _Rewrite:
             self.edit(call, lambda new: _without(new, row.keyword))
             self.note("changed", arg, f"{said} is taken out, which {row.gone} has no more: it does the same without")
             return
-        keyword, equals, value = row.new.partition("=") if re.match(r"[a-z_]+=", row.new) else ("", "", row.new)
-        if keyword and _keyword(call, keyword):
+        named, equals, value = row.new.partition("=") if re.match(r"[a-z_]+=", row.new) else ("", "", row.new)
+        if named and keyword(call, named):
             return  # both: an error, which is not ours
 
         def changed(new: cst.Arg) -> cst.Arg:
-            made = new if not keyword else new.with_changes(keyword=cst.Name(keyword))
+            made = new if not named else new.with_changes(keyword=cst.Name(named))
             if not value:
                 return made
             text = literal(expression(value))
@@ -468,7 +479,7 @@ class _Rewrite:
             return made.with_changes(value=fits)
 
         self.edit(arg, changed)
-        now = f"{keyword or row.keyword}={value or self.short(arg.value)}"
+        now = f"{named or row.keyword}={value or self.short(arg.value)}"
         self.note("changed", arg, f"{said} -> {now}: {row.gone} has the old one no more")
 
     def _positional(self, call: cst.Call, name: str) -> None:
@@ -549,7 +560,7 @@ class _Rewrite:
     # Calls of one kind
 
     def _special(self, call: cst.Call, name: str) -> None:
-        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        method = method_of(call)
         if name in ("yaml.load", "yaml.load_all") and len(call.args) == 1 and not call.args[0].star:
             self._rename(call, name.replace("load", "safe_load").partition(".")[2], "PyYAML 6.0 needs a Loader")
         elif name == "matplotlib.use" and call.args and SCREENS.fullmatch(literal(call.args[0].value) or ""):
@@ -579,7 +590,7 @@ class _Rewrite:
                 new = method.partition("_")[0]
                 self._attribute(call, new, "TensorFlow 2.16 has the old name no more")
                 for gone in ("max_queue_size", "workers", "use_multiprocessing", "pickle_safe", "nb_worker"):
-                    if _keyword(call, gone) and self.holds("keras>=3"):
+                    if keyword(call, gone) and self.holds("keras>=3"):
                         self.note("decide", call, f"{gone}= of {new} is gone since Keras 3: take it out")
         elif method in ("predict_classes", "predict_proba") and self.roots & {"keras", "tensorflow"}:
             if method == "predict_classes" and method not in self.tree.functions:
@@ -661,11 +672,11 @@ class _Rewrite:
         self.note("changed", call, f".{name}() -> .{name}(numeric_only=True), as it was before pandas 2.0")
 
     def _fillna(self, call: cst.Call) -> None:
-        arg = _keyword(call, "method")
+        arg = keyword(call, "method")
         method = literal(arg.value) if arg else None
         new = {"ffill": "ffill", "pad": "ffill", "bfill": "bfill", "backfill": "bfill"}.get(method or "")
         plain = [one for one in call.args if not one.keyword]
-        if not new or plain or _keyword(call, "value") or "fillna" in self.tree.functions:
+        if not new or plain or keyword(call, "value") or "fillna" in self.tree.functions:
             return
         self.edit(call, lambda old: _without(old, "method"))
         self._attribute(call, new, f"pandas 3.0 has method={method} no more")
@@ -673,7 +684,7 @@ class _Rewrite:
     def _in_place(self, call: cst.Call) -> None:
         """`table["a"].fillna(0, inplace=True)` changes a copy since pandas 3.0."""
         func = call.func
-        arg = _keyword(call, "inplace")
+        arg = keyword(call, "inplace")
         statement = self.tree.parents[call]
         if (
             not arg
@@ -712,9 +723,6 @@ def _become(new: cst.BaseExpression) -> Edit:
 
 def _text(new: str) -> Edit:
     return lambda old: quoted(new, old)
-
-
-TIGHT = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
 
 
 class _Apply(cst.CSTTransformer):
@@ -774,14 +782,8 @@ def _aliases(node: cst.ImportFrom) -> Sequence[cst.ImportAlias]:
     return [] if isinstance(node.names, cst.ImportStar) else node.names
 
 
-def _keyword(call: cst.Call, name: str) -> cst.Arg | None:
-    return next((arg for arg in call.args if arg.keyword and arg.keyword.value == name), None)
-
-
 def _without(call: cst.Call, name: str) -> cst.Call:
-    return call.with_changes(
-        args=without(call.args, [arg for arg in call.args if arg.keyword and arg.keyword.value == name])
-    )
+    return call.with_changes(args=without(call.args, filter(None, [keyword(call, name)])))
 
 
 def _is(node: cst.BaseExpression, code: str) -> bool:

@@ -20,6 +20,7 @@ from aml_adopt.private import hide
 from aml_adopt.stand_ins import stand_ins
 from aml_adopt.syntax import (
     GONE,
+    TIGHT,
     Sweep,
     Tree,
     add_import,
@@ -29,9 +30,11 @@ from aml_adopt.syntax import (
     has_import,
     imports_end,
     insert,
+    keyword,
     lines_of,
     literal,
     names_in,
+    nodes_in,
     quoted,
     space,
     without,
@@ -277,7 +280,7 @@ class _Rewrite(cst.CSTTransformer):
             if arg.keyword and arg.keyword.value in names:
                 return arg.value
         plain = [arg.value for arg in call.args if not arg.keyword and not arg.star]
-        plain = [value for value in plain if not (found := self.v1.of(value)) or found.kind not in ("workspace",)]
+        plain = [value for value in plain if not (found := self.v1.of(value)) or found.kind != "workspace"]
         return plain[0] if plain else None
 
     def _local_path(self, node: cst.CSTNode) -> cst.Arg | None:
@@ -308,8 +311,7 @@ class _Rewrite(cst.CSTTransformer):
             entry = DataInput(name, kind, path, flag)  # type: ignore[arg-type]
             if name not in {known.name for known in self.inputs}:
                 self.inputs.append(entry)
-                shown = " ".join(self.tree.code(node).split())
-                self._note("changed", node, f"{shown} -> the option {flag}")
+                self._note("changed", node, f"{self.tree.short(node)} -> the option {flag}")
                 self._note("decide", node, input_advice(entry))
 
     def _asset(self, node: cst.CSTNode) -> str | None:
@@ -320,15 +322,10 @@ class _Rewrite(cst.CSTTransformer):
         if name == "Dataset.get_by_name":
             text = self._argument(node, "name")
             dataset = self.tree.constant(text) if text else None
-            version = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "version"), None)
-            number = version.value if isinstance(version, cst.Integer) else None
-            return (
-                f"azureml:{dataset}:{number}"
-                if dataset and number
-                else f"azureml:{dataset}@latest"
-                if dataset
-                else None
-            )
+            version = self._version((arguments(node, ("workspace", "name", "version")) or {}).get("version"))
+            if not dataset or not version:
+                return None
+            return f"azureml:{dataset}@latest" if version == "latest" else f"azureml:{dataset}:{version}"
         found = arguments(node, ("path",)) if ".from_" in name else None
         path = found["path"].value if found and "path" in found else None
         if isinstance(path, cst.List) and len(path.elements) == 1:
@@ -338,6 +335,14 @@ class _Rewrite(cst.CSTTransformer):
             if place and (datastore := self._datastore(store)):
                 return f"azureml://datastores/{datastore}/paths/{place.lstrip('/')}"
         return None
+
+    def _version(self, given: cst.Arg | None) -> str | None:
+        """The version of a dataset that a call asks for, where the code says it."""
+        if given is None:
+            return "latest"
+        value, key = given.value, self.tree.key(given.value) if isinstance(given.value, cst.Name) else None
+        [only] = self.tree.bindings.get(key, []) if key and len(self.tree.bindings.get(key, [])) == 1 else [value]
+        return only.value if isinstance(only, cst.Integer) else self.tree.constant(value)
 
     def _datastore(self, node: cst.BaseExpression) -> str | None:
         if isinstance(node, cst.Name) and (key := self.tree.key(node)):
@@ -384,7 +389,7 @@ class _Rewrite(cst.CSTTransformer):
 
     def _compares_offline(self, node: cst.Comparison) -> str:
         offline = "OfflineRun" in self.tree.code(node) and any(
-            (value := self.v1.of(inner)) and value.kind in RUNS for inner in _inside(node)
+            (value := self.v1.of(inner)) and value.kind in RUNS for inner in nodes_in(node)
         )
         if not offline or len(node.comparisons) != 1:
             return ""
@@ -454,7 +459,7 @@ class _Rewrite(cst.CSTTransformer):
         if statement and (shows or call is original):
             self.shown_only.add(statement)
             return updated
-        code = " ".join(self.tree.code(original).split())
+        code = self.tree.short(original)
         self._note(
             "blocked",
             original,
@@ -477,7 +482,7 @@ class _Rewrite(cst.CSTTransformer):
         if self.tree.around(original, cst.Annotation):
             return expression("mlflow.ActiveRun" if name == "Run" else "object")
         handler = self.tree.around(original, cst.ExceptHandler)
-        if handler and handler.type and original in {handler.type, *_inside(handler.type)}:
+        if handler and handler.type and original in {handler.type, *nodes_in(handler.type)}:
             self._note("changed", original, f"{name} -> mlflow.MlflowException")
             return expression("mlflow.MlflowException")
         none = isinstance(parent, cst.Comparison) and "None" in self.tree.code(parent)
@@ -544,9 +549,8 @@ class _Rewrite(cst.CSTTransformer):
         static = self.v1.static(node.func)
         plain = [arg for arg in node.args if not arg.keyword and not arg.star]
         place = 2 if static else 0
-        given = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "model_name"), None)
-        given = given or (plain[place].value if len(plain) > place else None)
-        name = model_name(self.tree.constant(given) or "") if given else ""
+        given = keyword(node, "model_name") or (plain[place] if len(plain) > place else None)
+        name = model_name(self.tree.constant(given.value) or "") if given else ""
         self.model = self.model or name or None
         option = f" -n {name}" if name else ""
         self._note("changed", node, f"registering is taken out: aml register-model{option} does it after the run")
@@ -583,7 +587,7 @@ class _Rewrite(cst.CSTTransformer):
             lines = ", lines=True" if base.reader == "read_json" else ""
             self._note("changed", original, f"to_pandas_dataframe() -> {reader}")
             return expression(f"{reader}(DATA{lines})", DATA=updated.func.value)
-        code = " ".join(self.tree.code(original).split())
+        code = self.tree.short(original)
         hint = (
             "pandas' own methods do it" if name not in ("download", "mount", "to_path") else "it is the folder already"
         )
@@ -645,7 +649,7 @@ class _Rewrite(cst.CSTTransformer):
         if name in METHODS:
             self._note("changed", original, f"run.{name}() -> {METHODS[name].replace('RUN', 'run')}")
             return expression(METHODS[name], RUN=_base(updated.func.value))
-        if name in ("register_model",):
+        if name == "register_model":
             return self._registers(original)
         if name == "get_secret":
             return self._secret(original)
@@ -675,14 +679,13 @@ class _Rewrite(cst.CSTTransformer):
         dropped = [new[id(arg)] for name, arg in bound.items() if name not in keep]
         args, gap = [], False
         names = {id(new[id(arg)]): name for name, arg in bound.items()}
-        equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
         for arg in updated.args:
             name = names[id(arg)]
             if any(arg is other for other in dropped):
                 gap = True
                 args.append(arg)
             elif arg.keyword or gap:
-                args.append(arg.with_changes(keyword=cst.Name(keep[name]), equal=arg.equal if arg.keyword else equal))
+                args.append(arg.with_changes(keyword=cst.Name(keep[name]), equal=arg.equal if arg.keyword else TIGHT))
             else:
                 args.append(arg)
         return without(args, dropped)
@@ -800,7 +803,7 @@ class _Rewrite(cst.CSTTransformer):
     def _tag(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
         args = list(updated.args)
         if bound is not None and "value" not in bound:
-            args.append(cst.Arg(quoted(""), keyword=cst.Name("value"), equal=_EQUAL))
+            args.append(cst.Arg(quoted(""), keyword=cst.Name("value"), equal=TIGHT))
         return self._call("mlflow.set_tag", args, updated)
 
     def _set_tags(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
@@ -845,18 +848,8 @@ class _Rewrite(cst.CSTTransformer):
         return updated_node.with_changes(value=GONE) if alone or only else updated_node
 
 
-_EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-
-
 def _base(node: cst.BaseExpression) -> cst.BaseExpression:
     return THE_RUN if isinstance(node, cst.Name) and node.value == NOTHING.value else node
-
-
-def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
-    found: list[cst.CSTNode] = []
-    for child in node.children:
-        found += [child, *_inside(child)]
-    return found
 
 
 def _advice(name: str) -> str:
@@ -898,7 +891,7 @@ def _without_unused(module: cst.Module, keep_run: bool) -> cst.Module:
                 gone.add(node)
     for node in tree.all(cst.Expr):  # what only shows a mark
         shows = isinstance(node.value, cst.Call) and getattr(node.value.func, "value", "") == "print"
-        if shows and any(isinstance(part, cst.Name) and part.value == NOTHING.value for part in _inside(node)):
+        if shows and any(isinstance(part, cst.Name) and part.value == NOTHING.value for part in nodes_in(node)):
             gone.add(node)
 
     class Drop(cst.CSTTransformer):

@@ -4,11 +4,11 @@ import re
 from pathlib import Path, PurePosixPath
 
 from aml_adopt import Note
+from aml_adopt.inputs import TRAVELS
 from aml_adopt.paths import ABSOLUTE, ADDRESS, DATA, MODELS
 from aml_adopt.static import KINDS, read_settings, texts
 from aml_adopt.tree import files_below, shown
 
-TRAVELS = 10 * 2**20  # bytes of data that may go with the code
 RESULTS = re.compile(r"(?i).*(out|save|log|artifact|checkpoint|model|metric|report|result|export).*")
 
 

@@ -13,6 +13,7 @@ from libcst.metadata.scope_provider import ImportAssignment
 from aml_adopt.closure import read_code
 from aml_adopt.package_files import toml
 from aml_adopt.syntax import UNPARSED, Key, Tree, literal
+from aml_adopt.tree import folders
 
 DEPTH = 12  # of names that lead to other names
 SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
@@ -20,7 +21,7 @@ SETTINGS_LIMIT = 100_000  # bytes; what is larger is data
 SETTLED = ("os.path.abspath", "os.path.realpath")
 SAME = (*SETTLED, "os.path.normpath", "os.path.expanduser", "os.fspath", "builtins.str")
 PATH_TYPES = ("pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.WindowsPath")
-OPENERS = ("builtins.open", "io.open", "codecs.open")
+OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
 ENVIRONMENT = ("os.environ.get", "os.getenv")
 KINDS = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}  # of settings files that can be read
 LOADERS = {
@@ -336,12 +337,8 @@ class Values:
 
     def locate(self, value: str | Path) -> Path | None:
         """The file or folder that a path means: seen from its script's folder, or a folder above it."""
-        folder = self.modules.folder
-        while folder == self.modules.root or self.modules.root in folder.parents:
-            if (path := folder / value).exists():
-                return path.resolve()
-            folder = folder.parent
-        return None
+        paths = (folder / value for folder in folders(self.modules.root, self.modules.folder))
+        return next((path.resolve() for path in paths if path.exists()), None)
 
 
 def _settled(path: Path) -> Path:

@@ -19,7 +19,7 @@ from aml_adopt.closure import CODE_LIMIT, read_code
 from aml_adopt.commands import python_commands
 from aml_adopt.private import hide, is_secret_option
 from aml_adopt.static import DEPTH, Modules, Values
-from aml_adopt.syntax import UNPARSED, Key, Tree
+from aml_adopt.syntax import UNPARSED, Key, Tree, nodes_in
 from aml_adopt.tree import by_end, shown
 
 SUBMITS = {
@@ -185,7 +185,7 @@ class _File:
             self.notes.append(note)
 
     def code(self, node: cst.CSTNode) -> str:
-        return " ".join(self.tree.code(node).split())
+        return self.tree.short(node)
 
     def every(self, node: cst.BaseExpression | None) -> list[cst.BaseExpression]:
         """What an expression may be: of a variable, all that is assigned to it."""
@@ -434,7 +434,7 @@ class _File:
         seen = {node}
         while waiting:
             current, depth = waiting.pop(0)
-            for part in (current, *_inside(current)):
+            for part in (current, *nodes_in(current)):
                 if isinstance(part, cst.Call):
                     yield part
                 for value in self.every(part) if isinstance(part, cst.Name) and depth else ():
@@ -691,10 +691,3 @@ def _last(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return node.attr.value
     return node.value if isinstance(node, cst.Name) else ""
-
-
-def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
-    found: list[cst.CSTNode] = []
-    for child in node.children:
-        found += [child, *_inside(child)]
-    return found

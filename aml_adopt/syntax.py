@@ -91,6 +91,11 @@ class Tree:
     def code(self, node: cst.CSTNode) -> str:
         return self.module.code_for_node(node)
 
+    def short(self, node: cst.CSTNode, longest: int = 2**16) -> str:
+        """The code of a node in one line, for messages."""
+        code = " ".join(self.code(node).split())
+        return code if len(code) <= longest else f"{code[: longest - 3]}..."
+
     def up(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The nodes around this one, from the inside."""
         while node in self.parents:
@@ -140,7 +145,7 @@ class Tree:
 
     def parameters(self, call: cst.Call) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
         """The parameters of functions of this module that a call fills, with their values, be these their defaults."""
-        name = call.func.attr.value if isinstance(call.func, cst.Attribute) else getattr(call.func, "value", "")
+        name = method_of(call) or getattr(call.func, "value", "")
         functions = self.functions.get(str(name), [])
         for made in self.all(cst.ClassDef) if name in self.classes else ():
             if made.name.value == name:
@@ -189,6 +194,24 @@ def literal(node: cst.CSTNode | None) -> str | None:
     return None
 
 
+def method_of(call: cst.Call) -> str:
+    """The last name of what is called by a dotted one, such as read_csv of pandas.read_csv(...), or ""."""
+    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+
+
+def keyword(call: cst.Call, *names: str) -> cst.Arg | None:
+    """The argument that a call gives by one of these names."""
+    return next((arg for arg in call.args if arg.keyword and arg.keyword.value in names), None)
+
+
+def nodes_in(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The nodes in this one, in the order of the source."""
+    waiting = [*reversed(node.children)]
+    while waiting:
+        yield (found := waiting.pop())
+        waiting += reversed(found.children)
+
+
 def quoted(text: str, like: cst.CSTNode | None = None) -> cst.SimpleString:
     """A string literal, with the quotes of the literal that it replaces."""
     quote = like.quote[0] if isinstance(like, cst.SimpleString) else '"'
@@ -228,6 +251,7 @@ def without(args: Sequence[cst.Arg], dropped: Iterable[cst.Arg]) -> list[cst.Arg
     return kept
 
 
+TIGHT = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))  # of a keyword argument
 GONE = cst.Name("__gone__")  # as an expression statement: take this line out
 
 
@@ -385,16 +409,8 @@ def space(module: cst.Module, position: int) -> cst.Module:
     """The module with the statement at this position after empty lines."""
     if position >= len(module.body):
         return module
-    statement = module.body[position]
-    lines = list(getattr(statement, "leading_lines", ()))
-    if lines and lines[0].comment is None:
-        return module
-    body = [
-        *module.body[:position],
-        statement.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines]),
-        *module.body[position + 1 :],
-    ]
-    return module.with_changes(body=body)
+    lines = getattr(module.body[position], "leading_lines", ())
+    return module if lines and lines[0].comment is None else _lead(module, position)
 
 
 def names_in(module: cst.Module) -> set[str]:
