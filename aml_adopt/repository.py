@@ -143,7 +143,8 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
     """The template's output with these answers, in `folder`."""
     command = [sys.executable, "-m", "cookiecutter", str(template()), "--no-input", "-o", str(folder)]
     command += [f"{key}={value}" for key, value in answers.items()]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    # Not in the working folder, which may be the source: python -m takes the modules there for its own.
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
         raise Refusal(f"the template refuses an answer: {reason[0] if reason else done.stderr.strip()[-300:]}")
