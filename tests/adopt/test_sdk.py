@@ -584,3 +584,11 @@ def test_a_dataset_keeps_its_version(call: str, address: str | None) -> None:
     text = "from azureml.core import Dataset, Run\nV = 5\nws = Run.get_context().experiment.workspace\n"
     done = rewrite(text + f"t = Dataset.get_by_name({call}).to_pandas_dataframe()\n", "train.py", True)
     assert [(one.name, one.path) for one in done.inputs] == [("x", address)]
+
+
+@pytest.mark.parametrize("name", ['names["a"]', "'a' + b", "f'{b}'", "'\\n'.join(b)", "b", "b.c"])
+def test_a_file_s_name_that_is_made_is_python_of_any_version(name: str) -> None:
+    text = f"from azureml.core import Run\nimport matplotlib.pyplot as plt\nRun.get_context().log_image({name}, plot=plt)\n"
+    new = rewrite(text, "train.py", True).text
+    ast.parse(new, feature_version=(3, 10))
+    assert "mlflow.log_figure(plt.gcf()" in new and ".png" in new
