@@ -232,6 +232,9 @@ def _readme(readme: Path, adoption: Adoption) -> None:
     text = text.replace(again, "  together). `pip install -e .[training]` has them in this environment, too.")
     if not adoption.data.files:
         text = re.sub(r"(?m)^    sample-data/ .*\n", "", text)
+    if not adoption.data.assets:
+        text = re.sub(r"(?m)^    (aml register-data|aml_config/data\.yml) .*\n", "", text)
+        text = text.replace("`type` and `path` in `train-local.yml` and `data.yml`", "an input of both job files")
     text = text.replace(
         "## Where things are\n",
         "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n",
