@@ -107,7 +107,11 @@ def _travel(work: Work, call: cst.CSTNode, root: Root, text: str, path: Path) ->
     assert root.node is not None
     if work.root not in path.parents or path.is_dir() and work.is_entry or _size(path) > TRAVELS:
         return False
-    settings = path.suffix.lower() in SETTINGS and _size(path) <= SETTINGS_LIMIT and not _is_table(work, call)
+    settings = (
+        path.suffix.lower() in (*SETTINGS, ".j2", ".sql")
+        and _size(path) <= SETTINGS_LIMIT
+        and not _is_table(work, call)
+    )
     beside = isinstance(root.value, str | Path) and Path(root.value).is_absolute()
     if not settings and work.is_entry and DATA.fullmatch(path.name):
         return False

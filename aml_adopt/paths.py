@@ -36,6 +36,9 @@ READERS: dict[str, tuple[int, tuple[str, ...]]] = {
 }
 READER_METHODS = {"flow_from_directory": (0, ("directory",))}
 WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "logging.FileHandler": (0, ("filename",)),
+    "logging.basicConfig": (99, ("filename",)),
+    **{f"logging.handlers.{kind}FileHandler": (0, ("filename",)) for kind in ("Rotating", "TimedRotating", "Watched")},
     **dict.fromkeys(("joblib.dump", "torch.save", "dill.dump"), (1, ("filename", "f", "file"))),
     **{f"numpy.{name}": (0, ("file", "fname")) for name in ("save", "savez", "savez_compressed", "savetxt")},
     **{f"{keras}.models.save_model": (1, ("filepath",)) for keras in ("keras", "tensorflow.keras")},
@@ -222,6 +225,18 @@ class Paths:
             return self.whole(node.func.value, depth - 1)
         value = self.values.of(node) if isinstance(node, cst.Name) else None
         return value if isinstance(value, str) else None
+
+    def folder(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
+        """The folder below outputs/ of a path whose name the code makes while it runs."""
+        if node is None or not depth:
+            return None
+        if isinstance(node, cst.FormattedString) and node.parts and isinstance(node.parts[0], cst.FormattedStringText):
+            found: str | None = self.becomes.get(node.parts[0], node.parts[0].value).rpartition("/")[0]
+        elif len(values := self.values.defined(node)) == 1:
+            return self.folder(values[0], depth - 1)
+        else:
+            found = self.whole(_left(node)) or self.folder(_left(node), depth - 1)
+        return found.rstrip("/") if found and found.startswith("outputs/") else None
 
     def argument(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
         position, names = place

@@ -30,10 +30,16 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     texts: dict[str, int] = {}  # what is written, and from which line on
     written: set[cst.CSTNode] = set()
     saved = False
+    read = {
+        root.node
+        for _, path, writes in work.paths.calls()
+        for root in (() if writes else work.paths.anchors(path))
+        if root.joined
+    }
     for call, path, writes in work.paths.calls():
         if not writes:
             continue
-        saved = saved or not work.tree.qualified(call.func).startswith("os.")
+        saved = saved or not work.tree.qualified(call.func).startswith(("os.", "logging."))
         for root in work.paths.anchors(path):
             if root.option and root.node is not None and _is_a_name(work, root.option):
                 _name_of_result(work, root.node)
@@ -43,6 +49,8 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
                 if _known_outputs(work, root):
                     written.add(root.node)
                     texts.setdefault(str(root.value), work.tree.line(call))
+            elif root.node in read and root.joined:
+                _apart(work, path)
             elif root.node is not None and isinstance(root.node, cst.FormattedString):
                 _formatted(work, root.node)
             elif root.node is not None:
@@ -69,6 +77,15 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     return written
 
 
+def _apart(work: Work, path: cst.BaseExpression) -> None:
+    """Lead one path below outputs/ whose beginning is also that of data."""
+    value = work.paths.values.of(path)
+    if isinstance(value, str | Path):
+        _known_outputs(work, Root(path, None, False, value=value))
+    else:
+        work.note("decide", path, f"{work.short(path)} is written where data are read: let it begin with outputs/")
+
+
 def leads_out(name: str) -> bool:
     """Whether an option of this name is for results."""
     return bool(re.search(r"(?i)out|save|log|export|result", name))
@@ -88,10 +105,11 @@ def _outputs(text: str) -> str | None:
     if re.match(r"(\./)?outputs([\\/]|$)", text.replace("\\", "/")):
         return None
     plain = text.replace("\\", "/")
+    last = "/" if plain.endswith("/") else ""
     if ABSOLUTE.match(text):
-        return "outputs/" + plain.rstrip("/").rpartition("/")[2]
+        return "outputs/" + plain.rstrip("/").rpartition("/")[2] + last
     parts = [part for part in plain.split("/") if part not in (".", "..", "")]
-    return "/".join(["outputs", *(parts[1:] if parts[:1] == ["outputs"] else parts)])
+    return "/".join(["outputs", *(parts[1:] if parts[:1] == ["outputs"] else parts)]) + last
 
 
 def _below_outputs(work: Work, node: cst.CSTNode) -> None:
@@ -135,6 +153,7 @@ def _formatted(work: Work, node: cst.FormattedString) -> None:
         return
     ends = "/" if first.value.endswith("/") and not new.endswith("/") else ""
     work.new[first] = first.with_changes(value=new + ends)
+    work.paths.becomes[first] = new + ends
     work.make(new + ends)
     work.note("changed", node, f"{first.value} -> {new + ends}: a job keeps what is below outputs/")
 
@@ -203,7 +222,7 @@ def _find_model(work: Work) -> str | None:
                 continue
         else:
             continue
-        whole = work.paths.whole(path)
+        whole = work.paths.whole(path) or work.paths.folder(path)
         if whole and not ABSOLUTE.match(whole):
             likely = re.search(
                 r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", work.tree.code(what) if what else ""
