@@ -152,7 +152,9 @@ def faults(arguments: list[str]) -> int:
 
 def adopt(arguments: list[str], folder: Path) -> int:
     """Run aml-adopt from this checkout, in the user's folder; returns its exit status."""
-    command = [str(prepare("adopt")), "-m", "aml_adopt", *arguments]
+    # Not -m, which takes the modules of that folder, where the code to adopt may lie, for Python's own.
+    code = "import sys; sys.path.remove(''); from aml_adopt.__main__ import main; sys.exit(main())"
+    command = [str(prepare("adopt")), "-c", code, *arguments]
     return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(TEMPLATE)}).returncode
 
 

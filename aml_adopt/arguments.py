@@ -8,7 +8,19 @@ from typing import Any
 import libcst as cst
 
 from aml_adopt import DataInput, input_name
-from aml_adopt.syntax import Key, Tree, add_import, expression, free, imports_end, insert, literal, quoted, space
+from aml_adopt.syntax import (
+    UNPARSED,
+    Key,
+    Tree,
+    add_import,
+    expression,
+    free,
+    imports_end,
+    insert,
+    literal,
+    quoted,
+    space,
+)
 
 # Packages that read the command line, and refuse options that they do not know.
 READERS = ("absl", "click", "docopt", "fire", "hydra", "simple_parsing", "tap", "typer", "tyro")
@@ -32,10 +44,6 @@ class Option:
     dest: str
     default: cst.BaseExpression | None
     type: str
-
-    @property
-    def required(self) -> bool:
-        return any(arg.keyword and arg.keyword.value == "required" for arg in self.call.args)
 
 
 class Parsers:
@@ -224,7 +232,7 @@ def declare(text: str, inputs: Iterable[DataInput]) -> str:
     """
     try:
         tree = Tree(text)
-    except cst.ParserSyntaxError:
+    except UNPARSED:
         return text
     parsers = Parsers(tree)
     known = {option.flag for option in parsers.options()}

@@ -51,6 +51,7 @@ def parse(text: str) -> ast.Module:
 
 
 UNREADABLE = (OSError, SyntaxError, ValueError, RecursionError, MemoryError)
+TOO_DEEP = "nested too deeply to be read: make several statements of the longest one"
 
 
 def imports_of(tree: ast.Module) -> list[Import]:
@@ -58,30 +59,31 @@ def imports_of(tree: ast.Module) -> list[Import]:
     return list(_imports(tree, False))
 
 
-def _imports(node: ast.AST, optional: bool) -> Iterator[Import]:
-    match node:
-        case ast.Import():
-            yield from (Import(0, alias.name, [], node.lineno, optional) for alias in node.names)
-        case ast.ImportFrom():
-            yield Import(node.level, node.module or "", [alias.name for alias in node.names], node.lineno, optional)
-        case ast.If(test=ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
-            for other in node.orelse:
-                yield from _imports(other, optional)
-        case ast.Try(handlers=[_, *_]):
-            caught = [inner for handler in node.handlers for inner in _imports(handler, True)]
-            # With a standard module to fall back on, the first choice need not be there.
-            spare = any(inner.module.split(".")[0] in sys.stdlib_module_names for inner in caught)
-            silent = not caught and _catches_import_error(node)
-            for first in node.body:
-                yield from _imports(first, optional or spare or silent)
-            yield from caught
-            for later in [*node.orelse, *node.finalbody]:
-                yield from _imports(later, optional)
-        case _:
-            if isinstance(node, ast.Call) and (found := _dynamic(node, optional)):
-                yield found
-            for child in ast.iter_child_nodes(node):
-                yield from _imports(child, optional)
+def _imports(root: ast.AST, optional: bool) -> Iterator[Import]:
+    waiting = [(root, optional)]  # not by recursion, which a long chain of operators exhausts
+    while waiting:
+        node, optional = waiting.pop()
+        inner: list[tuple[ast.AST, bool]] = []
+        match node:
+            case ast.Import():
+                yield from (Import(0, alias.name, [], node.lineno, optional) for alias in node.names)
+            case ast.ImportFrom():
+                yield Import(node.level, node.module or "", [alias.name for alias in node.names], node.lineno, optional)
+            case ast.If(test=ast.Name("TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
+                inner = [(other, optional) for other in node.orelse]
+            case ast.Try(handlers=[_, *_]):
+                caught = [one for handler in node.handlers for one in _imports(handler, True)]
+                # With a standard module to fall back on, the first choice need not be there.
+                spare = any(one.module.split(".")[0] in sys.stdlib_module_names for one in caught)
+                silent = not caught and _catches_import_error(node)
+                inner = [(first, optional or spare or silent) for first in node.body]
+                inner += [(handler, True) for handler in node.handlers]
+                inner += [(later, optional) for later in [*node.orelse, *node.finalbody]]
+            case _:
+                if isinstance(node, ast.Call) and (found := _dynamic(node, optional)):
+                    yield found
+                inner = [(child, optional) for child in ast.iter_child_nodes(node)]
+        waiting += reversed(inner)
 
 
 def _catches_import_error(node: ast.Try) -> bool:
@@ -137,9 +139,9 @@ def _path_text(node: ast.expr) -> str:
         case ast.Name("__file__"):
             return "__file__"
         case ast.Subscript(value=ast.Attribute(value=inner, attr="parents"), slice=ast.Constant(value=int(up))):
-            return f"{_path_text(inner)}{'/..' * (up + 1)}" if _path_text(inner) else ""
+            return f"{text}{'/..' * (up + 1)}" if (text := _path_text(inner)) else ""
         case ast.Attribute(value=inner, attr="parent"):
-            return f"{_path_text(inner)}/.." if _path_text(inner) else ""
+            return f"{text}/.." if (text := _path_text(inner)) else ""
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             parts = [_path_text(left), _path_text(right)]
             return "/".join(parts) if all(parts) else ""
@@ -193,6 +195,9 @@ class Tracer:
                 return
             tree = parse(read_code(path) if text is None else text)
         except UNREADABLE as error:
+            if isinstance(error, RecursionError | MemoryError):
+                self.out.notes.append(Note("blocked", where, TOO_DEEP))
+                return
             line = error.lineno if isinstance(error, SyntaxError) and error.lineno else 0
             reason = error.msg if isinstance(error, SyntaxError) else getattr(error, "strerror", None) or str(error)
             place = f"{where}:{line}" if line else where
@@ -251,11 +256,11 @@ class Tracer:
         if own and len(parts) > 1 and own[1].name == "__init__.py":
             self._missing(found, path, found.module, "is not in the source")
             return
-        for base in (self.home,):
-            ignored = next((one for one in (base / f"{top}.py", base / top / "__init__.py") if one.is_file()), None)
-            if ignored and ignored not in self.files:
-                self._missing(found, path, found.module, f"is left out ({self.name(ignored)} is ignored)")
-                return
+        beside = (self.home / f"{top}.py", self.home / top / "__init__.py")
+        ignored = next((one for one in beside if one.is_file()), None)
+        if ignored and ignored not in self.files:
+            self._missing(found, path, found.module, f"is left out ({self.name(ignored)} is ignored)")
+            return
         if not found.optional:
             name = ".".join([*parts, *found.names][:3]) if top in SHARED and len(parts) < 3 else ".".join(parts[:3])
             name = name.replace(".*", "") if top in SHARED else top

@@ -16,16 +16,17 @@ from aml_adopt import (
     input_name,
     model_name,
     notebook,
+    resources,
     results,
     retired,
     sdk,
     settings_files,
 )
-from aml_adopt.closure import UNREADABLE, imports_of, parse, read_code
+from aml_adopt.closure import TOO_DEEP, UNREADABLE, imports_of, parse, read_code
 from aml_adopt.source import Source
 from aml_adopt.static import SETTINGS, Modules
 from aml_adopt.syntax import lines_of
-from aml_adopt.tree import shown
+from aml_adopt.tree import files_below, shown
 
 NOTHING_TRACKED = (
     'no metrics are logged: with `import mlflow` and mlflow.log_metric("accuracy", value), `aml runs` shows them'
@@ -79,9 +80,10 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
             _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:
-                text = read_code(path)
+                text = _in_utf8(read_code(path))
             except UNREADABLE:
-                continue  # the source has a note of it
+                code.files[place] = ""  # the source has a note of it, so that nothing is written
+                continue
             _module(source, modules, code, place, path, text, [], elsewhere, versions)
         else:
             code.files[place] = path
@@ -109,6 +111,13 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
     return code
 
 
+def _in_utf8(text: str) -> str:
+    """The text of a module that says, as far as it says that, the encoding in which it is written here."""
+    first = text.split("\n", 2)
+    said = [re.sub(r"^([ \t\f]*#.*?coding[:=][ \t]*)(?!utf-?8\b)[-\w.]+", r"\1utf-8", line) for line in first[:2]]
+    return "\n".join([*said, *first[2:]])
+
+
 def _given(source: Source, code: Code) -> None:
     """Let data that the arguments name be inputs, and settings travel."""
     try:
@@ -122,8 +131,19 @@ def _given(source: Source, code: Code) -> None:
         if path is None or not inside or not flag.startswith("--") or results.leads_out(flag):
             continue
         if path.suffix.lower() in SETTINGS:
-            code.files.setdefault(place.as_posix(), path)
-            code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
+            if resources.may_hold_secrets(path):
+                text = "may hold secrets, so it is left out: let the job read them elsewhere"
+                code.notes.append(Note("decide", shown(source.root, path), text))
+            else:
+                code.files.setdefault(place.as_posix(), path)
+                code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
+            said = (
+                f"the option {flag} is an input of the job",
+                f"{flag} names no data of its own",
+                f"{flag} names settings",
+            )
+            code.inputs = [one for one in code.inputs if one.flag != flag]
+            code.notes = [note for note in code.notes if not note.text.startswith(said)]
         else:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
             data = DataInput(input_name(flag), kind, path.resolve(), flag)
@@ -146,9 +166,14 @@ def _module(
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
     values = modules.of(path) if path.suffix == ".py" else None
-    rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
-    renewed = retired.rewrite(rewritten.text, file, versions, text)
-    checked = contract.check(renewed.text, file, is_entry, modules, text)
+    try:
+        rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
+        renewed = retired.rewrite(rewritten.text, file, versions, text)
+        checked = contract.check(renewed.text, file, is_entry, modules, text)
+    except (RecursionError, MemoryError):
+        code.files[place] = text
+        code.notes.append(Note("blocked", file, TOO_DEEP))
+        return
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
     origin = code.origins[place] = Origin(file, text, cells)
@@ -161,7 +186,7 @@ def _module(
         code.model = checked.model or code.model
     for file_or_folder, where in checked.travels:
         if file_or_folder.is_dir():
-            for inner in sorted(one for one in file_or_folder.rglob("*") if one.is_file()):
+            for inner in files_below(file_or_folder):
                 code.files.setdefault((PurePosixPath(where) / inner.relative_to(file_or_folder)).as_posix(), inner)
         else:
             code.files.setdefault(where, file_or_folder)

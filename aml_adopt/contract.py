@@ -1,6 +1,5 @@
 """Where code breaks the contract of a cloud job: data by inputs, results below outputs/, nobody at the keyboard."""
 
-import ast
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,10 +30,8 @@ def check(text: str, file: str, is_entry: bool, modules: Modules, original: str 
     `file` is its path in the source, `original` the text whose lines the notes are to name when the text was rewritten
     before.
     """
-    body = text.removeprefix("\ufeff")
     try:
-        ast.parse(body)
-        tree = Tree(body)
+        tree = Tree(text)
     except (SyntaxError, ValueError, cst.ParserSyntaxError) as error:
         line = getattr(error, "lineno", None) or getattr(error, "raw_line", 1)
         reason = str(getattr(error, "msg", "") or "does not parse").rstrip(".")
@@ -43,8 +40,7 @@ def check(text: str, file: str, is_entry: bool, modules: Modules, original: str 
             text, [Note("blocked", f"{file}:{line}", f"is not Python 3: {hide(reason)}: {advice}")], [], None
         )
     work = Work(tree, file, is_entry, modules, original)
-    module = _run(work)
-    new = text if module.code == tree.module.code else text[: len(text) - len(body)] + module.code
+    new = tree.text_of(_run(work))
     return Checked(new, work.notes, work.inputs, work.model, work.travels)
 
 

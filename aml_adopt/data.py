@@ -1,11 +1,12 @@
 """The data that the code reads: what of it comes along into sample-data/, and the data assets that a cluster reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from aml_adopt import DataInput, Note
 from aml_adopt.source import Source
-from aml_adopt.tree import shown
+from aml_adopt.tree import files_below, shown
 
 LARGEST = 50 * 2**20  # bytes that are copied; more stays where it is
 FOLDER = "../sample-data"  # as files in aml_config/ name it
@@ -26,9 +27,11 @@ class Data:
 
     source: Source
     asset: str  # name of the first asset
+    inputs: Sequence[DataInput] = ()  # that the code takes
     files: dict[str, Path] = field(default_factory=dict)  # path in sample-data/ -> file
     assets: list[Asset] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
+    folders: dict[Path, str] = field(default_factory=dict)  # those of the source that have one in sample-data/
 
     def sample(self) -> Path | None:
         """What stands in for data that v1 names and this machine does not have: the tables that lie with the code.
@@ -43,7 +46,7 @@ class Data:
     def here(self, data: DataInput) -> str:
         """The path of an input in the job of this machine."""
         if isinstance(data.path, Path) and data.path.is_absolute():
-            return self._place(data.path, [data.path] if data.path.is_file() else _files(data.path))
+            return self._place(data.path, [data.path] if data.path.is_file() else files_below(data.path))
         if isinstance(data.path, Path):
             return data.path.as_posix()
         first = next(iter(self.source.data), None)
@@ -80,7 +83,7 @@ class Data:
     def _beside(self, first: Path) -> list[Path]:
         """The data that lies in the same folder."""
         if first.is_dir():
-            return _files(first)
+            return files_below(first)
         return [path for path in self.source.data if path.is_file() and path.parent == first.parent]
 
     def _place(self, path: Path, files: list[Path]) -> str:
@@ -90,14 +93,22 @@ class Data:
             self.notes.append(Note("decide", shown(self.source.root, path), text))
             return path.as_posix()
         if path.is_file():
-            self.files[path.name] = path
-            return f"{FOLDER}/{path.name}"
-        # A folder of tables is sample-data/ itself; any other one keeps its name, and its inner folders.
-        flat = all(file.parent == path for file in files)
-        for file in files:
-            self.files[file.name if flat else f"{path.name}/{file.relative_to(path).as_posix()}"] = file
-        return FOLDER if flat else f"{FOLDER}/{path.name}"
+            place = path.name
+            if self.files.setdefault(place, path) != path:
+                place = f"{self._folder(path.parent)}/{path.name}"
+                self.files[place] = path
+            return f"{FOLDER}/{place}"
+        # A folder of tables is sample-data/ itself, where nothing else is read from there; any other one keeps its
+        # name, and its inner folders.
+        alone = len({one.path for one in self.inputs if isinstance(one.path, Path)}) <= 1
+        if alone and all(file.parent == path and self.files.get(file.name, file) == file for file in files):
+            self.files |= {file.name: file for file in files}
+            return FOLDER
+        place = self._folder(path)
+        self.files |= {f"{place}/{file.relative_to(path).as_posix()}": file for file in files}
+        return f"{FOLDER}/{place}"
 
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.is_file() and not file.is_symlink())
+    def _folder(self, path: Path) -> str:
+        """The name in sample-data/ of a folder of the source, which no other one has."""
+        names = (path.name, *(f"{path.name}-{number}" for number in range(2, 99)))
+        return self.folders.setdefault(path, next(name for name in names if name not in self.folders.values()))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import libcst as cst
 
 from aml_adopt.frames import Frames
-from aml_adopt.syntax import Tree, names_in
+from aml_adopt.syntax import UNPARSED, Tree, names_in
 
 PYPLOT = "matplotlib.pyplot"
 # What makes a figure, or draws in the one at hand.
@@ -52,7 +52,7 @@ def show(codes: dict[int, str]) -> Drawn:
         line += code.count("\n") + 1
     try:
         tree = Tree("\n".join(codes.values()) + "\n")
-    except cst.ParserSyntaxError:  # there is a note of it
+    except UNPARSED:  # there is a note of it
         return Drawn(codes, [])
     look = _Look(tree)
     draws = {number for number, code in codes.items() if look.draws(first[number], first[number] + code.count("\n"))}

@@ -15,10 +15,12 @@ from aml_adopt.paths import ABSOLUTE, ADDRESS, DATA, PATHS, TEMPORARY, Root
 from aml_adopt.resources import may_hold_secrets
 from aml_adopt.results import leads_out
 from aml_adopt.static import SETTINGS, SETTINGS_LIMIT
-from aml_adopt.syntax import expression, literal, quoted
+from aml_adopt.syntax import expression, literal, method_of, quoted
+from aml_adopt.tree import files_below
 from aml_adopt.work import Work
 
-TRAVELS = 10 * 2**20  # bytes of a file that may go with the code
+TRAVELS = 10 * 2**20  # bytes of files that may go with the code
+SETTINGS_NAME = re.compile(r"(?i)(^|_)(conf|configs?|configuration|settings|yaml)(_|$)")
 
 
 @dataclass
@@ -61,7 +63,7 @@ def take_from_options(work: Work, written: set[cst.CSTNode]) -> Options | None:
         if text not in shared:
             default = quoted(_relative(work, base), root.node)
             if root.value is None and base == text:
-                default = _default(root.node)  # type: ignore[assignment]
+                default = root.node.with_changes(lpar=[], rpar=[])  # type: ignore[assignment]
             name = _name(work, root.node, base)
             shared[text] = Wanted(name, default, "data: a " + ("folder" if folder else "file"))
         found[root.node] = _Read(root, text, base, path, "uri_folder" if folder else "uri_file", shared[text])
@@ -147,13 +149,9 @@ def _read_roots(work: Work, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CST
     """What is read: by a known call, or a literal that plainly names data."""
     for call, path, writes in work.paths.calls():
         name = work.tree.qualified(call.func)
-        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
-        folder = name in ("os.listdir", "os.walk", "os.scandir") or method in (
-            "glob",
-            "rglob",
-            "iterdir",
-            "flow_from_directory",
-        )
+        method = method_of(call)
+        folder = name in ("os.listdir", "os.walk", "os.scandir")
+        folder = folder or method in ("glob", "rglob", "iterdir", "flow_from_directory")
         folder = (folder and not name.startswith("glob.")) or "from_directory" in name or name.endswith("ImageFolder")
         for root in work.paths.anchors(path) if not writes else ():
             if root.beside:
@@ -171,13 +169,7 @@ def _read_roots(work: Work, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CST
         text = literal(option.default) if option.default else None
         place = work.locate(text) if text else None
         settings = place and place.suffix.lower() in SETTINGS  # which the code's folder has
-        if (
-            place
-            and not settings
-            and option.default not in work.new
-            and work.is_entry
-            and not _outputs_like(work, option)
-        ):
+        if place and not settings and option.default not in work.new and work.is_entry and not leads_out(option.dest):
             yield option.call, Root(None, option, False), place.is_dir()
 
 
@@ -192,10 +184,6 @@ def _names_data(work: Work, node: cst.CSTNode, text: str) -> bool:
     return bool(ABSOLUTE.match(text) and not TEMPORARY.match(text)) or bool(
         (path := work.locate(text)) and path.is_file()
     )
-
-
-def _outputs_like(work: Work, option: Option) -> bool:
-    return leads_out(option.dest)
 
 
 def _name(work: Work, node: cst.BaseExpression, text: str) -> str:
@@ -221,6 +209,10 @@ def _option_input(work: Work, option: Option, folder: bool) -> None:
     text = literal(default.node) if default and default.node else None
     if text and (ADDRESS.match(text) or re.match(r"(\./)?outputs\b", text)):
         return
+    if not text and SETTINGS_NAME.search(option.dest):
+        mend = "let its file lie with the code, and name it in the job's command"
+        work.note("decide", option.call, f"{option.flag or option.dest} names settings, and not which ones: {mend}")
+        return
     path = work.locate(text) if text else None
     folder = path.is_dir() if path else folder
     work.inputs.append(DataInput(option.dest, "uri_folder" if folder else "uri_file", path, option.flag))
@@ -245,11 +237,7 @@ def _beside(work: Work, path: cst.CSTNode) -> None:
     work.note("decide", path, text)
 
 
-def _default(node: cst.BaseExpression) -> cst.BaseExpression:
-    return node.with_changes(lpar=[], rpar=[])
-
-
 def _size(path: Path) -> int:
     if path.is_file():
         return path.stat().st_size
-    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return sum(file.stat().st_size for file in files_below(path))

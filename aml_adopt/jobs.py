@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from libcst import ParserSyntaxError
-
 from aml_adopt import DataInput, Note, Refusal, input_name
 from aml_adopt.arguments import Parsers
 from aml_adopt.candidate import Named
-from aml_adopt.closure import UNREADABLE, read_code
+from aml_adopt.closure import read_code
 from aml_adopt.code import Code
 from aml_adopt.data import Asset, Data
-from aml_adopt.private import hide
+from aml_adopt.private import hide, without_secrets
 from aml_adopt.runconfig import (
     COMPUTE,
     CPU_IMAGE,
@@ -33,7 +31,7 @@ from aml_adopt.runconfig_text import quote
 from aml_adopt.sdk import input_advice
 from aml_adopt.source import Source
 from aml_adopt.submits import Submit, handed_over
-from aml_adopt.syntax import Tree, literal
+from aml_adopt.syntax import UNPARSED, Tree, literal
 from aml_adopt.tree import shown
 
 CLUSTER, SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own answers
@@ -200,6 +198,8 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
         given = shlex.split(source.arguments)
     except ValueError:  # a quote without an end, in somebody's README
         given = []
+    where = next((one.where for one in source.submits if one.words == given), "")
+    given, secret = without_secrets(given)
     words += _words(given, source, code)
     job = {
         "$schema": "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json",
@@ -210,8 +210,10 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
         "environment": {"image": image, "conda_file": "train-conda.yml"},
         "compute": "local",
     }
-    where = next((one.where for one in source.submits if one.words == given), "")
     notes = [Note("taken", where, f"arguments that it is run with: {hide(shlex.join(given))}")] if given else []
+    for name in secret:
+        text = f"the value of {name} looks like a secret and was not copied: let the code read it itself"
+        notes.append(Note("decide", where, text))
     return Converted(job, notes=notes)
 
 
@@ -241,7 +243,7 @@ def _moved(source: Source, code: Code) -> set[str]:
             {one.flag: literal(one.default) for one in Parsers(Tree(each)).options() if one.default}
             for each in (read_code(source.entry), text)
         )
-    except (*UNREADABLE, ParserSyntaxError):
+    except UNPARSED:
         return set()
     return {flag for flag, old in before.items() if old and after.get(flag) == f"outputs/{old.removeprefix('./')}"}
 

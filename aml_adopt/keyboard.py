@@ -5,7 +5,7 @@ from pathlib import Path
 
 import libcst as cst
 
-from aml_adopt.syntax import GONE, expression, has_import, literal, quoted
+from aml_adopt.syntax import GONE, expression, has_import
 from aml_adopt.work import Work
 
 
@@ -30,12 +30,6 @@ def leave_alone(work: Work) -> None:
             work.note("changed", call, f"{name.removeprefix('builtins.')}() is taken out: nobody is there")
         elif name == "os.chdir":
             work.note("decide", call, "os.chdir: a job keeps outputs/ of the folder that it starts in: take it out")
-        elif (
-            name == "matplotlib.use"
-            and shown
-            and literal(call.args[0].value if call.args else None) not in ("Agg", "agg", None)
-        ):
-            work.new[call.args[0].value] = quoted("Agg", call.args[0].value)
 
 
 def _input(work: Work, call: cst.Call) -> None:

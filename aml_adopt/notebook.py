@@ -22,6 +22,7 @@ from typing import Any, Literal
 from packaging.requirements import InvalidRequirement, Requirement
 
 from aml_adopt import Note, Refusal
+from aml_adopt.closure import TOO_DEEP, UNREADABLE
 
 # The code behind these is kept. What follows a name are its options, as getopt and IPython 9 have them.
 WRAPPERS = {"time": "", "timeit": "n:r:tcp:qov:", "prun": "D:l:rs:T:q", "memit": "r:t:oc", "lprun": "f:m:D:T:rsu:z"}
@@ -134,7 +135,7 @@ class _Conversion:
                 continue
             self.place = f"{self.name} cell {number}"
             codes[number] = self.cell(cell.source.replace("\r\n", "\n").replace("\r", "\n"))
-            if "parameters" in cell.metadata.get("tags", []):
+            if "parameters" in (cell.metadata.get("tags") or ()):
                 self.note("decide", "papermill's parameters stay constants: make those options that a job should vary")
             last = parse(codes[number]).body[-1:]
             if last and isinstance(last[0], ast.Expr) and not isinstance(last[0].value, ast.Call | ast.Constant):
@@ -146,6 +147,8 @@ class _Conversion:
                 codes[number] = plain.rewrite(code)
             except ParserSyntaxError as error:
                 self.note("blocked", f"newer Python than libcst reads ({error.message}): write it in older words")
+            except RecursionError:
+                self.note("blocked", TOO_DEEP)
             for text in plain.changes:
                 self.note("changed", text)
         self.names(codes, plain.gone)
@@ -219,6 +222,9 @@ class _Conversion:
         """The code of a cell if it compiles, else as comments with a note."""
         try:
             compile(parse(code), "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except (RecursionError, MemoryError):
+            self.note("blocked", TOO_DEEP)
+            return _commented(code)
         except (SyntaxError, ValueError) as error:
             line, reason = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
             self.note("blocked", f"not Python 3 ({reason}): mend the cell or empty it", first + (line or 1) - 1)
@@ -376,7 +382,7 @@ def parse(code: str) -> ast.Module:
 def parses(code: str) -> bool:
     try:
         parse(code)
-    except (SyntaxError, ValueError):  # the latter: NUL and lone surrogates
+    except UNREADABLE:  # ValueError: NUL and lone surrogates
         return False
     return True
 

@@ -9,8 +9,8 @@ from typing import NamedTuple
 import libcst as cst
 
 from aml_adopt.arguments import Option, Parsers
-from aml_adopt.static import ENVIRONMENT, Values
-from aml_adopt.syntax import Tree, literal
+from aml_adopt.static import ENVIRONMENT, OPENERS, PATH_TYPES, SAME, Values
+from aml_adopt.syntax import Tree, literal, method_of
 
 # Functions that read, and those that write: the position and the names of the argument that is the path.
 _PANDAS = "csv table excel parquet json pickle feather hdf fwf sas stata orc xml spss"
@@ -51,14 +51,11 @@ WRITER_METHODS = {
     **dict.fromkeys(_TABLES, (0, ("path_or_buf", "path", "excel_writer", "buf"))),
     **dict.fromkeys(_SAVES.split(), (0, ("filepath", "path", "fname", "filename", "save_directory"))),
 }
-OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
 MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensorflow.keras.models.save_model")
 MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
-PATHS = (
-    *("pathlib.Path", "pathlib.PurePath", "os.path.join", "os.path.abspath", "os.path.expanduser"),
-    *("os.path.normpath", "builtins.str", "os.fspath"),
-)
-JOINS = ("os.path.join", "pathlib.Path", "pathlib.PurePath")
+JOINS = ("os.path.join", *PATH_TYPES)
+PATHS = (*JOINS, *SAME)
+PATH_METHODS = "read_text read_bytes write_text write_bytes mkdir open glob rglob iterdir".split()
 CHECKS = ("os.path.exists", "os.path.isdir", "os.path.isfile")
 DATA = re.compile(
     r"(?i).+\.(csv|tsv|txt|data|parquet|feather|xlsx?|jsonl?|npy|npz|h5|hdf5|pkl|zip|gz|db|sqlite|arff|mat)"
@@ -102,11 +99,13 @@ def _left(node: cst.BaseExpression) -> cst.BaseExpression | None:
 class Paths:
     """The paths of a module."""
 
-    def __init__(self, tree: Tree, values: Values) -> None:
+    def __init__(self, tree: Tree, values: Values, others: "dict[Path, Paths] | None" = None) -> None:
+        """`others`: of the other modules, as far as they were asked for."""
         self.tree, self.values = tree, values
         self.parsers = Parsers(tree)
         self.by_dest = {option.dest: option for option in self.parsers.options()}
-        self._others: dict[Path, Paths] = {}
+        self._others = {values.file: self} if others is None else others
+        self._opened: dict[str, dict[str, bool]] | None = None
         self.becomes: dict[cst.CSTNode, str] = {}  # what was changed, and the path that it is then
 
     # Where paths come from
@@ -183,8 +182,8 @@ class Paths:
         elif isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Modulo):
             yield from (root._replace(pattern=True) for root in self.roots(node.left, joined, depth - 1))
         elif isinstance(node, cst.Call):
-            name = self.tree.qualified(node.func)
-            if isinstance(node.func, cst.Attribute) and node.func.attr.value == "format" and not name:
+            name, method = self.tree.qualified(node.func), method_of(node)
+            if isinstance(node.func, cst.Attribute) and method == "format" and not name:
                 yield from (root._replace(pattern=True) for root in self.roots(node.func.value, joined, depth - 1))
             elif name in PATHS and node.args:
                 yield from self.roots(node.args[0].value, joined or len(node.args) > 1, depth - 1)
@@ -194,13 +193,8 @@ class Paths:
                 yield from self.roots(node.args[0].value, True, depth - 1)
             elif name in OPENERS and node.args:
                 yield from self.roots(node.args[0].value, joined, depth - 1)
-            elif isinstance(node.func, cst.Attribute) and node.func.attr.value in (
-                "joinpath",
-                "resolve",
-                "absolute",
-                "open",
-            ):
-                yield from self.roots(node.func.value, joined or node.func.attr.value == "joinpath", depth - 1)
+            elif isinstance(node.func, cst.Attribute) and method in ("joinpath", "resolve", "absolute", "open"):
+                yield from self.roots(node.func.value, joined or method == "joinpath", depth - 1)
 
     def whole(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
         """The whole path as it will be, when the code says it."""
@@ -239,6 +233,7 @@ class Paths:
         return found.rstrip("/") if found and found.startswith("outputs/") else None
 
     def argument(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
+        """What a call gives at a position, or by one of these names."""
         position, names = place
         for arg in call.args:
             if arg.keyword and arg.keyword.value in names:
@@ -247,18 +242,15 @@ class Paths:
         return plain[position] if position < len(plain) else None
 
     def _opens_to_write(self, call: cst.Call) -> bool:
-        mode = next((arg.value for arg in call.args if arg.keyword and arg.keyword.value == "mode"), None)
         method = isinstance(call.func, cst.Attribute) and not self.tree.qualified(call.func)
-        plain = [arg.value for arg in call.args if not arg.keyword]
-        at = 0 if method else 1
-        mode = mode or (plain[at] if len(plain) > at else None)
+        mode = self.argument(call, (0 if method else 1, ("mode",)))
         return bool(re.search("[wax]", (mode is not None and self.tree.constant(mode)) or ""))
 
     def calls(self) -> Iterator[tuple[cst.Call, cst.BaseExpression, bool]]:
         """The calls that read or write a path: the call, the path, whether it writes."""
         for call in self.tree.all(cst.Call):
             name = self.tree.qualified(call.func)
-            method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+            method = method_of(call)
             path, writes = None, False
             if name in OPENERS:
                 path, writes = self.argument(call, READERS[name]), self._opens_to_write(call)
@@ -266,23 +258,13 @@ class Paths:
                 path = self.argument(call, place)
             elif place := WRITERS.get(name):
                 path, writes = self.argument(call, place), True
-            elif name and not name.startswith("builtins.") and self.tree.qualified(call.func).split(".")[0] == "mlflow":
+            elif name.split(".")[0] == "mlflow":
                 continue
             elif method in READER_METHODS:
                 path = self.argument(call, READER_METHODS[method])
             elif method in WRITER_METHODS:
                 path, writes = self.argument(call, WRITER_METHODS[method]), True
-            elif method in (
-                "read_text",
-                "read_bytes",
-                "write_text",
-                "write_bytes",
-                "mkdir",
-                "open",
-                "glob",
-                "rglob",
-                "iterdir",
-            ):
+            elif method in PATH_METHODS:
                 base = call.func.value if isinstance(call.func, cst.Attribute) else None
                 if self.is_path(base):
                     path = base
@@ -294,16 +276,13 @@ class Paths:
 
     def own(self, call: cst.Call) -> list[tuple[cst.BaseExpression, bool]]:
         """What a call gives to a function of another module that opens it, and whether that writes it."""
-        found = self.values.modules.values(self.values.qualified(call.func))
-        if found is None or "." in found[1]:
+        other, name = self._called(call)
+        if other is None:
             return []
-        other, name = found
-        if other.file not in self._others:
-            self._others[other.file] = Paths(other.tree, other)
         functions = other.tree.functions.get(name, [])
         params = [param.name.value for param in functions[0].params.params] if len(functions) == 1 else []
         given: list[tuple[cst.BaseExpression, bool]] = []
-        for param, writes in self._others[other.file].opened.get(name, {}).items():
+        for param, writes in other.opened().get(name, {}).items():
             place = params.index(param) if param in params else len(params)
             if (value := self.argument(call, (place, (param,)))) is not None:
                 given.append((value, writes))
@@ -311,31 +290,43 @@ class Paths:
 
     def writes_elsewhere(self, call: cst.Call) -> bool:
         """Whether a call is of another module's function that writes a file."""
+        other, name = self._called(call)
+        return other is not None and name in other.writing
+
+    def _called(self, call: cst.Call) -> "tuple[Paths | None, str]":
+        """The module whose function a call is of, and the function's name."""
         found = self.values.modules.values(self.values.qualified(call.func))
         if found is None or "." in found[1]:
-            return False
-        other = self._others.setdefault(found[0].file, Paths(found[0].tree, found[0]))
-        writing = (other.tree.around(one, cst.FunctionDef) for one, _, writes in other.calls() if writes)
-        return any(function and function.name.value == found[1] for function in writing)
+            return None, ""
+        values, name = found
+        if values.file not in self._others:
+            self._others[values.file] = Paths(values.tree, values, self._others)
+        return self._others[values.file], name
 
     @cached_property
+    def writing(self) -> set[str]:
+        """The functions that write a file."""
+        around = (self.tree.around(call, cst.FunctionDef) for call, _, writes in self.calls() if writes)
+        return {function.name.value for function in around if function}
+
     def opened(self) -> dict[str, dict[str, bool]]:
         """The parameters of each function that are paths which it opens, and whether it writes there."""
-        found: dict[str, dict[str, bool]] = {}
-        for _, path, writes in self.calls():
-            first = self._first(path)
-            key = self.tree.key(first) if isinstance(first, cst.Name) else None
-            for assignment in key[0][key[1]] if key else ():
-                node = getattr(assignment, "node", None)
-                if isinstance(node, cst.Param) and (function := self.tree.around(node, cst.FunctionDef)):
-                    params = found.setdefault(function.name.value, {})
-                    params[node.name.value] = writes or params.get(node.name.value, False)
-        return found
+        if self._opened is None:
+            self._opened = {}  # modules that call one another in a circle find what is known so far
+            for _, path, writes in self.calls():
+                first = self._first(path)
+                key = self.tree.key(first) if isinstance(first, cst.Name) else None
+                for assignment in key[0][key[1]] if key else ():
+                    node = getattr(assignment, "node", None)
+                    if isinstance(node, cst.Param) and (function := self.tree.around(node, cst.FunctionDef)):
+                        params = self._opened.setdefault(function.name.value, {})
+                        params[node.name.value] = writes or params.get(node.name.value, False)
+        return self._opened
 
     def is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
         """Whether an expression is certainly a pathlib path."""
         if isinstance(node, cst.Call):
-            return self.tree.qualified(node.func) in PATHS[:2] or isinstance(self.values.of(node), Path)
+            return self.tree.qualified(node.func) in PATH_TYPES or isinstance(self.values.of(node), Path)
         if isinstance(node, cst.BinaryOperation):
             divides = isinstance(node.operator, cst.Divide) and self.is_path(node.left, depth)
             return divides or isinstance(self.values.of(node), Path)

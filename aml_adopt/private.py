@@ -1,11 +1,12 @@
-"""Secrets in source text: what looks like one, and texts without them."""
+"""Secrets in texts: what looks like one, and texts without them."""
 
 import re
+from collections.abc import Sequence
 
 # By what the value itself looks like.
 VALUES = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{16,}=*"
+    r"|(?:AccountKey|SharedAccessKey|SharedAccessSignature)=[A-Za-z0-9+/%&=]{16,}"
     r"|[?&]sig=[A-Za-z0-9%+/]{16,}=*"
     r"|(?i:\b(?:password|pwd)=)(?![\s{;<])[^;\s\"']{4,}(?=;|$)"
     r"|\b[a-z][a-z0-9+]*://[^\s:/@{}<]+:[^\s/@{}<]{3,}@"
@@ -26,7 +27,7 @@ _PASSWORD = re.compile(r"(?i)(.*_)?(password|passwd|pwd)")
 
 
 def is_secret(name: str, value: str) -> bool:
-    """Whether a text is likely to be a secret, by itself or as the value of this name."""
+    """Whether a text in code is likely to be a secret, by itself or as the value of this name."""
     if VALUES.search(value):
         return True
     if not _NAMES.fullmatch(name) or _PLACEHOLDER.fullmatch(value) or re.search(r"\s", value):
@@ -39,6 +40,35 @@ def is_secret(name: str, value: str) -> bool:
         and not re.match(r"(?:https?://|[\w.-]+/)[^?]*$", value)
         and not re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", value)
     )
+
+
+def is_secret_option(name: str, value: str) -> bool:
+    """Whether the value of an option, a setting or an environment variable should not be copied."""
+    if not value or value.startswith("$") or re.fullmatch(r"[\d.]{1,7}|true|false|none", value.lower()):
+        return False
+    last = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)[-1:]
+    word = last[0].lower() if last else ""
+    if word in ("password", "passwd", "pwd", "secret"):
+        return True
+    least = 8 if re.search(r"(?i)(api|account|access|storage|subscription)[_-]?key$", name) else 16
+    random = re.fullmatch(rf"[\w+/=.~-]{{{least},}}", value) is not None and re.search(r"\d", value) is not None
+    return word in ("key", "token", "sas", "apikey", "credential") and random or bool(VALUES.search(value))
+
+
+def without_secrets(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words of a command without the options whose values are secrets, and the names of those."""
+    kept: list[str] = []
+    secret: list[str] = []
+    for word in words:
+        before = kept[-1] if kept and kept[-1].startswith("-") else ""
+        name, equals, value = word.partition("=") if word.startswith("-") else (before, "", word)
+        if not is_secret_option(name, value):
+            kept.append(word)
+            continue
+        secret.append(name or "an argument")
+        if before and not equals:
+            kept.pop()
+    return kept, secret
 
 
 def hide(text: str) -> str:

@@ -84,7 +84,7 @@ def plan(source: Source, slug: str) -> Adoption:
     Raises Refusal when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
     code = code_module.convert(source)
-    data = Data(source, f"{slug}-data")
+    data = Data(source, f"{slug}-data", code.inputs)
     jobs = make_jobs(source, code, slug, data)
     packages = packages_module.build(
         [*jobs.conda, *(path for path in source.packages if path not in jobs.conda)],
@@ -157,7 +157,8 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
     """The template's output with these answers, in `folder`."""
     command = [sys.executable, "-m", "cookiecutter", str(template()), "--no-input", "-o", str(folder)]
     command += [f"{key}={value}" for key, value in answers.items()]
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+    # Not in the working folder, which may be the source: python -m takes the modules there for its own.
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
         raise Refusal(f"the template refuses an answer: {reason[0] if reason else done.stderr.strip()[-300:]}")

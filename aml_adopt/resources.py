@@ -1,19 +1,19 @@
 """The files that travel with code, and those that must not."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from aml_adopt import Note
 from aml_adopt.beside import TABLES
 from aml_adopt.closure import Closure
-from aml_adopt.tree import shown
+from aml_adopt.private import VALUES, is_secret_option
+from aml_adopt.static import KINDS, read_settings, texts
+from aml_adopt.tree import shown, text_of
 
 RESOURCES = (".cfg", ".csv", ".ini", ".j2", ".json", ".sql", ".toml", ".txt", ".yaml", ".yml")
 RESOURCE_LIMIT = 100_000  # bytes; what is larger is data
 SECRET_FILES = re.compile(r"^\.env|\.(pem|key|pfx|p12|jks)$|^id_rsa|credential|secret", re.IGNORECASE)
-SECRET_KEYS = re.compile(r"password|passwd|secret|token|api_?key|account_?key|connection_?string", re.IGNORECASE)
+LINE = re.compile(r"(?m)^\s*([\w.-]+)\s*[:=]\s*[\"']?([^\s\"']+)")  # such as password = hunter2
 HOSTILE = re.compile(r'[<>:"|?*\\\x00-\x1f]|[. ]$|^(con|prn|aux|nul|com[1-9]|lpt[1-9])(\.|$)', re.IGNORECASE)
 
 
@@ -65,27 +65,12 @@ def named(
 
 
 def may_hold_secrets(path: Path) -> bool:
-    """Whether a file has a password or the like, as far as its name and the names in JSON and YAML tell."""
-    import yaml
-
+    """Whether a small text file has a password or the like, as far as names and values in it tell."""
     if SECRET_FILES.search(path.name):
         return True
-    if path.suffix not in (".json", ".yaml", ".yml"):
-        return False
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):
-        return False
-    return any(SECRET_KEYS.search(key) and len(value) >= 8 for key, value in _texts(content))
-
-
-def _texts(content: Any) -> Iterator[tuple[str, str]]:
-    pairs = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
-    for key, value in pairs:
-        if isinstance(value, str):
-            yield str(key), value
-        else:
-            yield from _texts(value)
+    text, kind = text_of(path), KINDS.get(path.suffix.lower())
+    pairs = texts(read_settings(path, kind)) if kind else LINE.findall(text)
+    return bool(VALUES.search(text)) or any(is_secret_option(key.rpartition(".")[2], value) for key, value in pairs)
 
 
 def check_names(root: Path, code: dict[str, Path], notes: list[Note]) -> None:

@@ -19,7 +19,7 @@ from aml_adopt.paths import (
     WRITERS,
     Root,
 )
-from aml_adopt.syntax import expression, literal, quoted
+from aml_adopt.syntax import expression, literal, method_of, quoted
 from aml_adopt.work import Work
 
 NOTHING_SAVED = "no model is saved here"
@@ -30,12 +30,11 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     texts: dict[str, int] = {}  # what is written, and from which line on
     written: set[cst.CSTNode] = set()
     saved = False
-    read = {
-        root.node
-        for _, path, writes in work.paths.calls()
-        for root in (() if writes else work.paths.anchors(path))
-        if root.joined
-    }
+    reads: dict[cst.CSTNode, int] = {}  # and what is read, from which line on
+    for call, path, writes in work.paths.calls():
+        for root in work.paths.anchors(path) if not writes else ():
+            if root.node is not None:
+                reads.setdefault(root.node, work.tree.line(call))
     for call, path, writes in work.paths.calls():
         if not writes:
             continue
@@ -45,21 +44,25 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
                 _name_of_result(work, root.node)
             elif root.option:
                 _option_default(work, root.option)
+            elif root.node in reads and reads[root.node] < work.tree.line(call) and _is_there(work, root):
+                mend = "write to a name of its own below outputs/"
+                work.note("blocked", call, f"{work.short(root.node)} is read, and written over: {mend}")
+            elif root.joined and root.node in reads and reads[root.node] < work.tree.line(call):
+                _apart(work, path)
             elif root.node is not None and root.value is not None:
                 if _known_outputs(work, root):
                     written.add(root.node)
                     texts.setdefault(str(root.value), work.tree.line(call))
-            elif root.node in read and root.joined:
-                _apart(work, path)
             elif root.node is not None and isinstance(root.node, cst.FormattedString):
                 _formatted(work, root.node)
             elif root.node is not None:
                 written.add(root.node)
                 texts.setdefault(str(literal(root.node)), work.tree.line(call))
-    for call, path, writes in work.paths.calls():  # what is read later, under the same name
+    for call, path, writes in work.paths.calls():  # what is read under the same name, later or on another run
         for root in work.paths.anchors(path) if not writes else ():
             said = literal(root.node) if root.value is None else str(root.value)
-            if root.node is not None and said in texts and work.tree.line(call) > texts[said]:
+            later = said in texts and (work.tree.line(call) > texts[said] or not _is_there(work, root))
+            if root.node is not None and later:
                 written.add(root.node)
                 if root.value is not None:
                     _known_outputs(work, root)
@@ -84,6 +87,13 @@ def _apart(work: Work, path: cst.BaseExpression) -> None:
         _known_outputs(work, Root(path, None, False, value=value))
     else:
         work.note("decide", path, f"{work.short(path)} is written where data are read: let it begin with outputs/")
+
+
+def _is_there(work: Work, root: Root) -> bool:
+    """Whether a path is of a file that the source has."""
+    text = literal(root.node) if root.value is None else str(root.value)
+    path = work.locate(text) if text else None
+    return path is not None and path.is_file()
 
 
 def leads_out(name: str) -> bool:
@@ -207,7 +217,7 @@ def _find_model(work: Work) -> str | None:
     found: list[tuple[int, str]] = []
     for call in work.tree.all(cst.Call):
         name = work.tree.qualified(call.func)
-        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        method = method_of(call)
         what: cst.BaseExpression | None = None
         if name in MODEL_WRITERS:
             path, what = work.paths.argument(call, WRITERS[name]), call.args[0].value if call.args else None

@@ -4,7 +4,6 @@ retired_names.py has the table. What is equal in every version that installs tod
 for the versions that the repository gets.
 """
 
-import ast
 import builtins
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import libcst as cst
+from libcst.metadata import BuiltinAssignment, ImportAssignment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -34,7 +34,19 @@ from aml_adopt.retired_names import (
     Decide,
     Positional,
 )
-from aml_adopt.syntax import Tree, add_import, expression, lines_of, literal, names_in, quoted, without
+from aml_adopt.syntax import (
+    TIGHT,
+    Tree,
+    add_import,
+    expression,
+    keyword,
+    lines_of,
+    literal,
+    method_of,
+    names_in,
+    quoted,
+    without,
+)
 
 Versions = Mapping[str, str]  # "scikit-learn" -> "1.1.3"; "python" -> "3.11"
 # A package's module, where a row counts only with it.
@@ -78,16 +90,12 @@ def rewrite(text: str, file: str, versions: Versions | None = None, original: st
     `versions`: of the packages that it will run with; without, only what holds for all of them is done. `original`: the
     text whose lines the notes are to name, when it was rewritten before.
     """
-    body = text.removeprefix("\ufeff")
     try:
-        ast.parse(body)
-        tree = Tree(body)
+        tree = Tree(text)
     except (SyntaxError, ValueError, cst.ParserSyntaxError):
         return Rewritten(text)
     work = _Rewrite(tree, file, versions or {}, original)
-    module = work.run()
-    new = text if module.code == tree.module.code else text[: len(text) - len(body)] + module.code
-    return Rewritten(new, work.notes)
+    return Rewritten(tree.text_of(work.run()), work.notes)
 
 
 def _private() -> dict[str, str]:
@@ -168,8 +176,7 @@ class _Rewrite:
             self.note("decide", node, f"{what} is gone since {row.gone}: {row.advice}")
 
     def short(self, node: cst.CSTNode) -> str:
-        code = " ".join(self.tree.code(node).split())
-        return code if len(code) <= 50 else f"{code[:47]}..."
+        return self.tree.short(node, 50)
 
     def meant(self, node: cst.CSTNode) -> str:
         """What a name is called today, such as sklearn.ensemble.RandomForestClassifier; "" for what is not imported."""
@@ -216,7 +223,7 @@ class _Rewrite:
         """Where a name is imported from today; None when the name that it needs is taken."""
         name, local = self.tree.code(alias.name), alias.evaluated_alias or alias.evaluated_name
         if hasattr(builtins, new):
-            return _Place("", None, "" if local == new else new)
+            return _Place("", None, "" if local == new else new) if self._is_builtin(new) else None
         module, rest = _parts(new)
         first = rest.split(".")[0]
         plain = alias.with_changes(name=cst.Name(first), asname=None)
@@ -246,6 +253,18 @@ class _Rewrite:
             if node.value == name and not isinstance(self.tree.parents[node], cst.Attribute | cst.Arg)
             and not self.tree.around(node, cst.Import, cst.ImportFrom)
         )  # fmt: skip
+
+    def _is_builtin(self, name: str) -> bool:
+        """Whether a built-in name has no other meaning anywhere in the module."""
+        bound = (one for scope in {*self.tree.scopes.values()} if scope for one in scope.assignments)
+        return all(
+            isinstance(one, BuiltinAssignment) or isinstance(one, ImportAssignment) and self._is_old(one, name)
+            for one in bound if one.name == name
+        )  # fmt: skip
+
+    def _is_old(self, assignment: ImportAssignment, name: str) -> bool:
+        """Whether an import is of what is called so today."""
+        return {_today(full.name)[0] for full in assignment.get_qualified_names_for(name)} == {name}
 
     def _is_bound_once(self, name: str) -> bool:
         scopes = {scope for scope in self.tree.scopes.values() if scope}
@@ -330,7 +349,7 @@ class _Rewrite:
             self.note("decide", node, f"{name} is gone: it may be in {inner}, which is private and changes")
         elif name in PRIVATE_MODULES:
             self.note("decide", node, f"{name} is gone: import what is used from {name.rpartition('.')[0]} itself")
-        elif module in ("sklearn.cross_validation",) and name.rpartition(".")[2] in CHANGED_CLASSES:
+        elif module == "sklearn.cross_validation" and name.rpartition(".")[2] in CHANGED_CLASSES:
             what = "takes n_splits, and its split(X) gives the rows, where it was itself a list of them"
             self.note("decide", node, f"{name.rpartition('.')[2]} {what}")
 
@@ -350,6 +369,9 @@ class _Rewrite:
             self.decide(node, full, NAMES_TO_DECIDE[full])
         if new == full or _today(self.tree.qualified(node.value))[0] + f".{node.attr.value}" == new:
             return  # it stays, or what it is an attribute of is renamed
+        if hasattr(builtins, new) and not self._is_builtin(new):
+            self.note("decide", node, f"{full} is gone since {gone}: write {new}")
+            return
         made = self._path(node, new)
         self.edit(node, lambda old: made.with_changes(lpar=old.lpar, rpar=old.rpar))
         now = self.tree.module.code_for_node(made)
@@ -422,13 +444,13 @@ class _Rewrite:
     def _arguments(self, call: cst.Call, name: str) -> None:
         done: set[str] = set()
         for row in self._rows(call, name, ARGUMENTS):
-            arg = next((arg for arg in call.args if arg.keyword and arg.keyword.value == row.keyword), None)
+            arg = keyword(call, row.keyword)
             if arg is None or row.keyword in done or (row.old and not _is(arg.value, row.old)):
                 continue
             done.add(row.keyword)
             if not self.holds(row.needs):
                 continue
-            if row.keyword == "error_bad_lines" and (quiet := _keyword(call, "warn_bad_lines")):
+            if row.keyword == "error_bad_lines" and (quiet := keyword(call, "warn_bad_lines")):
                 row = row._replace(new=row.new.replace("warn", "skip") if _is(quiet.value, "False") else row.new)
             self._argument(call, arg, row)
         grid = self._grid(call, name)
@@ -444,12 +466,12 @@ class _Rewrite:
             self.edit(call, lambda new: _without(new, row.keyword))
             self.note("changed", arg, f"{said} is taken out, which {row.gone} has no more: it does the same without")
             return
-        keyword, equals, value = row.new.partition("=") if re.match(r"[a-z_]+=", row.new) else ("", "", row.new)
-        if keyword and _keyword(call, keyword):
+        named, equals, value = row.new.partition("=") if re.match(r"[a-z_]+=", row.new) else ("", "", row.new)
+        if named and keyword(call, named):
             return  # both: an error, which is not ours
 
         def changed(new: cst.Arg) -> cst.Arg:
-            made = new if not keyword else new.with_changes(keyword=cst.Name(keyword))
+            made = new if not named else new.with_changes(keyword=cst.Name(named))
             if not value:
                 return made
             text = literal(expression(value))
@@ -457,7 +479,7 @@ class _Rewrite:
             return made.with_changes(value=fits)
 
         self.edit(arg, changed)
-        now = f"{keyword or row.keyword}={value or self.short(arg.value)}"
+        now = f"{named or row.keyword}={value or self.short(arg.value)}"
         self.note("changed", arg, f"{said} -> {now}: {row.gone} has the old one no more")
 
     def _positional(self, call: cst.Call, name: str) -> None:
@@ -538,7 +560,7 @@ class _Rewrite:
     # Calls of one kind
 
     def _special(self, call: cst.Call, name: str) -> None:
-        method = call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+        method = method_of(call)
         if name in ("yaml.load", "yaml.load_all") and len(call.args) == 1 and not call.args[0].star:
             self._rename(call, name.replace("load", "safe_load").partition(".")[2], "PyYAML 6.0 needs a Loader")
         elif name == "matplotlib.use" and call.args and SCREENS.fullmatch(literal(call.args[0].value) or ""):
@@ -568,7 +590,7 @@ class _Rewrite:
                 new = method.partition("_")[0]
                 self._attribute(call, new, "TensorFlow 2.16 has the old name no more")
                 for gone in ("max_queue_size", "workers", "use_multiprocessing", "pickle_safe", "nb_worker"):
-                    if _keyword(call, gone) and self.holds("keras>=3"):
+                    if keyword(call, gone) and self.holds("keras>=3"):
                         self.note("decide", call, f"{gone}= of {new} is gone since Keras 3: take it out")
         elif method in ("predict_classes", "predict_proba") and self.roots & {"keras", "tensorflow"}:
             if method == "predict_classes" and method not in self.tree.functions:
@@ -650,11 +672,11 @@ class _Rewrite:
         self.note("changed", call, f".{name}() -> .{name}(numeric_only=True), as it was before pandas 2.0")
 
     def _fillna(self, call: cst.Call) -> None:
-        arg = _keyword(call, "method")
+        arg = keyword(call, "method")
         method = literal(arg.value) if arg else None
         new = {"ffill": "ffill", "pad": "ffill", "bfill": "bfill", "backfill": "bfill"}.get(method or "")
         plain = [one for one in call.args if not one.keyword]
-        if not new or plain or _keyword(call, "value") or "fillna" in self.tree.functions:
+        if not new or plain or keyword(call, "value") or "fillna" in self.tree.functions:
             return
         self.edit(call, lambda old: _without(old, "method"))
         self._attribute(call, new, f"pandas 3.0 has method={method} no more")
@@ -662,7 +684,7 @@ class _Rewrite:
     def _in_place(self, call: cst.Call) -> None:
         """`table["a"].fillna(0, inplace=True)` changes a copy since pandas 3.0."""
         func = call.func
-        arg = _keyword(call, "inplace")
+        arg = keyword(call, "inplace")
         statement = self.tree.parents[call]
         if (
             not arg
@@ -701,9 +723,6 @@ def _become(new: cst.BaseExpression) -> Edit:
 
 def _text(new: str) -> Edit:
     return lambda old: quoted(new, old)
-
-
-TIGHT = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
 
 
 class _Apply(cst.CSTTransformer):
@@ -763,14 +782,8 @@ def _aliases(node: cst.ImportFrom) -> Sequence[cst.ImportAlias]:
     return [] if isinstance(node.names, cst.ImportStar) else node.names
 
 
-def _keyword(call: cst.Call, name: str) -> cst.Arg | None:
-    return next((arg for arg in call.args if arg.keyword and arg.keyword.value == name), None)
-
-
 def _without(call: cst.Call, name: str) -> cst.Call:
-    return call.with_changes(
-        args=without(call.args, [arg for arg in call.args if arg.keyword and arg.keyword.value == name])
-    )
+    return call.with_changes(args=without(call.args, filter(None, [keyword(call, name)])))
 
 
 def _is(node: cst.BaseExpression, code: str) -> bool:

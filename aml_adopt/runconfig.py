@@ -9,9 +9,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from aml_adopt import DataInput, Note, Refusal, input_name
+from aml_adopt.private import is_secret_option
 from aml_adopt.runconfig_data import Binding, Data, Volume
 from aml_adopt.runconfig_script import imports, reachable, variables
-from aml_adopt.runconfig_text import escaped, is_secret, quote, write
+from aml_adopt.runconfig_text import escaped, quote, write
 from aml_adopt.runconfig_v1 import Keys, Runconfig, load
 
 __all__ = ["Converted", "Runconfig", "Spare", "convert", "dump", "load", "take"]
@@ -228,7 +229,7 @@ class _Conversion:
                 self.name(binding, head[:-1] if head.startswith("-") else option)
                 return f'{head}"{binding.reference}{escaped(tail)}"'
         flag, equals, value = text.partition("=") if text.startswith("-") else (option, "", text)
-        if is_secret(flag, value):
+        if is_secret_option(flag, value):
             variable = input_name(flag).upper()
             self.decide(
                 ("command",),
@@ -414,7 +415,7 @@ class _Conversion:
     def variable(self, name: str, value: str, where: str) -> None:
         if name == "EXAMPLE_ENV_VAR":
             return
-        if is_secret(name, value):
+        if is_secret_option(name, value):
             text = f"the value of {name} looks like a secret and was not copied: let the code read it from a key vault"
             self.decide(("command",), where, text)
             return

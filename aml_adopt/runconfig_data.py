@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from aml_adopt import Refusal
-from aml_adopt.runconfig_text import CREDENTIAL
+from aml_adopt.private import VALUES
 from aml_adopt.runconfig_v1 import Keys, Runconfig
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -138,7 +138,7 @@ class Data:
                 f"{what}: find its name with `az ml data list` and write azureml:NAME:VERSION, "
                 f"or register the data as {self.asset}"
             )
-        if CREDENTIAL.search(str(binding.entry["path"])):
+        if VALUES.search(str(binding.entry["path"])):
             address = binding.entry["path"] = str(binding.entry["path"]).partition("?")[0]
             binding.source = address
             binding.decisions.append("the address held a credential, which was not copied: let a datastore hold it")

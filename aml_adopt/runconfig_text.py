@@ -1,4 +1,4 @@
-"""Texts of job files: arguments for a shell, YAML with comments, and what should not be copied."""
+"""Texts of job files: arguments for a shell, and YAML with comments."""
 
 import io
 import re
@@ -11,7 +11,6 @@ from aml_adopt.runconfig_v1 import Keys
 
 NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
 PLAIN = re.compile(r"[\w@+:./=-]+", re.ASCII)
-CREDENTIAL = re.compile(r"(AccountKey|SharedAccessKey|SharedAccessSignature)=|[?&]sig=|-----BEGIN ", re.IGNORECASE)
 
 
 def write(job: dict[str, Any], comments: dict[Keys, str]) -> str:
@@ -78,15 +77,3 @@ def escaped(text: str) -> str:
     """`text` for within double quotes. A backslash needs protection only where bash would see an escape."""
     text = re.sub(r'\\(?=[\\$`"\n]|$)|["`$]', lambda match: "\\" + match[0], text)
     return text.replace("\\${{", '\\$""{{')  # would be taken for a reference to an input
-
-
-def is_secret(name: str, value: str) -> bool:
-    """Whether the value of this option or variable should not be copied."""
-    if not value or value.startswith("$") or re.fullmatch(r"[\d.]+|true|false|none", value.lower()):
-        return False
-    last = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)[-1:]
-    word = last[0].lower() if last else ""
-    if word in ("password", "passwd", "pwd", "secret"):
-        return True
-    random = re.fullmatch(r"[\w+/=.~-]{16,}", value) is not None and re.search(r"\d", value) is not None
-    return word in ("key", "token", "sas", "apikey", "credential") and random or bool(CREDENTIAL.search(value))

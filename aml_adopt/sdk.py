@@ -6,10 +6,10 @@ signature is added to the code.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import libcst as cst
 from libcst.metadata import ImportAssignment
@@ -20,6 +20,7 @@ from aml_adopt.private import hide
 from aml_adopt.stand_ins import stand_ins
 from aml_adopt.syntax import (
     GONE,
+    TIGHT,
     Sweep,
     Tree,
     add_import,
@@ -29,9 +30,11 @@ from aml_adopt.syntax import (
     has_import,
     imports_end,
     insert,
+    keyword,
     lines_of,
     literal,
     names_in,
+    nodes_in,
     quoted,
     space,
     without,
@@ -43,6 +46,8 @@ NOTHING = cst.Name("__none__")  # what v1 had and v2 has not, as a value
 IN_A_JOB = '"MLFLOW_EXPERIMENT_ID" in os.environ'
 OUTSIDE = '"MLFLOW_EXPERIMENT_ID" not in os.environ'
 
+# Of v1's logging, what Azure Machine Learning's studio drew by itself.
+DICTIONARIES = ("log_confusion_matrix", "log_accuracy_table", "log_residuals", "log_predictions")
 # v1's signatures, from azureml/core/run.py of azureml-core 1.61.0.post4.
 SIGNATURES = {
     "log": ("name", "value", "description", "step"),
@@ -50,8 +55,7 @@ SIGNATURES = {
     "log_row": ("name", "description"),
     "log_table": ("name", "value", "description"),
     "log_image": ("name", "path", "plot", "description"),
-    **{f"log_{what}": ("name", "value", "description") for what in ("confusion_matrix", "accuracy_table")},
-    **{f"log_{what}": ("name", "value", "description") for what in ("residuals", "predictions")},
+    **dict.fromkeys(DICTIONARIES, ("name", "value", "description")),
     "upload_file": ("name", "path_or_stream", "datastore_name"),
     "upload_files": ("names", "paths", "return_artifacts", "timeout_seconds", "datastore_name"),
     "upload_folder": ("name", "path", "datastore_name"),
@@ -61,6 +65,13 @@ SIGNATURES = {
     "fail": ("error_details", "error_code"),
     "child_run": ("name", "run_id", "outputs"),
     "get_secret": ("name",),
+}
+# What takes no more than another function with other names for its parameters.
+RENAMED = {
+    **dict.fromkeys(("log_list", "log_table"), ("log_value", {"name": "name", "value": "value"})),
+    "upload_files": ("log_file", {"names": "name", "paths": "path_or_stream"}),
+    "set_tags": ("mlflow.set_tags", {"tags": "tags"}),
+    "add_properties": ("mlflow.set_tags", {"properties": "tags"}),
 }
 # Attributes of a run, in MLflow's terms; RUN stands for the run.
 ATTRIBUTES = {
@@ -138,16 +149,46 @@ def rewrite(text: str, file: str, is_entry: bool, locate: Callable[[str], Path |
 
     `locate` finds the file or folder that a path in the code means.
     """
-    body = text.removeprefix("\ufeff")
     try:
-        tree = Tree(body)
-    except cst.ParserSyntaxError:
+        tree = Tree(text)
+    except (SyntaxError, ValueError, cst.ParserSyntaxError):
         return Rewritten(text, [], [])
     work = _Rewrite(tree, file, is_entry, locate or (lambda _: None))
     module = work.run()
     if module.code == tree.module.code:
         return Rewritten(text, work.notes, [])
-    return Rewritten(text[: len(text) - len(body)] + module.code, work.notes, work.inputs, work.model)
+    return Rewritten(tree.text_of(module), work.notes, work.inputs, work.model)
+
+
+class _Call(NamedTuple):
+    """A call of a method of v1's run."""
+
+    original: cst.Call
+    updated: cst.Call  # with what has changed within it
+    bound: dict[str, cst.Arg] | None  # the original's arguments by v1's names; None when * or ** hides them
+
+    def has(self, *names: str) -> bool:
+        return self.bound is not None and {*names} <= self.bound.keys()
+
+    def new(self, name: str) -> cst.BaseExpression:
+        """What an argument is now."""
+        assert self.bound is not None
+        return self.updated.args[next(at for at, old in enumerate(self.original.args) if old is self.bound[name])].value
+
+    def args(self, keep: dict[str, str]) -> list[cst.Arg]:
+        """The arguments in their own layout: those not in `keep` dropped, keywords renamed, gaps filled by keywords."""
+        assert self.bound is not None
+        names = {id(arg): name for name, arg in self.bound.items()}
+        args: list[cst.Arg] = []
+        dropped: list[cst.Arg] = []
+        for old, arg in zip(self.original.args, self.updated.args, strict=True):
+            name = keep.get(names[id(old)])
+            if name is None:
+                dropped.append(arg)
+            elif arg.keyword or dropped:
+                arg = arg.with_changes(keyword=cst.Name(name), equal=arg.equal if arg.keyword else TIGHT)
+            args.append(arg)
+        return without(args, dropped)
 
 
 class _Rewrite(cst.CSTTransformer):
@@ -174,6 +215,8 @@ class _Rewrite(cst.CSTTransformer):
 
     def run(self) -> cst.Module:
         module = self.tree.module.visit(self).visit(Sweep())
+        if "azureml" not in module.code and module.code == self.tree.module.code:
+            return self.tree.module  # as most modules are; what follows is slow
         while (smaller := _without_unused(module, self.keep_run)).code != module.code:
             module = smaller
         module = module.visit(_Settle())
@@ -276,7 +319,7 @@ class _Rewrite(cst.CSTTransformer):
             if arg.keyword and arg.keyword.value in names:
                 return arg.value
         plain = [arg.value for arg in call.args if not arg.keyword and not arg.star]
-        plain = [value for value in plain if not (found := self.v1.of(value)) or found.kind not in ("workspace",)]
+        plain = [value for value in plain if not (found := self.v1.of(value)) or found.kind != "workspace"]
         return plain[0] if plain else None
 
     def _local_path(self, node: cst.CSTNode) -> cst.Arg | None:
@@ -307,8 +350,7 @@ class _Rewrite(cst.CSTTransformer):
             entry = DataInput(name, kind, path, flag)  # type: ignore[arg-type]
             if name not in {known.name for known in self.inputs}:
                 self.inputs.append(entry)
-                shown = " ".join(self.tree.code(node).split())
-                self._note("changed", node, f"{shown} -> the option {flag}")
+                self._note("changed", node, f"{self.tree.short(node)} -> the option {flag}")
                 self._note("decide", node, input_advice(entry))
 
     def _asset(self, node: cst.CSTNode) -> str | None:
@@ -319,15 +361,10 @@ class _Rewrite(cst.CSTTransformer):
         if name == "Dataset.get_by_name":
             text = self._argument(node, "name")
             dataset = self.tree.constant(text) if text else None
-            version = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "version"), None)
-            number = version.value if isinstance(version, cst.Integer) else None
-            return (
-                f"azureml:{dataset}:{number}"
-                if dataset and number
-                else f"azureml:{dataset}@latest"
-                if dataset
-                else None
-            )
+            version = self._version((arguments(node, ("workspace", "name", "version")) or {}).get("version"))
+            if not dataset or not version:
+                return None
+            return f"azureml:{dataset}@latest" if version == "latest" else f"azureml:{dataset}:{version}"
         found = arguments(node, ("path",)) if ".from_" in name else None
         path = found["path"].value if found and "path" in found else None
         if isinstance(path, cst.List) and len(path.elements) == 1:
@@ -337,6 +374,14 @@ class _Rewrite(cst.CSTTransformer):
             if place and (datastore := self._datastore(store)):
                 return f"azureml://datastores/{datastore}/paths/{place.lstrip('/')}"
         return None
+
+    def _version(self, given: cst.Arg | None) -> str | None:
+        """The version of a dataset that a call asks for, where the code says it."""
+        if given is None:
+            return "latest"
+        value, key = given.value, self.tree.key(given.value) if isinstance(given.value, cst.Name) else None
+        [only] = self.tree.bindings.get(key, []) if key and len(self.tree.bindings.get(key, [])) == 1 else [value]
+        return only.value if isinstance(only, cst.Integer) else self.tree.constant(value)
 
     def _datastore(self, node: cst.BaseExpression) -> str | None:
         if isinstance(node, cst.Name) and (key := self.tree.key(node)):
@@ -383,7 +428,7 @@ class _Rewrite(cst.CSTTransformer):
 
     def _compares_offline(self, node: cst.Comparison) -> str:
         offline = "OfflineRun" in self.tree.code(node) and any(
-            (value := self.v1.of(inner)) and value.kind in RUNS for inner in _inside(node)
+            (value := self.v1.of(inner)) and value.kind in RUNS for inner in nodes_in(node)
         )
         if not offline or len(node.comparisons) != 1:
             return ""
@@ -427,6 +472,9 @@ class _Rewrite(cst.CSTTransformer):
             if name == "input_datasets" and not isinstance(self.tree.parents[original], cst.Subscript):
                 self._blocked_inputs(original)
             return NOTHING
+        test = self.tree.around(original, cst.Comparison, cst.Call)
+        if test and self._offline_test(test):
+            return updated  # another test takes the place of all of it
         if name in ATTRIBUTES:
             code = ATTRIBUTES[name]
             self._note("changed", original, f"run.{name} -> {code.replace('RUN', 'run')}")
@@ -450,7 +498,7 @@ class _Rewrite(cst.CSTTransformer):
         if statement and (shows or call is original):
             self.shown_only.add(statement)
             return updated
-        code = " ".join(self.tree.code(original).split())
+        code = self.tree.short(original)
         self._note(
             "blocked",
             original,
@@ -473,7 +521,7 @@ class _Rewrite(cst.CSTTransformer):
         if self.tree.around(original, cst.Annotation):
             return expression("mlflow.ActiveRun" if name == "Run" else "object")
         handler = self.tree.around(original, cst.ExceptHandler)
-        if handler and handler.type and original in {handler.type, *_inside(handler.type)}:
+        if handler and handler.type and original in {handler.type, *nodes_in(handler.type)}:
             self._note("changed", original, f"{name} -> mlflow.MlflowException")
             return expression("mlflow.MlflowException")
         none = isinstance(parent, cst.Comparison) and "None" in self.tree.code(parent)
@@ -540,9 +588,8 @@ class _Rewrite(cst.CSTTransformer):
         static = self.v1.static(node.func)
         plain = [arg for arg in node.args if not arg.keyword and not arg.star]
         place = 2 if static else 0
-        given = next((arg.value for arg in node.args if arg.keyword and arg.keyword.value == "model_name"), None)
-        given = given or (plain[place].value if len(plain) > place else None)
-        name = model_name(self.tree.constant(given) or "") if given else ""
+        given = keyword(node, "model_name") or (plain[place] if len(plain) > place else None)
+        name = model_name(self.tree.constant(given.value) or "") if given else ""
         self.model = self.model or name or None
         option = f" -n {name}" if name else ""
         self._note("changed", node, f"registering is taken out: aml register-model{option} does it after the run")
@@ -579,7 +626,7 @@ class _Rewrite(cst.CSTTransformer):
             lines = ", lines=True" if base.reader == "read_json" else ""
             self._note("changed", original, f"to_pandas_dataframe() -> {reader}")
             return expression(f"{reader}(DATA{lines})", DATA=updated.func.value)
-        code = " ".join(self.tree.code(original).split())
+        code = self.tree.short(original)
         hint = (
             "pandas' own methods do it" if name not in ("download", "mount", "to_path") else "it is the folder already"
         )
@@ -641,17 +688,20 @@ class _Rewrite(cst.CSTTransformer):
         if name in METHODS:
             self._note("changed", original, f"run.{name}() -> {METHODS[name].replace('RUN', 'run')}")
             return expression(METHODS[name], RUN=_base(updated.func.value))
-        if name in ("register_model",):
+        if name == "register_model":
             return self._registers(original)
         if name == "get_secret":
             return self._secret(original)
-        handler: Callable[..., cst.BaseExpression | None] | None = getattr(self, f"_{name}", None)
-        if name.startswith("log_") and name not in ("log_row", "log_image") and name in SIGNATURES:
-            handler = self._log_list if name in ("log_list", "log_table") else self._log_dict
-        if name not in SIGNATURES or handler is None:
+        if name not in SIGNATURES:
             return self._lost(original, updated)
-        bound = arguments(original, SIGNATURES[name])
-        new = handler(original, updated, bound)
+        call = _Call(original, updated, arguments(original, SIGNATURES[name]))
+        if name in RENAMED:
+            new = self._renamed(call, *RENAMED[name])
+        elif name in DICTIONARIES:
+            new = self._log_dict(call)
+        else:
+            handler: Callable[[_Call], cst.BaseExpression | None] = getattr(self, f"_{name}")
+            new = handler(call)
         if new is None:
             self._note("blocked", original, f"run.{name} with * or **: write its arguments out")
             return updated
@@ -663,171 +713,108 @@ class _Rewrite(cst.CSTTransformer):
     def _gone(self, node: cst.CSTNode) -> cst.BaseExpression:
         return GONE if isinstance(self.tree.parents[node], cst.Expr) else cst.Name("None")
 
-    def _args(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg], keep: dict[str, str]
-    ) -> list[cst.Arg]:
-        """The arguments in their own layout: those not in `keep` dropped, keywords renamed, gaps filled by keywords."""
-        new = {id(old): arg for old, arg in zip(original.args, updated.args, strict=True)}
-        dropped = [new[id(arg)] for name, arg in bound.items() if name not in keep]
-        args, gap = [], False
-        names = {id(new[id(arg)]): name for name, arg in bound.items()}
-        equal = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-        for arg in updated.args:
-            name = names[id(arg)]
-            if any(arg is other for other in dropped):
-                gap = True
-                args.append(arg)
-            elif arg.keyword or gap:
-                args.append(arg.with_changes(keyword=cst.Name(keep[name]), equal=arg.equal if arg.keyword else equal))
-            else:
-                args.append(arg)
-        return without(args, dropped)
+    def _renamed(self, call: "_Call", function: str, names: dict[str, str]) -> cst.BaseExpression | None:
+        """A call of another function that takes these arguments, by these names; None where they are hidden."""
+        function = {"log_value": self.log_value, "log_file": self.log_file}.get(function, function)
+        if call.bound is None and all(old == new for old, new in names.items()):
+            return call.updated.with_changes(func=expression(function))
+        if not call.has(*(name for name in names if name != "step")):
+            return None
+        return call.updated.with_changes(func=expression(function), args=call.args(names))
 
-    def _call(self, function: str, args: Sequence[cst.Arg], updated: cst.Call) -> cst.Call:
-        return updated.with_changes(func=expression(function), args=args)
+    def _log(self, call: "_Call") -> cst.BaseExpression | None:
+        if call.bound and call.has("name", "value"):
+            name, value = self.tree.constant(call.bound["name"].value), call.bound["value"].value
+            usual = name is not None and re.fullmatch(r"[\w -][\w. -]*(/[\w -][\w. -]*)*", name)
+            if usual and is_number(self.tree, value):
+                return self._renamed(call, "mlflow.log_metric", {"name": "key", "value": "value", "step": "step"})
+            if usual and is_text(self.tree, value):
+                return self._renamed(call, "mlflow.set_tag", {"name": "key", "value": "value"})
+        return self._renamed(call, "log_value", {"name": "name", "value": "value", "step": "step"})
 
-    def _log(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
-        if bound is None or not {"name", "value"} <= bound.keys():
-            return self._call(self.log_value, updated.args, updated)
-        name, value = self.tree.constant(bound["name"].value), bound["value"].value
-        usual = name is not None and re.fullmatch(r"[\w -][\w. -]*(/[\w -][\w. -]*)*", name)
-        if usual and is_number(self.tree, value):
-            keep = {"name": "key", "value": "value", "step": "step"}
-            return self._call("mlflow.log_metric", self._args(original, updated, bound, keep), updated)
-        if usual and is_text(self.tree, value):
-            keep = {"name": "key", "value": "value"}
-            return self._call("mlflow.set_tag", self._args(original, updated, bound, keep), updated)
-        keep = {"name": "name", "value": "value", "step": "step"}
-        return self._call(self.log_value, self._args(original, updated, bound, keep), updated)
-
-    def _log_list(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
-        if bound is None:
-            return self._call(self.log_value, updated.args, updated)
-        return self._call(
-            self.log_value, self._args(original, updated, bound, {"name": "name", "value": "value"}), updated
-        )
-
-    def _log_row(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression | None:
+    def _log_row(self, call: "_Call") -> cst.BaseExpression | None:
         """Columns become a mapping: dict(x=1), in the layout that the arguments had."""
         args = [
             arg
-            for old, arg in zip(original.args, updated.args, strict=True)
+            for old, arg in zip(call.original.args, call.updated.args, strict=True)
             if getattr(old.keyword, "value", "") not in ("name", "description")
         ]
-        named = [arg for arg in updated.args if arg.keyword and arg.keyword.value == "name"]
         plain = [arg for arg in args if not arg.keyword and arg.star != "**"]
-        if any(arg.star for arg in plain) or not (named or plain):
+        first = keyword(call.updated, "name") or next(iter(plain), None)
+        if any(arg.star for arg in plain) or first is None:
             return None
-        columns = without(
-            updated.args, [arg for arg in updated.args if not any(arg is kept for kept in args) or arg in plain]
-        )
-        name = (named or plain)[0].value
-        row = cst.Call(cst.Name("dict"), columns)
-        return updated.with_changes(
+        dropped = [arg for arg in call.updated.args if not any(arg is kept for kept in args) or arg in plain]
+        row = cst.Call(cst.Name("dict"), without(call.updated.args, dropped))
+        return call.updated.with_changes(
             func=cst.Name(self.log_value),
-            args=[cst.Arg(name), cst.Arg(row)],
+            args=[cst.Arg(first.value), cst.Arg(row)],
             whitespace_before_args=cst.SimpleWhitespace(""),
         )
 
-    def _log_dict(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None or not {"name", "value"} <= bound.keys():
+    def _log_dict(self, call: "_Call") -> cst.BaseExpression | None:
+        if not call.has("name", "value"):
             return None
-        return expression("mlflow.log_dict(VALUE, FILE)", VALUE=self._new(original, updated, bound["value"]),
-                          FILE=self._file(original, updated, bound["name"], ".json"))  # fmt: skip
+        return expression("mlflow.log_dict(VALUE, FILE)", VALUE=call.new("value"), FILE=self._file(call, ".json"))
 
-    def _new(self, original: cst.Call, updated: cst.Call, arg: cst.Arg) -> cst.BaseExpression:
-        return updated.args[next(at for at, old in enumerate(original.args) if old is arg)].value
-
-    def _file(self, original: cst.Call, updated: cst.Call, arg: cst.Arg, ending: str) -> cst.BaseExpression:
+    def _file(self, call: "_Call", ending: str) -> cst.BaseExpression:
         """The name of an artifact's file."""
-        text = self.tree.constant(arg.value)
+        assert call.bound is not None
+        given = call.bound["name"].value
+        text = self.tree.constant(given)
         if text is not None:
-            return quoted(re.sub(r"[^\w./ -]", "_", text) + ending, arg.value)
-        return expression(f'f"{{NAME}}{ending}"', NAME=self._new(original, updated, arg))
+            return quoted(re.sub(r"[^\w./ -]", "_", text) + ending, given)
+        plain = isinstance(given, cst.Name | cst.Attribute)  # within an f-string, others may end it
+        return expression(f'f"{{NAME}}{ending}"' if plain else f'str(NAME) + "{ending}"', NAME=call.new("name"))
 
-    def _log_image(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None or "name" not in bound:
+    def _log_image(self, call: "_Call") -> cst.BaseExpression | None:
+        if not call.bound or not call.has("name"):
             return None
-        path, plot = (bound.get(name) for name in ("path", "plot"))
+        path, plot = (call.bound.get(name) for name in ("path", "plot"))
         if path and self.tree.code(path.value) != "None":
-            return expression("mlflow.log_artifact(PATH)", PATH=self._new(original, updated, path))
+            return expression("mlflow.log_artifact(PATH)", PATH=call.new("path"))
         if plot is None:
             return None
         is_module = self.tree.qualified(plot.value) in ("matplotlib.pyplot", "pylab", "matplotlib.pylab")
         figure = "PLOT.gcf()" if is_module else "PLOT"
-        return expression(f"mlflow.log_figure({figure}, FILE)", PLOT=self._new(original, updated, plot),
-                          FILE=self._file(original, updated, bound["name"], ".png"))  # fmt: skip
+        return expression(f"mlflow.log_figure({figure}, FILE)", PLOT=call.new("plot"), FILE=self._file(call, ".png"))
 
-    def _upload_file(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None or not {"name", "path_or_stream"} <= bound.keys():
+    def _upload_file(self, call: "_Call") -> cst.BaseExpression | None:
+        if not call.bound or not call.has("name", "path_or_stream"):
             return None
-        name, path = (self.tree.constant(bound[part].value) for part in ("name", "path_or_stream"))
+        name, path = (self.tree.constant(call.bound[part].value) for part in ("name", "path_or_stream"))
         if name is not None and path is not None and re.split(r"[\\/]", name)[-1] == re.split(r"[\\/]", path)[-1]:
             folder = name.replace("\\", "/").strip("/").rpartition("/")[0].removeprefix("./")
             place = f", {quoted(folder).value}" if folder and folder != "." else ""
-            return expression(
-                f"mlflow.log_artifact(PATH{place})", PATH=self._new(original, updated, bound["path_or_stream"])
-            )
-        keep = {"name": "name", "path_or_stream": "path_or_stream"}
-        return self._call(self.log_file, self._args(original, updated, bound, keep), updated)
+            return expression(f"mlflow.log_artifact(PATH{place})", PATH=call.new("path_or_stream"))
+        return self._renamed(call, "log_file", {"name": "name", "path_or_stream": "path_or_stream"})
 
-    def _upload_files(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None or not {"names", "paths"} <= bound.keys():
+    def _upload_folder(self, call: "_Call") -> cst.BaseExpression | None:
+        if not call.has("name", "path"):
             return None
-        keep = {"names": "name", "paths": "path_or_stream"}
-        return self._call(self.log_file, self._args(original, updated, bound, keep), updated)
+        return expression("mlflow.log_artifacts(PATH, NAME)", PATH=call.new("path"), NAME=call.new("name"))
 
-    def _upload_folder(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None or not {"name", "path"} <= bound.keys():
-            return None
-        return expression("mlflow.log_artifacts(PATH, NAME)", PATH=self._new(original, updated, bound["path"]),
-                          NAME=self._new(original, updated, bound["name"]))  # fmt: skip
+    def _tag(self, call: "_Call") -> cst.BaseExpression:
+        args = list(call.updated.args)
+        if call.bound is not None and "value" not in call.bound:
+            args.append(cst.Arg(quoted(""), keyword=cst.Name("value"), equal=TIGHT))
+        return call.updated.with_changes(func=expression("mlflow.set_tag"), args=args)
 
-    def _tag(self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None) -> cst.BaseExpression:
-        args = list(updated.args)
-        if bound is not None and "value" not in bound:
-            args.append(cst.Arg(quoted(""), keyword=cst.Name("value"), equal=_EQUAL))
-        return self._call("mlflow.set_tag", args, updated)
-
-    def _set_tags(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
-        return self._call("mlflow.set_tags", updated.args, updated)
-
-    def _add_properties(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None:
-            return None
-        return self._call("mlflow.set_tags", self._args(original, updated, bound, {"properties": "tags"}), updated)
-
-    def _fail(self, original: cst.Call, updated: cst.Call, bound: object) -> cst.BaseExpression:
-        self._note("decide", original, "run.fail: a job fails when its script does: raise, or sys.exit(1), after it")
+    def _fail(self, call: "_Call") -> cst.BaseExpression:
+        text = "run.fail: a job fails when its script does: raise, or sys.exit(1), after it"
+        self._note("decide", call.original, text)
         return expression('mlflow.end_run("FAILED")')
 
-    def _child_run(
-        self, original: cst.Call, updated: cst.Call, bound: dict[str, cst.Arg] | None
-    ) -> cst.BaseExpression | None:
-        if bound is None:
+    def _child_run(self, call: "_Call") -> cst.BaseExpression | None:
+        if call.bound is None:
             return None
         self.keep_run = True
-        if not isinstance(self.tree.parents[original], cst.WithItem):
+        if not isinstance(self.tree.parents[call.original], cst.WithItem):
             what = "until the child run's complete(), what the parent run logs goes to the child"
-            self._note(
-                "decide", original, f"{what}: put `with mlflow.start_run(nested=True):` around what is the child's"
-            )
-        name = bound.get("name")
-        named = "run_name=NAME, " if name else ""
-        parts = {"NAME": self._new(original, updated, name)} if name else {}
-        return expression(f"mlflow.start_run({named}nested=True)", **parts)
+            mend = "put `with mlflow.start_run(nested=True):` around what is the child's"
+            self._note("decide", call.original, f"{what}: {mend}")
+        if not call.has("name"):
+            return expression("mlflow.start_run(nested=True)")
+        return expression("mlflow.start_run(run_name=NAME, nested=True)", NAME=call.new("name"))
 
     # Statements
 
@@ -841,18 +828,8 @@ class _Rewrite(cst.CSTTransformer):
         return updated_node.with_changes(value=GONE) if alone or only else updated_node
 
 
-_EQUAL = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))
-
-
 def _base(node: cst.BaseExpression) -> cst.BaseExpression:
     return THE_RUN if isinstance(node, cst.Name) and node.value == NOTHING.value else node
-
-
-def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
-    found: list[cst.CSTNode] = []
-    for child in node.children:
-        found += [child, *_inside(child)]
-    return found
 
 
 def _advice(name: str) -> str:
@@ -894,7 +871,7 @@ def _without_unused(module: cst.Module, keep_run: bool) -> cst.Module:
                 gone.add(node)
     for node in tree.all(cst.Expr):  # what only shows a mark
         shows = isinstance(node.value, cst.Call) and getattr(node.value.func, "value", "") == "print"
-        if shows and any(isinstance(part, cst.Name) and part.value == NOTHING.value for part in _inside(node)):
+        if shows and any(isinstance(part, cst.Name) and part.value == NOTHING.value for part in nodes_in(node)):
             gone.add(node)
 
     class Drop(cst.CSTTransformer):

@@ -1,18 +1,15 @@
 """Settings files that travel with the code: the data that they name comes along, results go below outputs/."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from aml_adopt import Note
+from aml_adopt.inputs import TRAVELS
 from aml_adopt.paths import ABSOLUTE, ADDRESS, DATA, MODELS
-from aml_adopt.static import SETTINGS, read_settings
-from aml_adopt.tree import shown
+from aml_adopt.static import KINDS, read_settings, texts
+from aml_adopt.tree import files_below, shown
 
-TRAVELS = 10 * 2**20  # bytes of data that may go with the code
 RESULTS = re.compile(r"(?i).*(out|save|log|artifact|checkpoint|model|metric|report|result|export).*")
-KINDS = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}
 
 
 def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Path, notes: list[Note]) -> str | None:
@@ -22,12 +19,12 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
     """
     model: str | None = None
     for place, path in list(files.items()):
-        if not isinstance(path, Path) or path.suffix.lower() not in SETTINGS or path.suffix.lower() not in KINDS:
+        if not isinstance(path, Path) or path.suffix.lower() not in KINDS:
             continue
         where = shown(root, path)
         content = read_settings(path, KINDS[path.suffix.lower()])
         text = path.read_text(encoding="utf-8-sig") if content is not None else ""
-        for key, value in _texts(content):
+        for key, value in texts(content):
             found = _data(value, root, project)
             if found and found not in read:
                 _let_travel(files, found, value, where, root, notes)
@@ -39,18 +36,6 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
                     notes.append(Note("changed", where, f"{value} -> {new}: a job keeps what is below outputs/"))
                     model = model or (new if MODELS.fullmatch(new) else None)
     return model
-
-
-def _texts(content: Any, above: str = "") -> Iterator[tuple[str, str]]:
-    """The texts in a settings file, each with its keys."""
-    if isinstance(content, dict):
-        for key, value in content.items():
-            yield from _texts(value, f"{above}.{key}")
-    elif isinstance(content, list):
-        for value in content:
-            yield from _texts(value, above)
-    elif isinstance(content, str):
-        yield above, content
 
 
 def _data(text: str, root: Path, project: Path) -> Path | None:
@@ -82,8 +67,10 @@ def _result(text: str) -> str | None:
 def _let_travel(
     files: dict[str, str | Path], found: Path, text: str, where: str, root: Path, notes: list[Note]
 ) -> None:
-    inner = [one for one in sorted(found.rglob("*")) if one.is_file()] if found.is_dir() else [found]
+    inner = files_below(found) if found.is_dir() else [found]
     place = PurePosixPath(text.replace("\\", "/"))
+    if not inner:
+        return
     if sum(one.stat().st_size for one in inner) > TRAVELS:
         notes.append(Note("decide", where, f"{text} is too large to travel with the code: let an option name it"))
         return

@@ -5,7 +5,7 @@ from typing import Any
 
 import libcst as cst
 
-from aml_adopt.syntax import Tree
+from aml_adopt.syntax import Tree, nodes_in
 
 
 def stand_ins(
@@ -25,7 +25,7 @@ def stand_ins(
         inside, outside = (other, [node.body]) if kind == "job" else ([node.body], other)
         if kind:
             files = [place for part in inside for place in _files(tree, part)]
-            read = [part for one in outside for part in (one, *_inside(one)) if part in datasets]
+            read = [part for one in outside for part in (one, *nodes_in(one)) if part in datasets]
             if len(files) == 1 and len({datasets[origin] for origin in read}) == 1:
                 found[files[0]] = read[0]
     return found
@@ -35,7 +35,7 @@ def _files(tree: Tree, node: cst.CSTNode) -> list[cst.CSTNode]:
     """The literals that are read by pandas as they stand."""
     return [
         call.args[0].value
-        for call in (node, *_inside(node))
+        for call in (node, *nodes_in(node))
         if isinstance(call, cst.Call) and call.args and tree.qualified(call.func).startswith("pandas.read_")
         if isinstance(call.args[0].value, cst.SimpleString)
     ]
@@ -51,10 +51,3 @@ def _after(tree: Tree, node: cst.CSTNode) -> list[cst.CSTNode]:
     """The statements that follow in the same block."""
     block: Any = tree.parents[node]
     return list(block.body[list(block.body).index(node) + 1 :])
-
-
-def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
-    found: list[cst.CSTNode] = []
-    for child in node.children:
-        found += [child, *_inside(child)]
-    return found

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,20 @@ from typing import Any
 import libcst as cst
 from libcst.metadata.scope_provider import ImportAssignment
 
-from aml_adopt.closure import UNREADABLE, read_code
+from aml_adopt.closure import read_code
 from aml_adopt.package_files import toml
-from aml_adopt.syntax import Key, Tree, literal
+from aml_adopt.syntax import UNPARSED, Key, Tree, literal
+from aml_adopt.tree import folders
 
-DEPTH = 12  # of names that lead to other names
+DEPTH = 40  # of names that lead to other names
 SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
 SETTINGS_LIMIT = 100_000  # bytes; what is larger is data
 SETTLED = ("os.path.abspath", "os.path.realpath")
 SAME = (*SETTLED, "os.path.normpath", "os.path.expanduser", "os.fspath", "builtins.str")
 PATH_TYPES = ("pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.WindowsPath")
-OPENERS = ("builtins.open", "io.open", "codecs.open")
+OPENERS = ("builtins.open", "io.open", "codecs.open", "gzip.open", "bz2.open")
 ENVIRONMENT = ("os.environ.get", "os.getenv")
+KINDS = {".json": "json", ".toml": "toml", ".yaml": "yaml", ".yml": "yaml"}  # of settings files that can be read
 LOADERS = {
     **dict.fromkeys(("json.load", "json.loads"), "json"),
     **dict.fromkeys(("yaml.safe_load", "yaml.load", "yaml.full_load"), "yaml"),
@@ -69,7 +71,7 @@ class Modules:
         if path not in self._values:
             try:
                 self._values[path] = Values(Tree(read_code(path)), path, self)
-            except (*UNREADABLE, cst.ParserSyntaxError):
+            except UNPARSED:
                 self._values[path] = None
         return self._values[path]
 
@@ -335,12 +337,8 @@ class Values:
 
     def locate(self, value: str | Path) -> Path | None:
         """The file or folder that a path means: seen from its script's folder, or a folder above it."""
-        folder = self.modules.folder
-        while folder == self.modules.root or self.modules.root in folder.parents:
-            if (path := folder / value).exists():
-                return path.resolve()
-            folder = folder.parent
-        return None
+        paths = (folder / value for folder in folders(self.modules.root, self.modules.folder))
+        return next((path.resolve() for path in paths if path.exists()), None)
 
 
 def _settled(path: Path) -> Path:
@@ -359,3 +357,17 @@ def read_settings(path: Path, kind: str) -> Any:
         return json.loads(text) if kind == "json" else toml(text) if kind == "toml" else yaml.safe_load(text)
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return None
+
+
+def texts(content: Any) -> Iterator[tuple[str, str]]:
+    """The texts in what a settings file holds, each with its keys, such as (".model.path", "model.pkl")."""
+    waiting: list[tuple[str, Any]] = [("", content)]
+    seen: set[int] = set()  # YAML's aliases may lead back, and to the same again and again
+    while waiting:
+        above, value = waiting.pop()
+        if isinstance(value, str):
+            yield above, value
+        elif isinstance(value, dict | list) and id(value) not in seen:
+            seen.add(id(value))
+            pairs = [(f"{above}.{key}", inner) for key, inner in value.items()] if isinstance(value, dict) else []
+            waiting += reversed(pairs or [(above, inner) for inner in value])

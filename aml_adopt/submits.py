@@ -15,12 +15,11 @@ import libcst as cst
 
 from aml_adopt import DataInput, Note, input_name
 from aml_adopt.cells import cells
-from aml_adopt.closure import CODE_LIMIT, UNREADABLE, read_code
+from aml_adopt.closure import CODE_LIMIT, read_code
 from aml_adopt.commands import python_commands
-from aml_adopt.private import hide
-from aml_adopt.runconfig_text import is_secret
+from aml_adopt.private import hide, is_secret_option
 from aml_adopt.static import DEPTH, Modules, Values
-from aml_adopt.syntax import Key, Tree
+from aml_adopt.syntax import UNPARSED, Key, Tree, nodes_in
 from aml_adopt.tree import by_end, shown
 
 SUBMITS = {
@@ -131,7 +130,7 @@ def read(root: Path, path: Path, files: list[str]) -> list[Submit]:
         if not re.search(r"\bazureml\b|azure\.ai\.ml", text) or not re.search(rf"\b({'|'.join(SUBMITS)})\(", text):
             return []
         return _File(root, path, files, text, starts).submits()
-    except (*UNREADABLE, cst.ParserSyntaxError):
+    except UNPARSED:
         return []
 
 
@@ -186,7 +185,7 @@ class _File:
             self.notes.append(note)
 
     def code(self, node: cst.CSTNode) -> str:
-        return " ".join(self.tree.code(node).split())
+        return self.tree.short(node)
 
     def every(self, node: cst.BaseExpression | None) -> list[cst.BaseExpression]:
         """What an expression may be: of a variable, all that is assigned to it."""
@@ -408,7 +407,7 @@ class _File:
         for word in words:
             if isinstance(word, str):
                 name, equals, value = word.partition("=") if word.startswith("-") else (flag, "", word)
-                if is_secret(name, value):
+                if is_secret_option(name, value):
                     text = f"the value of {name} looks like a secret and was not copied: let the code read it itself"
                     found.notes.append(Note("decide", found.where, text))
                     found.words = found.words[:-1] if flag and not equals else found.words
@@ -435,7 +434,7 @@ class _File:
         seen = {node}
         while waiting:
             current, depth = waiting.pop(0)
-            for part in (current, *_inside(current)):
+            for part in (current, *nodes_in(current)):
                 if isinstance(part, cst.Call):
                     yield part
                 for value in self.every(part) if isinstance(part, cst.Name) and depth else ():
@@ -692,10 +691,3 @@ def _last(node: cst.BaseExpression) -> str:
     if isinstance(node, cst.Attribute):
         return node.attr.value
     return node.value if isinstance(node, cst.Name) else ""
-
-
-def _inside(node: cst.CSTNode) -> list[cst.CSTNode]:
-    found: list[cst.CSTNode] = []
-    for child in node.children:
-        found += [child, *_inside(child)]
-    return found

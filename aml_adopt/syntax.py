@@ -1,5 +1,6 @@
 """Python source as a libcst tree that comes back byte for byte: what sdk.py and contract.py both do to one."""
 
+import ast
 import difflib
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,15 +12,25 @@ import libcst.helpers
 from libcst.metadata import MetadataWrapper, PositionProvider, QualifiedNameProvider, ScopeProvider
 from libcst.metadata.scope_provider import Scope
 
+from aml_adopt.closure import UNREADABLE, parse
+
+UNPARSED = (*UNREADABLE, cst.ParserSyntaxError)  # what reading a file and making a Tree of it may raise
+DEEPEST = 1000  # levels of nesting; some thousands more make libcst end the process
 Key = tuple[Scope, str]  # a variable
 Statements = Sequence[cst.BaseStatement | cst.BaseSmallStatement]
 
 
 class Tree:
-    """A parsed module, and what its names mean. Raises cst.ParserSyntaxError."""
+    """A parsed module, and what its names mean.
+
+    Raises SyntaxError, ValueError, cst.ParserSyntaxError (newer Python than libcst knows), and RecursionError or
+    MemoryError where it is nested too deeply; so do the functions that change a tree.
+    """
 
     def __init__(self, text: str) -> None:
-        self.wrapper = MetadataWrapper(cst.parse_module(text))
+        _refuse_deep(parse(text.removeprefix("\ufeff")))
+        self._text = text
+        self.wrapper = MetadataWrapper(cst.parse_module(text.removeprefix("\ufeff")))
         self.module = self.wrapper.module
         self.scopes = self.wrapper.resolve(ScopeProvider)
         self.parents: dict[cst.CSTNode, cst.CSTNode] = {}
@@ -31,6 +42,12 @@ class Tree:
             self.functions.setdefault(function.name.value, []).append(function)
         self.bindings: dict[Key, list[cst.BaseExpression | None]] = {}  # None: bound by something else than `=`
         self._bind()
+
+    def text_of(self, changed: cst.Module) -> str:
+        """The text of the module after changes; where there are none, to the letter what it was made of."""
+        if changed.code == self.module.code:
+            return self._text
+        return ("\ufeff" if self._text.startswith("\ufeff") else "") + changed.code
 
     @cached_property
     def positions(self) -> Mapping[cst.CSTNode, Any]:
@@ -73,6 +90,11 @@ class Tree:
 
     def code(self, node: cst.CSTNode) -> str:
         return self.module.code_for_node(node)
+
+    def short(self, node: cst.CSTNode, longest: int = 2**16) -> str:
+        """The code of a node in one line, for messages."""
+        code = " ".join(self.code(node).split())
+        return code if len(code) <= longest else f"{code[: longest - 3]}..."
 
     def up(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The nodes around this one, from the inside."""
@@ -122,8 +144,8 @@ class Tree:
         return literal(node)
 
     def parameters(self, call: cst.Call) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
-        """The parameters of functions of this module that a call fills, with their values."""
-        name = call.func.attr.value if isinstance(call.func, cst.Attribute) else getattr(call.func, "value", "")
+        """The parameters of functions of this module that a call fills, with their values, be these their defaults."""
+        name = method_of(call) or getattr(call.func, "value", "")
         functions = self.functions.get(str(name), [])
         for made in self.all(cst.ClassDef) if name in self.classes else ():
             if made.name.value == name:
@@ -136,10 +158,21 @@ class Tree:
             for position, arg in enumerate(call.args):
                 if arg.star:
                     break
-                if arg.keyword and arg.keyword.value in named:
-                    yield named[arg.keyword.value], arg.value
-                elif not arg.keyword and position < len(params):
-                    yield params[position], arg.value
+                param = named.pop(arg.keyword.value, None) if arg.keyword else None
+                if not arg.keyword and position < len(params):
+                    param = named.pop(params[position].name.value, None)
+                if param:
+                    yield param, arg.value
+            else:
+                yield from ((param, param.default) for param in named.values() if param.default)
+
+
+def _refuse_deep(tree: ast.Module) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+    if level:
+        raise RecursionError
 
 
 def _pairs(
@@ -159,6 +192,24 @@ def literal(node: cst.CSTNode | None) -> str | None:
         value = node.evaluated_value
         return value if isinstance(value, str) else None
     return None
+
+
+def method_of(call: cst.Call) -> str:
+    """The last name of what is called by a dotted one, such as read_csv of pandas.read_csv(...), or ""."""
+    return call.func.attr.value if isinstance(call.func, cst.Attribute) else ""
+
+
+def keyword(call: cst.Call, *names: str) -> cst.Arg | None:
+    """The argument that a call gives by one of these names."""
+    return next((arg for arg in call.args if arg.keyword and arg.keyword.value in names), None)
+
+
+def nodes_in(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
+    """The nodes in this one, in the order of the source."""
+    waiting = [*reversed(node.children)]
+    while waiting:
+        yield (found := waiting.pop())
+        waiting += reversed(found.children)
 
 
 def quoted(text: str, like: cst.CSTNode | None = None) -> cst.SimpleString:
@@ -200,6 +251,7 @@ def without(args: Sequence[cst.Arg], dropped: Iterable[cst.Arg]) -> list[cst.Arg
     return kept
 
 
+TIGHT = cst.AssignEqual(cst.SimpleWhitespace(""), cst.SimpleWhitespace(""))  # of a keyword argument
 GONE = cst.Name("__gone__")  # as an expression statement: take this line out
 
 
@@ -357,16 +409,8 @@ def space(module: cst.Module, position: int) -> cst.Module:
     """The module with the statement at this position after empty lines."""
     if position >= len(module.body):
         return module
-    statement = module.body[position]
-    lines = list(getattr(statement, "leading_lines", ()))
-    if lines and lines[0].comment is None:
-        return module
-    body = [
-        *module.body[:position],
-        statement.with_changes(leading_lines=[cst.EmptyLine(indent=False), *lines]),
-        *module.body[position + 1 :],
-    ]
-    return module.with_changes(body=body)
+    lines = getattr(module.body[position], "leading_lines", ())
+    return module if lines and lines[0].comment is None else _lead(module, position)
 
 
 def names_in(module: cst.Module) -> set[str]:
@@ -389,7 +433,7 @@ def free(module: cst.Module, *wanted: str) -> str:
 
 def lines_of(original: str, changed: str) -> Callable[[int], int]:
     """A function from a line of `changed` to the line of `original` that it was."""
-    before, after = original.splitlines(), changed.splitlines()
+    before, after = original.split("\n"), changed.split("\n")  # at a form feed no line of Python ends
     lines = [1]
     for _, start, end, new_start, new_end in difflib.SequenceMatcher(None, before, after, False).get_opcodes():
         lines += [min(start + step, max(end - 1, start)) + 1 for step in range(new_end - new_start)]

@@ -101,6 +101,12 @@ def _counts(root: Path, name: str, notes: list[Note]) -> bool:
     return True
 
 
+def files_below(folder: Path) -> list[Path]:
+    """The files that come along with a folder of data: neither links, which may lead anywhere, nor hidden ones."""
+    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
 def text_of(path: Path, limit: int = 1_000_000) -> str:
     """The text of a small file; "" for another one."""
     try:

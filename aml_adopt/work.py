@@ -10,6 +10,7 @@ from aml_adopt.paths import ABSOLUTE, Paths, Root
 from aml_adopt.private import hide
 from aml_adopt.static import Modules, Values
 from aml_adopt.syntax import Tree, expression, lines_of
+from aml_adopt.tree import folders
 
 
 class Work:
@@ -52,8 +53,7 @@ class Work:
         self.new[node] = new
 
     def short(self, node: cst.CSTNode) -> str:
-        code = " ".join(self.tree.code(node).split())
-        return code if len(code) <= 60 else f"{code[:57]}..."
+        return self.tree.short(node, 60)
 
     def make(self, path: str) -> None:
         self.folders.append(path.rpartition("/")[0] or "outputs")
@@ -63,13 +63,11 @@ class Work:
         if ABSOLUTE.match(text):
             path = Path(text).expanduser()
             return path if path.is_absolute() and path.exists() else None
-        folder = self.folder
-        while folder == self.root or self.root in folder.parents:
+        for folder in folders(self.root, self.folder):
             try:
                 path = (folder / text.replace("\\", "/")).resolve()
                 if path.exists() and path != self.root and (path == folder or path not in self.folder.parents):
                     return path
             except (OSError, ValueError):
                 return None
-            folder = folder.parent
         return None

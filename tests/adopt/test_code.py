@@ -4,16 +4,21 @@ import json
 from pathlib import Path
 
 import nbformat
+import pytest
 
 from aml_adopt import code, source
 
 FIT = "from sklearn.svm import SVC\nm = SVC().fit(x, y)\n"
 
 
-def converted(root: Path, name: str, text: str, versions: dict[str, str] | None = None) -> code.Code:
+def written(root: Path, name: str, text: str) -> Path:
     (root / name).parent.mkdir(parents=True, exist_ok=True)
     (root / name).write_text(text, encoding="utf-8")
-    return code.convert(source.read(root, name), versions)
+    return root
+
+
+def converted(root: Path, name: str, text: str, versions: dict[str, str] | None = None) -> code.Code:
+    return code.convert(source.read(written(root, name, text), name), versions)
 
 
 def notebook(*cells: str) -> str:
@@ -55,3 +60,65 @@ def test_later_packages_change_the_code(tmp_path: Path) -> None:
     new = done.files["train.py"]
     assert isinstance(new, str) and "sparse_output=False" in new
     assert "train.py:2" in [note.where for note in done.notes if "sparse_output" in note.text]
+
+
+@pytest.mark.parametrize("place", ["train.py", "helper.py", "train.ipynb"])
+@pytest.mark.parametrize("length", [400, 2000, 20_000])
+def test_what_is_nested_too_deeply_is_blocked(tmp_path: Path, place: str, length: int) -> None:
+    text = "x = y = 1\nimport helper\nz = " + " + ".join(["x"] * length) + "\n" + FIT
+    if place == "helper.py":
+        (tmp_path / place).write_text(text.replace("import helper", ""), encoding="utf-8")
+        text = "import helper\nx = y = 1\n" + FIT
+    entry = "train.ipynb" if place.endswith("ipynb") else "train.py"
+    found = source.read(written(tmp_path, entry, notebook(text) if entry.endswith("ipynb") else text), entry)
+    done = code.convert(found)
+    told = {note.where for note in [*found.notes, *done.notes] if note.kind == "blocked" and "too deeply" in note.text}
+    assert told and all(where.startswith(place) for where in told)
+
+
+def test_a_long_chain_elsewhere_is_no_matter(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text("x = 1\ny = " + " + ".join(["x"] * 1500), encoding="utf-8")
+    assert converted(tmp_path, "train.py", "x = y = 1\n" + FIT).entry == "train.py"
+
+
+def test_code_in_no_encoding_that_it_says_is_blocked(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_bytes(b"x = '\xe9'\n" + FIT.encode())
+    found = source.read(tmp_path, None)
+    assert [note.kind for note in found.notes if note.where == "train.py"] == ["blocked"]
+    assert code.convert(found).files == {"train.py": ""}
+
+
+def test_modules_that_call_one_another(tmp_path: Path) -> None:
+    text = "import {other}\nimport pandas as pd\ndef load(path):\n    return pd.read_csv(path)\ndef again(p):\n"
+    text += "    return {other}.load(p)\n"
+    for name, other in (("a", "b"), ("b", "a")):
+        (tmp_path / f"{name}.py").write_text(text.format(other=other), encoding="utf-8")
+    (tmp_path / "x.csv").write_text("a\n1\n", encoding="utf-8")
+    done = converted(tmp_path, "train.py", "import a\nx = y = a.again('x.csv')\n" + FIT)
+    assert [one.path for one in done.inputs] == [tmp_path / "x.csv"]
+
+
+def test_a_table_of_tags_may_be_null(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": FIT, "metadata": {"tags": None}, "outputs": [], "execution_count": None}
+    text = json.dumps({"cells": [cell], "nbformat": 4, "nbformat_minor": 2, "metadata": {}})
+    assert "SVC" in str(converted(tmp_path, "train.ipynb", text).files["train.py"])
+
+
+@pytest.mark.parametrize(
+    "head", ["# -*- coding: latin-1 -*-\n", "#!/usr/bin/env python\n# vim: set fileencoding=cp1252 :\n"]
+)
+def test_code_is_written_in_the_encoding_that_it_says(tmp_path: Path, head: str) -> None:
+    (tmp_path / "train.py").write_bytes((head + "x = y = 'é'\n" + FIT).encode("latin-1"))
+    text = code.convert(source.read(tmp_path, None)).files["train.py"]
+    assert isinstance(text, str)
+    names: dict[str, str] = {}
+    exec(compile(text.partition("from sklearn")[0].encode(), "train.py", "exec"), names)
+    assert names["x"] == "é"
+
+
+@pytest.mark.parametrize(
+    "head", ["# coding: utf-8\n", "# coding=utf8\n", "# a comment on encoding\n", "", "\n\n# coding: x\n"]
+)
+def test_code_in_utf_8_comes_back_as_it_was(tmp_path: Path, head: str) -> None:
+    text = head + "x = y = 'é'\n" + FIT
+    assert converted(tmp_path, "train.py", text).files["train.py"] == text

@@ -408,6 +408,35 @@ def test_hide_lets_no_secret_through(name: str, value: str) -> None:
     assert hide(f"x is {value[:5]}") == f"x is {value[:5]}"
 
 
+# One name for what is read and what is written
+
+
+def test_what_is_read_and_written_over_is_blocked(source: Path) -> None:
+    (source / "code" / "d.csv").write_text("a\n1\n", encoding="utf-8")
+    head = "import pandas as pd\n"
+    done = checked(source, head + "PATH = 'd.csv'\nt = pd.read_csv(PATH)\nt.to_csv(PATH)\n")
+    assert kinds(done, "blocked") == ["code/train.py:4"]
+    assert "outputs" not in done.text
+    done = checked(source, head + "PATH = 'd.csv'\npd.DataFrame().to_csv(PATH)\nt = pd.read_csv(PATH)\n")
+    assert "PATH = 'outputs/d.csv'" in done.text and not kinds(done, "blocked")
+
+
+@pytest.mark.parametrize("name", ["'kept.csv'", "KEPT"])
+def test_what_an_earlier_run_kept_is_a_result(source: Path, name: str) -> None:
+    text = (
+        f"import os\nimport pandas as pd\nKEPT = 'kept.csv'\nif os.path.exists({name}):\n    t = pd.read_csv({name})\n"
+    )
+    done = checked(source, text + f"else:\n    t = make()\n    t.to_csv({name})\n")
+    assert not done.inputs and not kinds(done, "blocked")
+    assert done.text.count("'outputs/kept.csv'") == (1 if name == "KEPT" else 3)
+
+
+def test_a_default_counts_beside_what_is_given(source: Path) -> None:
+    text = "import pandas as pd\ndef load(path='x.csv'):\n    return pd.read_csv(path)\nload()\nload('y.csv')\n"
+    assert [one.flag for one in checked(source, text).inputs] == ["--x", "--y"]
+    assert [one.flag for one in checked(source, text.replace("load()", "load(*a)")).inputs] == ["--y"]
+
+
 # Properties and lines
 
 

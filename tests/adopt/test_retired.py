@@ -281,3 +281,16 @@ def test_the_table_agrees_with_the_packages(tmp_path: Path) -> None:
         if function.startswith(("sklearn", "pandas", "imblearn")) and (row.new.endswith("=") or (not row.old and not row.needs))
     ]  # fmt: skip
     assert [pair for pair in looked(tmp_path / "again", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [], gone)["takes"] if pair[2]] == []  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import numpy as np\ndef f(float):\n    return np.float(3)\n", "import numpy as np\nbool = 1\ny = np.bool(2)\n",
+        "from numpy import int\nint = 5\n", "import numpy as np\nfrom x import object\nnp.object\n",
+    ],
+)  # fmt: skip
+def test_a_built_in_name_that_means_something_else_is_left(text: str) -> None:
+    done = rewrite(text, "train.py")
+    assert done.text == text
+    assert [note.kind for note in done.notes] == ["decide"]

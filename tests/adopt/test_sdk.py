@@ -561,3 +561,34 @@ def test_the_name_that_a_model_was_registered_by(call: str, name: str | None) ->
     assert found.model == name
     option = f" -n {name}" if name else ""
     assert f"aml register-model{option} does it" in found.notes[-1].text
+
+
+@pytest.mark.parametrize(
+    "test", ['"OfflineRun" in run.id', 'run.id.startswith("OfflineRun")', 'run.name == "OfflineRun"']
+)
+def test_a_test_for_an_offline_run_is_told_as_that_alone(test: str) -> None:
+    text = f"from azureml.core import Run\nrun = Run.get_context()\nif {test}:\n    work()\n"
+    done = rewrite(text, "train.py", True)
+    assert [note.text.split()[0] for note in done.notes if note.where == "train.py:3"] == ["the"]
+
+
+@pytest.mark.parametrize(
+    ("call", "address"),
+    [
+        ("ws, 'x'", "azureml:x@latest"), ("ws, 'x', 3", "azureml:x:3"), ("ws, name='x', version='4'", "azureml:x:4"),
+        ("ws, 'x', version='latest'", "azureml:x@latest"), ("ws, 'x', version=V", "azureml:x:5"),
+        ("ws, 'x', version=asked()", None), ("ws, 'x', asked()", None),
+    ],
+)  # fmt: skip
+def test_a_dataset_keeps_its_version(call: str, address: str | None) -> None:
+    text = "from azureml.core import Dataset, Run\nV = 5\nws = Run.get_context().experiment.workspace\n"
+    done = rewrite(text + f"t = Dataset.get_by_name({call}).to_pandas_dataframe()\n", "train.py", True)
+    assert [(one.name, one.path) for one in done.inputs] == [("x", address)]
+
+
+@pytest.mark.parametrize("name", ['names["a"]', "'a' + b", "f'{b}'", "'\\n'.join(b)", "b", "b.c"])
+def test_a_file_s_name_that_is_made_is_python_of_any_version(name: str) -> None:
+    text = f"from azureml.core import Run\nimport matplotlib.pyplot as plt\nRun.get_context().log_image({name}, plot=plt)\n"
+    new = rewrite(text, "train.py", True).text
+    ast.parse(new, feature_version=(3, 10))
+    assert "mlflow.log_figure(plt.gcf()" in new and ".png" in new

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aml_adopt import Refusal, source
+from aml_adopt import Refusal, repository, source
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
 ID = "11111111-2222-3333-4444-555555555555"
@@ -368,6 +368,14 @@ def test_never_runs_or_changes_the_source(tmp_path: Path) -> None:
     assert sorted(first.code) == ["conftest.py", "setup.py", "train.py"]
     assert source.read(tmp_path, None) == first
     assert {path: path.read_bytes() for path in tmp_path.rglob("*")} == before
+
+
+def test_the_template_runs_nothing_of_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(tmp_path / "here", {"click.py": "open('ran', 'w')\n", "train.py": FIT})
+    monkeypatch.chdir(tmp_path / "here")
+    made = repository._generate({"project_name": "Credit risk", "project_slug": "credit-risk"}, tmp_path)
+    assert (made / "cookiecutter.json").exists() is False and (made / "src" / "train.py").is_file()
+    assert sorted(path.name for path in Path().iterdir()) == ["click.py", "train.py"]
 
 
 def test_the_same_whatever_the_order_of_sets(tmp_path: Path) -> None:

@@ -1,0 +1,129 @@
+"""jobs.py and data.py: what the job files hand over, and what of the data comes along."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aml_adopt import code, jobs, source
+from aml_adopt.data import Data
+
+TRAIN = """\
+import argparse
+import glob
+import joblib
+import pandas as pd
+import yaml
+from sklearn.svm import SVC
+parser = argparse.ArgumentParser()
+parser.add_argument("--config")
+parser.add_argument("--api-key")
+args = parser.parse_args()
+"""
+FIT = "\nmodel = SVC().fit(x, y)\njoblib.dump(model, 'model.pkl')\n"
+KEY = "abcdef0123456789abcdef0123456789"
+
+
+def plant(root: Path, tree: dict[str, str]) -> Path:
+    for name, text in tree.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+    return root
+
+
+def made(root: Path) -> tuple[code.Code, jobs.Jobs, Data]:
+    found = source.read(root, None)
+    written = code.convert(found)
+    data = Data(found, "slug-data", written.inputs)
+    return written, jobs.make(found, written, "slug", data), data
+
+
+@pytest.mark.parametrize(
+    ("body", "places"),
+    [
+        ("x, y = pd.read_csv('train/d.csv'), pd.read_csv('valid/d.csv')", {"d.csv": "train", "valid/d.csv": "valid"}),
+        ("x, y = glob.glob('train/*.csv'), glob.glob('valid/*.csv')", {"train/d.csv": "train", "valid/d.csv": "valid"}),
+        ("x, y = glob.glob('train/*.csv'), 1", {"d.csv": "train"}),
+        (
+            "x, y = glob.glob('a/train/*.csv'), glob.glob('b/train/*.csv')",
+            {"train/d.csv": "a/train", "train-2/d.csv": "b/train"},
+        ),
+    ],
+)
+def test_files_of_one_name_do_not_take_each_other_s_place(tmp_path: Path, body: str, places: dict[str, str]) -> None:
+    folders = ("train", "valid", "a/train", "b/train")
+    plant(tmp_path, {"train.py": TRAIN + body + FIT, **{f"{name}/d.csv": f"a\n{name}\n" for name in folders}})
+    written, done, data = made(tmp_path)
+    assert {place: path.parent.relative_to(tmp_path).as_posix() for place, path in data.files.items()} == places
+    for one in written.inputs:  # each job reads what the code read
+        path = data.here(one).removeprefix("../sample-data").removeprefix("/")
+        inside = {
+            place: file for place, file in data.files.items() if path in ("", place) or place.startswith(f"{path}/")
+        }
+        assert set(inside.values()) == ({one.path} if one.type == "uri_file" else {*Path(one.path or "").glob("*.csv")})
+        assert f"path: ../sample-data/{path}".rstrip("/") in done.files["train-local.yml"]
+
+
+@pytest.mark.parametrize(
+    "line", [f"--config conf.yaml --api-key {KEY}", f"--api-key={KEY} --config conf.yaml", f"{KEY} --config conf.yaml"]
+)
+def test_secrets_of_a_documented_command_stay_there(tmp_path: Path, line: str) -> None:
+    body = "x = y = yaml.safe_load(open(args.config))\npd.read_csv('d.csv')"
+    tree = {"train.py": TRAIN + body + FIT, "conf.yaml": "depth: 3\n", "d.csv": "a\n1\n"}
+    plant(tmp_path, {**tree, "README.md": f"    python train.py {line}\n"})
+    written, done, _ = made(tmp_path)
+    if not line.startswith(KEY):
+        assert KEY not in repr((written.notes, done.notes)) + "".join(done.files.values())
+        assert [note.text for note in done.notes if "--api-key" in note.text and note.kind == "decide"]
+    # The settings travel: they are no input, which would be handed the table.
+    assert written.files["conf.yaml"] == tmp_path / "conf.yaml"
+    assert [one.flag for one in written.inputs] == ["--d"]
+    assert "--config conf.yaml" in done.files["train-local.yml"]
+
+
+def test_settings_that_nothing_names_are_no_data(tmp_path: Path) -> None:
+    body = "x = y = yaml.safe_load(open(args.config))\npd.read_csv('d.csv')"
+    plant(tmp_path, {"train.py": TRAIN + body + FIT, "d.csv": "a\n1\n"})
+    written, done, _ = made(tmp_path)
+    assert [one.flag for one in written.inputs] == ["--d"]
+    assert [note.where for note in written.notes if note.text.startswith("--config names settings")] == ["train.py:8"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("conf.yaml", "db:\n  password: hunter2hunter2\n"), ("conf.toml", 'client_secret = "hunter2"\n'),
+        ("conf.ini", "[db]\npassword = hunter2\n"), ("conf.json", f'{{"keys": [{{"api_key": "{KEY}"}}]}}'),
+        ("conf.cfg", f"[store]\nconnection: AccountName=a;AccountKey={KEY};\n"),
+    ],
+)  # fmt: skip
+def test_settings_with_secrets_do_not_travel(tmp_path: Path, name: str, text: str) -> None:
+    plant(tmp_path / "a", {"train.py": TRAIN + f"x = y = open('{name}').read()" + FIT, name: text})
+    plant(tmp_path / "b", {"train.py": TRAIN + "x = y = open(args.config).read()" + FIT, name: text})
+    plant(tmp_path / "b", {"README.md": f"    python train.py --config {name}\n"})
+    for folder in ("a", "b"):
+        written, _, data = made(tmp_path / folder)
+        assert [*written.files, *data.files] == ["train.py"]
+        assert [note for note in written.notes if "may hold secrets" in note.text]
+
+
+def test_settings_without_secrets_travel(tmp_path: Path) -> None:
+    text = '{"tokenizer": "bert-base-uncased-v2", "eos_token": "<|endoftext|>", "max_tokens": 512, "key": "customer"}'
+    plant(tmp_path, {"train.py": TRAIN + "x = y = open('conf.json').read()" + FIT, "conf.json": text})
+    assert "conf.json" in made(tmp_path)[0].files
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need a right of their own on Windows")
+def test_links_in_a_folder_of_data_stay_there(tmp_path: Path) -> None:
+    outside = plant(tmp_path / "outside", {"private.csv": "a\n1\n"}) / "private.csv"
+    tree = {"train.py": TRAIN + "x = y = yaml.safe_load(open('conf.yaml'))" + FIT, "conf.yaml": "d: data/more\n"}
+    root = plant(tmp_path / "a", {**tree, "data/more/x.csv": "a\n1\n"})
+    (root / "data/more/y.csv").symlink_to(outside)
+    written, _, _ = made(root)
+    assert sorted(written.files) == ["conf.yaml", "data/more/x.csv", "train.py"]
+
+
+def test_settings_that_lead_back_to_themselves(tmp_path: Path) -> None:
+    body = "x = y = yaml.safe_load(open('conf.yaml'))"
+    plant(tmp_path, {"train.py": TRAIN + body + FIT, "conf.yaml": "a: &a [*a, d.csv]\n", "d.csv": "a\n1\n"})
+    assert {"conf.yaml", "d.csv"} < set(made(tmp_path)[0].files)
