@@ -81,6 +81,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         found[LOCAL] = _plain(source, code, experiment, image)
     for one in found.values():
         _hand_over(one, code.inputs, data, is_local=one.job.get("compute") == "local")
+        _give(one, code.given)
         if source.module:
             one.job["command"] = re.sub(
                 rf"\bpython[\d.]* {re.escape(code.entry)}(?= |$)", f"python -m {source.module}", one.job["command"]
@@ -284,6 +285,16 @@ def _hand_over(one: Converted, inputs: list[DataInput], data: Data, is_local: bo
         bound = entry.get("path") if isinstance(entry, dict) else None
         if is_local and bound and Path(bound).is_absolute():  # docker bound it
             entry["path"] = data.here(DataInput(name, entry["type"], Path(bound)))
+
+
+def _give(one: Converted, given: dict[str, str]) -> None:
+    """Let the job's command say where results go."""
+    for flag, path in given.items():
+        said = re.search(rf'(?<!\S){re.escape(flag)}[ =]("[^"]*"|\S+)', one.job["command"])
+        if said is None:
+            one.job["command"] += f" {flag} {quote(path)}"
+        elif not re.match(r"\"?(\./)?(outputs\b|\$\{\{)", said[1]):
+            one.job["command"] = one.job["command"].replace(said[0], f"{flag} {quote(path)}")
 
 
 def _same(key: str, mount: str, wanted: DataInput) -> bool:

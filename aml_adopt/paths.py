@@ -106,6 +106,7 @@ class Paths:
         self.by_dest = {option.dest: option for option in self.parsers.options()}
         self._others = {values.file: self} if others is None else others
         self._opened: dict[str, dict[str, bool]] | None = None
+        self.given: dict[str, str] = {}  # options for results, and what the job's command gives
         self.becomes: dict[cst.CSTNode, str] = {}  # what was changed, and the path that it is then
 
     # Where paths come from
@@ -207,7 +208,7 @@ class Paths:
         if len(values := self.values.defined(node)) == 1:
             return self.whole(values[0], depth - 1)
         if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
-            return self.whole(self.by_dest[node.attr.value].default, depth - 1)
+            return self.given.get(node.attr.value) or self.whole(self.by_dest[node.attr.value].default, depth - 1)
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
             parts = [self.whole(side, depth - 1) for side in (node.left, node.right)]
             return ("/" if isinstance(node.operator, cst.Divide) else "").join(parts) if None not in parts else None  # type: ignore[arg-type]

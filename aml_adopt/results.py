@@ -42,6 +42,9 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
         for root in work.paths.anchors(path):
             if root.option and root.node is not None and _is_a_name(work, root.option):
                 _name_of_result(work, root.node)
+            elif root.option and root.option.default is None and root.option.flag:
+                makes = work.tree.qualified(call.func).startswith("os.") or method_of(call) == "mkdir"
+                _give(work, root.option, "outputs" if root.joined or makes else f"outputs/{root.option.dest}")
             elif root.option:
                 _option_default(work, root.option)
             elif root.node in reads and reads[root.node] < work.tree.line(call) and _is_there(work, root):
@@ -182,11 +185,18 @@ def _option_default(work: Work, option: Option) -> None:
                 f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/",
             )
     elif text is None and option.default is None:
-        work.note(
-            "decide",
-            option.call,
-            f"results go to {option.flag or option.dest}: let the job's command give a path below outputs/",
-        )
+        text = f"results go to {option.dest}: let the job's command give a path below outputs/"
+        work.note("decide", option.call, text)
+
+
+def _give(work: Work, option: Option, path: str) -> None:
+    """Let the job's command give an option for results its value; a file counts more than a folder of that name."""
+    given = work.paths.given
+    if option.dest not in given:
+        work.note("changed", option.call, f"the job gives {option.flag} a path: it keeps what is below outputs/")
+    if given.get(option.dest, "outputs") == "outputs":
+        given[option.dest] = path
+        work.given[option.flag] = path
 
 
 def _is_a_name(work: Work, option: Option) -> bool:
