@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     except (Refusal, OSError) as problem:
         print(f"aml-adopt: {problem}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         print("aml-adopt: cancelled; nothing was written", file=sys.stderr)
         return 130
 
@@ -119,7 +119,7 @@ def _read(root: Path, entry: str | None) -> "Source":
         for number, candidate in enumerate(undecided.candidates, 1):
             print(f"  {number}  {candidate.name}: {', '.join(candidate.reasons)}")
         answer = input("Which one? ")
-        if not answer.isdigit() or not 1 <= int(answer) <= len(undecided.candidates):
+        if not answer.isdecimal() or not 1 <= int(answer) <= len(undecided.candidates):
             raise Refusal(f"{answer!r} is none of them") from None
         return source.read(root, undecided.candidates[int(answer) - 1].name)
 

@@ -179,7 +179,9 @@ def _names_data(work: Work, node: cst.CSTNode, text: str) -> bool:
     logs = isinstance(call, cst.Call) and (
         "mlflow" in work.tree.qualified(call.func) or work.tree.code(call.func).startswith(("log_", "print"))
     )
-    if joins or logs:
+    parent = work.tree.parents[node]
+    inner = isinstance(call, cst.Call) and parent in call.args[1:] and not re.search(r"[\\/]", text)
+    if joins or logs or inner:  # a name after another argument may be one in that folder
         return False
     return bool(ABSOLUTE.match(text) and not TEMPORARY.match(text)) or bool(
         (path := work.locate(text)) and path.is_file()

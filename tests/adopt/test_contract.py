@@ -431,6 +431,18 @@ def test_what_an_earlier_run_kept_is_a_result(source: Path, name: str) -> None:
     assert done.text.count("'outputs/kept.csv'") == (1 if name == "KEPT" else 3)
 
 
+def test_a_name_in_a_folder_is_not_the_file_of_that_name_elsewhere(source: Path) -> None:
+    for place in ("d.csv", "data/d.csv"):
+        (source / "code" / place).parent.mkdir(exist_ok=True)
+        (source / "code" / place).write_text(place, encoding="utf-8")
+    text = (
+        "import os\nimport pandas as pd\ndef load(folder, name):\n    return pd.read_csv(os.path.join(folder, name))\n"
+    )
+    done = checked(source, text + "t = load('data', 'd.csv')\n")
+    assert [(one.name, one.path) for one in done.inputs] == [("data", source / "code" / "data")]
+    assert "load(args.data, 'd.csv')" in done.text
+
+
 def test_a_default_counts_beside_what_is_given(source: Path) -> None:
     text = "import pandas as pd\ndef load(path='x.csv'):\n    return pd.read_csv(path)\nload()\nload('y.csv')\n"
     assert [one.flag for one in checked(source, text).inputs] == ["--x", "--y"]

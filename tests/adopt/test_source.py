@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aml_adopt import Refusal, repository, source
+from aml_adopt.__main__ import main
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
 ID = "11111111-2222-3333-4444-555555555555"
@@ -289,6 +290,30 @@ def test_asks_which_of_several_models(tmp_path: Path, tree: dict[str, str]) -> N
         assert [path.parts[-3] for path in found.runconfigs] == (
             [name.split("/")[0]] if "runconfig" in str(tree) else []
         )
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"), [(EOFError(), 130), (KeyboardInterrupt(), 130), ("²", 2), ("3", 2), ("", 2)]
+)
+def test_no_answer_is_no_traceback(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: str | BaseException,
+    status: int,
+) -> None:
+    def asked(_: str) -> str:
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    plant(tmp_path, {"a/train.py": FIT, "b/train.py": FIT})
+    for stream in (sys.stdin, sys.stdout):
+        monkeypatch.setattr(stream, "isatty", lambda: True)
+    monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
+    monkeypatch.setattr("builtins.input", asked)
+    assert main([str(tmp_path)]) == status
+    assert "aml-adopt: " in capsys.readouterr().err
 
 
 def test_names_the_less_likely_ones_too(tmp_path: Path) -> None:
