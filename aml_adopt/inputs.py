@@ -157,7 +157,7 @@ def _read_roots(work: Work, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CST
             if root.beside:
                 _beside(work, path)
             elif root.node not in written:
-                yield call, root, folder
+                yield call, root, folder or path in work.paths.folders
     handed = {option.default for option in work.paths.by_dest.values()}
     for node in work.tree.all(cst.SimpleString | cst.ConcatenatedString):
         text = literal(node)

@@ -106,6 +106,8 @@ class Paths:
         self.by_dest = {option.dest: option for option in self.parsers.options()}
         self._others = {values.file: self} if others is None else others
         self._opened: dict[str, dict[str, bool]] | None = None
+        self.joining: set[tuple[str, str]] = set()  # functions, and their parameters that are folders
+        self.folders: set[cst.CSTNode] = set()  # what is given to such a parameter
         self.given: dict[str, str] = {}  # options for results, and what the job's command gives
         self.becomes: dict[cst.CSTNode, str] = {}  # what was changed, and the path that it is then
 
@@ -287,6 +289,8 @@ class Paths:
             place = params.index(param) if param in params else len(params)
             if (value := self.argument(call, (place, (param,)))) is not None:
                 given.append((value, writes))
+                if (name, param) in other.joining:
+                    self.folders.add(value)
         return given
 
     def writes_elsewhere(self, call: cst.Call) -> bool:
@@ -322,7 +326,18 @@ class Paths:
                     if isinstance(node, cst.Param) and (function := self.tree.around(node, cst.FunctionDef)):
                         params = self._opened.setdefault(function.name.value, {})
                         params[node.name.value] = writes or params.get(node.name.value, False)
+                        if path is not first and not self._takes_parent(path):
+                            self.joining.add((function.name.value, node.name.value))
         return self._opened
+
+    def _takes_parent(self, path: cst.BaseExpression) -> bool:
+        """Whether a path is that of the folder around another one."""
+        name = self.tree.qualified(path.func) if isinstance(path, cst.Call) else ""
+        return name == "os.path.dirname" or isinstance(path, cst.Attribute) and path.attr.value == "parent"
+
+    def is_folder(self, path: cst.BaseExpression, root: Root) -> bool:
+        """Whether what a path begins with is a folder, as far as its use tells."""
+        return path in self.folders or root.joined and not self._takes_parent(path)
 
     def is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
         """Whether an expression is certainly a pathlib path."""

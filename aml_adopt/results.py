@@ -44,7 +44,9 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
                 _name_of_result(work, root.node)
             elif root.option and root.option.default is None and root.option.flag:
                 makes = work.tree.qualified(call.func).startswith("os.") or method_of(call) == "mkdir"
-                _give(work, root.option, "outputs" if root.joined or makes else f"outputs/{root.option.dest}")
+                folder = work.paths.is_folder(path, root) or makes and not root.joined
+                if folder or not makes:
+                    _give(work, root.option, "outputs" if folder else f"outputs/{root.option.dest}")
             elif root.option:
                 _option_default(work, root.option)
             elif root.node in reads and reads[root.node] < work.tree.line(call) and _is_there(work, root):
@@ -190,11 +192,11 @@ def _option_default(work: Work, option: Option) -> None:
 
 
 def _give(work: Work, option: Option, path: str) -> None:
-    """Let the job's command give an option for results its value; a file counts more than a folder of that name."""
+    """Let the job's command give an option for results its value; one use as a folder makes it one."""
     given = work.paths.given
     if option.dest not in given:
         work.note("changed", option.call, f"the job gives {option.flag} a path: it keeps what is below outputs/")
-    if given.get(option.dest, "outputs") == "outputs":
+    if given.get(option.dest) != "outputs":
         given[option.dest] = path
         work.given[option.flag] = path
 
