@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--output",
         type=Path,
         metavar="OUT",
-        help="folder to make; its name is the model's (default: the entry's folder's)",
+        help="folder to make, whose name is the repository's (default: that of the entry's folder)",
     )
     parser.add_argument("--entry", metavar="FILE", help="script or notebook that trains (default: found, or asked for)")
     parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")

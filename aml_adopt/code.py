@@ -40,6 +40,7 @@ class Code:
     entry: str  # its path in src/
     files: dict[str, str | Path] = field(default_factory=dict)  # path in src/ -> text, or the file to copy
     inputs: list[DataInput] = field(default_factory=list)  # that the entry takes by options
+    given: dict[str, str] = field(default_factory=dict)  # options of the entry for results, with their paths
     model: str | None = None  # what it saves, below the run's folder
     registered: str | None = None  # the name that it registered the model by
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
@@ -198,6 +199,8 @@ def _module(
         code.notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
     for data in [*rewritten.inputs, *checked.inputs]:
         _add(code.inputs if is_entry else elsewhere, data)
+    if is_entry:
+        code.given = checked.given
     if is_entry or not code.model:
         code.model = checked.model or code.model
     for file_or_folder, where in checked.travels:

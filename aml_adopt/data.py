@@ -70,6 +70,11 @@ class Data:
             self.assets.append(known)
         return f"azureml:{known.name}@latest"
 
+    def descriptions(self) -> dict[str, Asset]:
+        """The files in aml_config/ that describe the assets; the first is what `aml register-data` takes by itself."""
+        names = ["data.yml", *(f"data-{one.name.removeprefix(f'{self.asset}-')}.yml" for one in self.assets[1:])]
+        return dict(zip(names, self.assets, strict=False))
+
     def describe(self, asset: Asset) -> None:
         """Add a data asset, unless one of its name is there."""
         if not any(known.name == asset.name for known in self.assets):

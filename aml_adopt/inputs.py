@@ -109,7 +109,11 @@ def _travel(work: Work, call: cst.CSTNode, root: Root, text: str, path: Path) ->
     assert root.node is not None
     if work.root not in path.parents or path.is_dir() and work.is_entry or _size(path) > TRAVELS:
         return False
-    settings = path.suffix.lower() in SETTINGS and _size(path) <= SETTINGS_LIMIT and not _is_table(work, call)
+    settings = (
+        path.suffix.lower() in (*SETTINGS, ".j2", ".sql")
+        and _size(path) <= SETTINGS_LIMIT
+        and not _is_table(work, call)
+    )
     beside = isinstance(root.value, str | Path) and Path(root.value).is_absolute()
     if not settings and work.is_entry and DATA.fullmatch(path.name):
         return False
@@ -153,7 +157,7 @@ def _read_roots(work: Work, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CST
             if root.beside:
                 _beside(work, path)
             elif root.node not in written:
-                yield call, root, folder
+                yield call, root, folder or path in work.paths.folders
     handed = {option.default for option in work.paths.by_dest.values()}
     for node in work.tree.all(cst.SimpleString | cst.ConcatenatedString):
         text = literal(node)

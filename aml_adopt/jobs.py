@@ -84,6 +84,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     options = arguments.options_of(entry if isinstance(entry, str) else "")
     for one in found.values():
         _hand_over(one, code.inputs, data, options, is_local=one.job.get("compute") == "local")
+        _give(one, code.given)
         if source.module:
             one.job["command"] = re.sub(
                 rf"\bpython[\d.]* {re.escape(code.entry)}(?= |$)", f"python -m {source.module}", one.job["command"]
@@ -303,6 +304,16 @@ def _positional(command: str, name: str, options: Sequence[Option]) -> "re.Match
     words = [word for word in words if script and word.start() > script.end()]
     places = arguments.values(options, [word[0] for word in words])
     return next((words[at] for at, option in places.items() if not option.flag and option.dest == name), None)
+
+
+def _give(one: Converted, given: dict[str, str]) -> None:
+    """Let the job's command say where results go."""
+    for flag, path in given.items():
+        said = re.search(rf'(?<!\S){re.escape(flag)}[ =]("[^"]*"|\S+)', one.job["command"])
+        if said is None:
+            one.job["command"] += f" {flag} {quote(path)}"
+        elif not re.match(r"\"?(\./)?(outputs\b|\$\{\{)", said[1]):
+            one.job["command"] = one.job["command"].replace(said[0], f"{flag} {quote(path)}")
 
 
 def _same(key: str, mount: str, wanted: DataInput) -> bool:

@@ -36,6 +36,9 @@ READERS: dict[str, tuple[int, tuple[str, ...]]] = {
 }
 READER_METHODS = {"flow_from_directory": (0, ("directory",))}
 WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
+    "logging.FileHandler": (0, ("filename",)),
+    "logging.basicConfig": (99, ("filename",)),
+    **{f"logging.handlers.{kind}FileHandler": (0, ("filename",)) for kind in ("Rotating", "TimedRotating", "Watched")},
     **dict.fromkeys(("joblib.dump", "torch.save", "dill.dump"), (1, ("filename", "f", "file"))),
     **{f"numpy.{name}": (0, ("file", "fname")) for name in ("save", "savez", "savez_compressed", "savetxt")},
     **{f"{keras}.models.save_model": (1, ("filepath",)) for keras in ("keras", "tensorflow.keras")},
@@ -103,6 +106,9 @@ class Paths:
         self.by_dest = {option.dest: option for option in self.parsers.options()}
         self._others = {values.file: self} if others is None else others
         self._opened: dict[str, dict[str, bool]] | None = None
+        self.joining: set[tuple[str, str]] = set()  # functions, and their parameters that are folders
+        self.folders: set[cst.CSTNode] = set()  # what is given to such a parameter
+        self.given: dict[str, str] = {}  # options for results, and what the job's command gives
         self.becomes: dict[cst.CSTNode, str] = {}  # what was changed, and the path that it is then
 
     # Where paths come from
@@ -204,7 +210,7 @@ class Paths:
         if len(values := self.values.defined(node)) == 1:
             return self.whole(values[0], depth - 1)
         if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
-            return self.whole(self.by_dest[node.attr.value].default, depth - 1)
+            return self.given.get(node.attr.value) or self.whole(self.by_dest[node.attr.value].default, depth - 1)
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
             parts = [self.whole(side, depth - 1) for side in (node.left, node.right)]
             return ("/" if isinstance(node.operator, cst.Divide) else "").join(parts) if None not in parts else None  # type: ignore[arg-type]
@@ -216,6 +222,18 @@ class Paths:
             return self.whole(node.func.value, depth - 1)
         value = self.values.of(node) if isinstance(node, cst.Name) else None
         return value if isinstance(value, str) else None
+
+    def folder(self, node: cst.BaseExpression | None, depth: int = 8) -> str | None:
+        """The folder below outputs/ of a path whose name the code makes while it runs."""
+        if node is None or not depth:
+            return None
+        if isinstance(node, cst.FormattedString) and node.parts and isinstance(node.parts[0], cst.FormattedStringText):
+            found: str | None = self.becomes.get(node.parts[0], node.parts[0].value).rpartition("/")[0]
+        elif len(values := self.values.defined(node)) == 1:
+            return self.folder(values[0], depth - 1)
+        else:
+            found = self.whole(_left(node)) or self.folder(_left(node), depth - 1)
+        return found.rstrip("/") if found and found.startswith("outputs/") else None
 
     def argument(self, call: cst.Call, place: tuple[int, tuple[str, ...]]) -> cst.BaseExpression | None:
         """What a call gives at a position, or by one of these names."""
@@ -271,6 +289,8 @@ class Paths:
             place = params.index(param) if param in params else len(params)
             if (value := self.argument(call, (place, (param,)))) is not None:
                 given.append((value, writes))
+                if (name, param) in other.joining:
+                    self.folders.add(value)
         return given
 
     def writes_elsewhere(self, call: cst.Call) -> bool:
@@ -306,7 +326,18 @@ class Paths:
                     if isinstance(node, cst.Param) and (function := self.tree.around(node, cst.FunctionDef)):
                         params = self._opened.setdefault(function.name.value, {})
                         params[node.name.value] = writes or params.get(node.name.value, False)
+                        if path is not first and not self._takes_parent(path):
+                            self.joining.add((function.name.value, node.name.value))
         return self._opened
+
+    def _takes_parent(self, path: cst.BaseExpression) -> bool:
+        """Whether a path is that of the folder around another one."""
+        name = self.tree.qualified(path.func) if isinstance(path, cst.Call) else ""
+        return name == "os.path.dirname" or isinstance(path, cst.Attribute) and path.attr.value == "parent"
+
+    def is_folder(self, path: cst.BaseExpression, root: Root) -> bool:
+        """Whether what a path begins with is a folder, as far as its use tells."""
+        return path in self.folders or root.joined and not self._takes_parent(path)
 
     def is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
         """Whether an expression is certainly a pathlib path."""

@@ -29,7 +29,21 @@ SLUG = "{{cookiecutter.project_slug}}"
 NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
 EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
 # Generic names of folders, which say nothing of a model.
-GENERIC = ("code", "ml", "model", "model1", "models", "notebooks", "project", "scripts", "src", "train", "training")
+GENERIC = (
+    "batch",
+    "code",
+    "jobs",
+    "ml",
+    "model",
+    "model1",
+    "models",
+    "notebooks",
+    "project",
+    "scripts",
+    "src",
+    "train",
+    "training",
+)
 
 
 @dataclass
@@ -169,8 +183,7 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
     for name, text in {**adoption.jobs.files, "train-conda.yml": adoption.packages.text}.items():
         _put(configuration / name, text)
     (configuration / "data.yml").unlink()
-    for number, asset in enumerate(adoption.data.assets):
-        name = f"data-{asset.name.removeprefix(adoption.data.asset + '-')}.yml" if number else "data.yml"
+    for name, asset in adoption.data.descriptions().items():
         lines = ["$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json", f"name: {asset.name}"]
         _put(configuration / name, "\n".join([*lines, f"type: {asset.type}", f"path: {json.dumps(asset.path)}", ""]))
     if most := adoption.jobs.compute.get("max_instances"):
@@ -235,10 +248,15 @@ def _readme(readme: Path, adoption: Adoption) -> None:
     text = text.replace(again, "  together). `pip install -e .[training]` has them in this environment, too.")
     if not adoption.data.files:
         text = re.sub(r"(?m)^    sample-data/ .*\n", "", text)
+    if not adoption.data.assets:
+        text = re.sub(r"(?m)^    (aml register-data|aml_config/data\.yml) .*\n", "", text)
+        text = text.replace("`type` and `path` in `train-local.yml` and `data.yml`", "an input of both job files")
     text = text.replace(
         "## Where things are\n",
         "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n",
     )
+    more = "".join(f"    aml register-data -f aml_config/{name}\n" for name in [*adoption.data.descriptions()][1:])
+    text = re.sub(r"(?m)^    aml register-data  .*\n", lambda first: first[0] + more, text)
     option = asset_option(adoption.code.model)
     text = re.sub(r"aml register-model -n \S+", f"aml register-model -n {adoption.model}{option}", text)
     readme.write_text(text, encoding="utf-8", newline="\n")

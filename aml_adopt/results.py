@@ -38,15 +38,22 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     for call, path, writes in work.paths.calls():
         if not writes:
             continue
-        saved = saved or not work.tree.qualified(call.func).startswith("os.")
+        saved = saved or not work.tree.qualified(call.func).startswith(("os.", "logging."))
         for root in work.paths.anchors(path):
             if root.option and root.node is not None and _is_a_name(work, root.option):
                 _name_of_result(work, root.node)
+            elif root.option and root.option.default is None and root.option.flag:
+                makes = work.tree.qualified(call.func).startswith("os.") or method_of(call) == "mkdir"
+                folder = work.paths.is_folder(path, root) or makes and not root.joined
+                if folder or not makes:
+                    _give(work, root.option, "outputs" if folder else f"outputs/{root.option.dest}")
             elif root.option:
                 _option_default(work, root.option)
             elif root.node in reads and reads[root.node] < work.tree.line(call) and _is_there(work, root):
                 mend = "write to a name of its own below outputs/"
                 work.note("blocked", call, f"{work.short(root.node)} is read, and written over: {mend}")
+            elif root.joined and root.node in reads and reads[root.node] < work.tree.line(call):
+                _apart(work, path)
             elif root.node is not None and root.value is not None:
                 if _known_outputs(work, root):
                     written.add(root.node)
@@ -78,6 +85,15 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     return written
 
 
+def _apart(work: Work, path: cst.BaseExpression) -> None:
+    """Lead one path below outputs/ whose beginning is also that of data."""
+    value = work.paths.values.of(path)
+    if isinstance(value, str | Path):
+        _known_outputs(work, Root(path, None, False, value=value))
+    else:
+        work.note("decide", path, f"{work.short(path)} is written where data are read: let it begin with outputs/")
+
+
 def _is_there(work: Work, root: Root) -> bool:
     """Whether a path is of a file that the source has."""
     text = literal(root.node) if root.value is None else str(root.value)
@@ -104,10 +120,11 @@ def _outputs(text: str) -> str | None:
     if re.match(r"(\./)?outputs([\\/]|$)", text.replace("\\", "/")):
         return None
     plain = text.replace("\\", "/")
+    last = "/" if plain.endswith("/") else ""
     if ABSOLUTE.match(text):
-        return "outputs/" + plain.rstrip("/").rpartition("/")[2]
+        return "outputs/" + plain.rstrip("/").rpartition("/")[2] + last
     parts = [part for part in plain.split("/") if part not in (".", "..", "")]
-    return "/".join(["outputs", *(parts[1:] if parts[:1] == ["outputs"] else parts)])
+    return "/".join(["outputs", *(parts[1:] if parts[:1] == ["outputs"] else parts)]) + last
 
 
 def _below_outputs(work: Work, node: cst.CSTNode) -> None:
@@ -151,6 +168,7 @@ def _formatted(work: Work, node: cst.FormattedString) -> None:
         return
     ends = "/" if first.value.endswith("/") and not new.endswith("/") else ""
     work.new[first] = first.with_changes(value=new + ends)
+    work.paths.becomes[first] = new + ends
     work.make(new + ends)
     work.note("changed", node, f"{first.value} -> {new + ends}: a job keeps what is below outputs/")
 
@@ -169,11 +187,18 @@ def _option_default(work: Work, option: Option) -> None:
                 f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/",
             )
     elif text is None and option.default is None:
-        work.note(
-            "decide",
-            option.call,
-            f"results go to {option.flag or option.dest}: let the job's command give a path below outputs/",
-        )
+        text = f"results go to {option.dest}: let the job's command give a path below outputs/"
+        work.note("decide", option.call, text)
+
+
+def _give(work: Work, option: Option, path: str) -> None:
+    """Let the job's command give an option for results its value; one use as a folder makes it one."""
+    given = work.paths.given
+    if option.dest not in given:
+        work.note("changed", option.call, f"the job gives {option.flag} a path: it keeps what is below outputs/")
+    if given.get(option.dest) != "outputs":
+        given[option.dest] = path
+        work.given[option.flag] = path
 
 
 def _is_a_name(work: Work, option: Option) -> bool:
@@ -219,7 +244,7 @@ def _find_model(work: Work) -> str | None:
                 continue
         else:
             continue
-        whole = work.paths.whole(path)
+        whole = work.paths.whole(path) or work.paths.folder(path)
         if whole and not ABSOLUTE.match(whole):
             likely = re.search(
                 r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", work.tree.code(what) if what else ""

@@ -850,7 +850,7 @@ def input_advice(entry: DataInput, here: str | None = None, there: str | None = 
     if isinstance(entry.path, str):
         local = "see whether it holds that, and give train-local a path"
         return f"inputs.{entry.name} is {entry.path}, as {what}: {local}"
-    return f"inputs.{entry.name} is {what}: give it a path in both runconfigs"
+    return f"inputs.{entry.name} is {what}: give it a path in both job files"
 
 
 def _without_unused(module: cst.Module, keep_run: bool) -> cst.Module:

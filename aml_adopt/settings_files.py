@@ -26,6 +26,9 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
         text = path.read_text(encoding="utf-8-sig") if content is not None else ""
         for key, value in texts(content):
             found = _data(value, root, project)
+            folder = PurePosixPath(value.replace("\\", "/")).parent
+            if not found and folder.name and ".." not in folder.parts and (project / folder).is_dir():
+                files.setdefault(f"{folder}/.gitkeep", "")  # such as logs/, which logging does not make
             if found and found not in read:
                 _let_travel(files, found, value, where, root, notes)
             elif not found and RESULTS.fullmatch(key) and (new := _result(value)):

@@ -26,6 +26,7 @@ class Work:
         self.inputs: list[DataInput] = []
         self.travels: list[tuple[Path, str]] = []
         self.model: str | None = None
+        self.given: dict[str, str] = {}  # options for results, and the paths that the job's command is to give
         self.paths = Paths(tree, Values(tree, self.path, modules))
         self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}  # what stands for a node
         self.imports: list[str] = []  # that the new code needs

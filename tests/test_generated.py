@@ -197,6 +197,17 @@ def test_names_derive_from_the_project_name(bake: Callable[..., Path], capfd: py
     assert register in (folder / "README.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
+def test_the_pip_that_python_brings_finds_the_packages(generated: Path, tmp_path: Path) -> None:
+    made = subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "v")], env=ENVIRONMENT, capture_output=True)
+    if made.returncode:
+        pytest.skip("this Python has no ensurepip, and so brings no pip")
+    pip = tmp_path / "v" / ("Scripts/pip.exe" if os.name == "nt" else "bin/pip")
+    command = [str(pip), "install", "--dry-run", "--quiet", "-e", str(generated)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, encoding="utf-8", errors="replace")
+    assert done.returncode == 0, done.stderr[-1000:]
+
+
 def test_long_name_gives_a_short_slug(bake: Callable[..., Path]) -> None:
     assert bake(project_name="The model that tells penguins from - everything else").name == (
         "the-model-that-tells-penguins-fr"

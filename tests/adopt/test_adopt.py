@@ -189,6 +189,7 @@ def test_settings_that_name_data_and_results(installed: Repository, tmp_path: Pa
     assert "config/config.yaml: data/processed/credit.csv travels with the code" in said
     text = (out / "src" / "config" / "config.yaml").read_text(encoding="utf-8")
     assert "  model_path: outputs/artifacts/model.joblib   # the pipeline\n" in text
+    assert "data.yml " not in (out / "README.md").read_text(encoding="utf-8")  # there is none
     assert "accuracy 0.9" in runs_and_registers(Repository(out, installed.python), "outputs/artifacts/model.joblib")
 
 

@@ -296,6 +296,54 @@ def test_what_a_function_of_another_module_opens(tmp_path: Path) -> None:
     assert check(files["tools.py"], "tools.py", False, modules).text == files["tools.py"]
 
 
+def test_a_folder_that_another_module_reads(tmp_path: Path) -> None:
+    files = {
+        "train.py": "import argparse\nfrom tools import load\np = argparse.ArgumentParser()\n"
+        "p.add_argument('--input')\na = p.parse_args()\nload(a.input)\n",
+        "tools.py": "import glob, os\ndef load(folder):\n    return glob.glob(os.path.join(folder, '*.csv'))\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    modules = Modules({name: tmp_path / name for name in files}, tmp_path, tmp_path)
+    done = check(files["train.py"], "train.py", True, modules)
+    assert [(one.flag, one.type) for one in done.inputs] == [("--input", "uri_folder")]
+
+
+def test_an_option_for_results_is_given_by_the_job(source: Path) -> None:
+    head = "import argparse, os, joblib\np = argparse.ArgumentParser()\np.add_argument('--out', required=True)\n"
+    uses = {
+        "joblib.dump(m, a.out)\n": ("outputs/out", "outputs/out"),
+        "os.makedirs(os.path.dirname(a.out))\njoblib.dump(m, a.out)\n": ("outputs/out", "outputs/out"),
+        "os.makedirs(a.out)\njoblib.dump(m, os.path.join(a.out, 'm.pkl'))\n": ("outputs", "outputs/m.pkl"),
+    }
+    for use, (path, model) in uses.items():
+        done = checked(source, f"{head}a = p.parse_args()\n{use}")
+        assert (done.given, done.model) == ({"--out": path}, model), use
+        assert kinds(done, "changed") == ["code/train.py:3"]
+
+
+def test_a_beginning_that_data_and_results_share(source: Path) -> None:
+    text = "import pandas as pd, joblib\nBASE = '/mnt/share/'\nd = pd.read_csv(BASE + 'd.csv')\njoblib.dump(m, BASE + 'm.pkl')\n"
+    done = checked(source, text)
+    assert 'BASE = os.path.join(args.base, "")' in done.text and 'joblib.dump(m, "outputs/m.pkl")' in done.text
+    back = "import joblib\nOUT = 'artifacts/'\njoblib.dump(m, OUT + 'm.pkl')\nm = joblib.load(OUT + 'm.pkl')\n"
+    done = checked(source, back)
+    assert "OUT = 'outputs/artifacts/'" in done.text and done.inputs == []
+
+
+def test_what_is_named_while_the_code_runs_has_a_folder(source: Path) -> None:
+    text = "import joblib\nfor fold in range(3):\n    joblib.dump(m, f'models/m_{fold}.pkl')\n"
+    done = checked(source, text)
+    assert (done.model, "f'outputs/models/m_{fold}.pkl'" in done.text) == ("outputs/models", True)
+
+
+def test_logs_are_results_and_no_models(source: Path) -> None:
+    text = "import logging\nlogging.basicConfig(filename='logs/train.log')\n"
+    done = checked(source, text)
+    assert "filename='outputs/logs/train.log'" in done.text and 'os.makedirs("outputs/logs"' in done.text
+    assert kinds(done, "decide") == ["code/train.py:1"]  # no model is saved
+
+
 # Nobody at the keyboard
 
 

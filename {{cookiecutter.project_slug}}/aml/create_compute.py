@@ -58,7 +58,8 @@ def create(service: Service, document: Document) -> str:
     ml = client(service)
     from azure.ai.ml import load_compute
 
-    say(f"{'changing' if present else 'creating'} cluster {name}")
+    if not service.dry:
+        say(f"{'changing' if present else 'creating'} cluster {name}")
     try:
         with plainly(service, role=ROLE):
             cluster = load_compute(document.path)
