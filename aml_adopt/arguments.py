@@ -1,7 +1,7 @@
 """Options of a script: how an input of the job reaches the code. sdk.py and contract.py both add them here."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from aml_adopt.syntax import (
     free,
     imports_end,
     insert,
+    keyword,
     literal,
     quoted,
     space,
@@ -44,6 +45,16 @@ class Option:
     dest: str
     default: cst.BaseExpression | None
     type: str
+
+    @property
+    def names(self) -> list[str]:
+        """Its flags, such as ["-o", "--output"]; the name of a positional argument."""
+        return [text for arg in self.call.args if not arg.keyword and (text := literal(arg.value))]
+
+    @property
+    def takes_value(self) -> bool:
+        action = keyword(self.call, "action")
+        return action is None or literal(action.value) in ("store", "append", "extend")
 
 
 class Parsers:
@@ -125,6 +136,34 @@ class Parsers:
         start, use = self.tree.positions[where].end, self.tree.positions[node].start
         block = self.tree.around(where, cst.Module, cst.IndentedBlock, cst.SimpleStatementSuite)
         return (start.line, start.column) < (use.line, use.column) and block in self.tree.up(node)
+
+
+def options_of(text: str) -> list[Option]:
+    """The options of a script's argparse parsers; none where the text does not parse."""
+    try:
+        return [*Parsers(Tree(text)).options()]
+    except UNPARSED:
+        return []
+
+
+def values(options: Sequence[Option], words: Sequence[str]) -> dict[int, Option]:
+    """Which words of a command are values of options, by their places; what follows an unknown flag is its value."""
+    flags = {name: option for option in options for name in option.names if option.flag}
+    positional = [option for option in options if not option.flag]
+    found: dict[int, Option] = {}
+    before = ""
+    for at, word in enumerate(words):
+        option = flags.get(before)
+        if re.match(r"--?[A-Za-z]", word):
+            before = "" if "=" in word else word
+        elif before and (option is None or option.takes_value):
+            found |= {at: option} if option else {}
+            before = ""
+        elif positional:
+            found[at] = positional[0]
+            before = ""
+            positional = positional if keyword(positional[0].call, "nargs") else positional[1:]
+    return found
 
 
 class Options:

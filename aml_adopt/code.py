@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -125,11 +125,20 @@ def _given(source: Source, code: Code) -> None:
         words = shlex.split(source.arguments)
     except ValueError:  # a quote without an end, in somebody's README
         return
+    entry = code.files[code.entry]
+    options = arguments.options_of(entry if isinstance(entry, str) else "")
+    for at, option in arguments.values(options, words).items():
+        path = _in_source(source, words[at])
+        if not option.flag and path:
+            code.inputs = [
+                replace(one, path=path) if not one.flag and one.name == option.dest and one.path is None else one
+                for one in code.inputs
+            ]
+    alone = {name for option in options if not option.takes_value for name in option.names}
     for flag, value in zip(words, words[1:], strict=False):
         place = PurePosixPath(value.replace("\\", "/"))
-        path = next((one for one in (source.project / place, source.root / place) if one.exists()), None)
-        inside = path is not None and path.resolve().is_relative_to(source.root) and path.resolve() != source.root
-        if path is None or not inside or not flag.startswith("--") or results.leads_out(flag):
+        path = _in_source(source, value)
+        if path is None or not flag.startswith("--") or flag in alone or results.leads_out(flag):
             continue
         if path.suffix.lower() in SETTINGS:
             if resources.may_hold_secrets(path):
@@ -147,10 +156,17 @@ def _given(source: Source, code: Code) -> None:
             code.notes = [note for note in code.notes if not note.text.startswith(said)]
         else:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
-            data = DataInput(input_name(flag), kind, path.resolve(), flag)
+            data = DataInput(input_name(flag), kind, path, flag)
             if not any(one.flag == flag for one in code.inputs):
                 code.notes.append(Note("changed", "", f"{flag} {value} -> an input of the job"))
             _add(code.inputs, data)
+
+
+def _in_source(source: Source, text: str) -> Path | None:
+    """The file or folder of the source that an argument names."""
+    place = PurePosixPath(text.replace("\\", "/"))
+    path = next((one.resolve() for one in (source.project / place, source.root / place) if one.exists()), None)
+    return path if path and path != source.root and path.is_relative_to(source.root) else None
 
 
 def _module(

@@ -4,14 +4,15 @@ import copy
 import os
 import re
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aml_adopt import DataInput, Note, Refusal, input_name
-from aml_adopt.arguments import Parsers
+from aml_adopt import DataInput, Note, Refusal, arguments, input_name
+from aml_adopt.arguments import Option
 from aml_adopt.candidate import Named
-from aml_adopt.closure import read_code
+from aml_adopt.closure import UNREADABLE, read_code
 from aml_adopt.code import Code
 from aml_adopt.data import Asset, Data
 from aml_adopt.private import hide, without_secrets
@@ -31,7 +32,7 @@ from aml_adopt.runconfig_text import quote
 from aml_adopt.sdk import input_advice
 from aml_adopt.source import Source
 from aml_adopt.submits import Submit, handed_over
-from aml_adopt.syntax import UNPARSED, Tree, literal
+from aml_adopt.syntax import literal
 from aml_adopt.tree import shown
 
 CLUSTER, SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own answers
@@ -79,8 +80,10 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         jobs.notes.append(Note("taken", submit.where, f"experiment {submit.experiment}"))
     if not found:
         found[LOCAL] = _plain(source, code, experiment, image)
+    entry = code.files[code.entry]
+    options = arguments.options_of(entry if isinstance(entry, str) else "")
     for one in found.values():
-        _hand_over(one, code.inputs, data, is_local=one.job.get("compute") == "local")
+        _hand_over(one, code.inputs, data, options, is_local=one.job.get("compute") == "local")
         _give(one, code.given)
         if source.module:
             one.job["command"] = re.sub(
@@ -220,13 +223,19 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
 
 def _words(given: list[str], source: Source, code: Code) -> list[str]:
     """Arguments for a job's command: without the data, which is handed over apart, and with results below outputs/."""
-    flags = {data.flag for data in code.inputs}
+    flags = {data.flag for data in code.inputs if data.flag}
+    positional = {data.name for data in code.inputs if not data.flag}
+    text = code.files.get(code.entry)
+    known = arguments.values(arguments.options_of(text) if isinstance(text, str) else [], given)
     moved = _moved(source, code)
     words = []
     for index, word in enumerate(given):
         name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
         before = given[index - 1] if index else ""
         if name in flags or before in flags:
+            continue
+        if index in known and not known[index].flag and known[index].dest in positional:
+            words.append('"${{inputs.' + known[index].dest + '}}"')
             continue
         if (name or before) in moved and value and not re.match(r"(\./)?outputs(/|$)|[/\\]|\w:", value):
             word = f"{name}{equals}outputs/{value.removeprefix('./')}"
@@ -240,12 +249,10 @@ def _moved(source: Source, code: Code) -> set[str]:
     if source.entry.suffix != ".py" or not isinstance(text, str):
         return set()
     try:
-        before, after = (
-            {one.flag: literal(one.default) for one in Parsers(Tree(each)).options() if one.default}
-            for each in (read_code(source.entry), text)
-        )
-    except UNPARSED:
+        texts = (read_code(source.entry), text)
+    except UNREADABLE:
         return set()
+    before, after = ({one.flag: literal(one.default) for one in arguments.options_of(each)} for each in texts)
     return {flag for flag, old in before.items() if old and after.get(flag) == f"outputs/{old.removeprefix('./')}"}
 
 
@@ -258,26 +265,29 @@ def _tell(source: Source, code: Code, found: dict[str, Converted]) -> None:
             old = input_advice(wanted)
             code.notes = [note._replace(text=new) if note.text == old else note for note in code.notes]
             if source.data or isinstance(wanted.path, Path):
-                lacks = f"{wanted.flag} names no data of its own"
+                lacks = f"{wanted.flag or wanted.name} names no data of its own"
                 code.notes = [note for note in code.notes if not note.text.startswith(lacks)]
 
 
-def _hand_over(one: Converted, inputs: list[DataInput], data: Data, is_local: bool) -> None:
+def _hand_over(one: Converted, inputs: list[DataInput], data: Data, options: Sequence[Option], is_local: bool) -> None:
     """Let the job hand the code's data over, by the options that the code has for it."""
     for wanted in inputs:
         reference = "${{inputs." + wanted.name + "}}"
-        given = re.search(rf'(?<!\S){re.escape(wanted.flag)}[ =]("[^"]*"|\S+)', one.job["command"])
+        if not wanted.flag:
+            given = _positional(one.job["command"], wanted.name, options)
+        else:
+            given = re.search(rf'(?<!\S){re.escape(wanted.flag)}[ =]("[^"]*"|\S+)', one.job["command"])
         spare = next((one_spare for one_spare in one.spare if _same(one_spare.key, one_spare.mount, wanted)), None)
-        if given and "${{" in given[1]:
+        if given and "${{" in given[1] and reference not in given[1]:
             continue
         if spare:
             take(one, spare, wanted.flag, wanted.name)
             if not is_local or not isinstance(one.job["inputs"][wanted.name].get("path"), str):
                 continue
-        elif given:
-            one.job["command"] = one.job["command"].replace(given[0], f'{wanted.flag} "{reference}"')
         else:
-            one.job["command"] += f' {wanted.flag} "{reference}"'
+            command, new = one.job["command"], " ".join(filter(None, [wanted.flag, f'"{reference}"']))
+            start, end = given.span() if given else (len(command), len(command))
+            one.job["command"] = command[:start] + ("" if given else " ") + new + command[end:]
         here = data.here(wanted)
         path = here if is_local else data.there(wanted, here)
         one.job.setdefault("inputs", {})[wanted.name] = {"type": wanted.type, "path": path}
@@ -285,6 +295,15 @@ def _hand_over(one: Converted, inputs: list[DataInput], data: Data, is_local: bo
         bound = entry.get("path") if isinstance(entry, dict) else None
         if is_local and bound and Path(bound).is_absolute():  # docker bound it
             entry["path"] = data.here(DataInput(name, entry["type"], Path(bound)))
+
+
+def _positional(command: str, name: str, options: Sequence[Option]) -> "re.Match[str] | None":
+    """The word of a command that is the positional argument of this name."""
+    script = re.match(r".*?\.py(?= |$)", command)
+    words = [*re.finditer(r'((?:"(?:\\.|[^"\\])*"|\S)+)', command)]
+    words = [word for word in words if script and word.start() > script.end()]
+    places = arguments.values(options, [word[0] for word in words])
+    return next((words[at] for at, option in places.items() if not option.flag and option.dest == name), None)
 
 
 def _give(one: Converted, given: dict[str, str]) -> None:

@@ -98,7 +98,9 @@ def plan(source: Source, slug: str) -> Adoption:
     code.files, code.notes = known.files, known.notes
     if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
         packages = prove(packages, imports(code.files, partial(code_module.place_of, code)))
-    handled = {f"{one.flag} names no data of its own" for one in code.inputs if data.files and one.path is None}
+    handled = {
+        f"{one.flag or one.name} names no data of its own" for one in code.inputs if data.files and one.path is None
+    }
     code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {
         "project_name": slug.replace("-", " ").capitalize(),

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from aml_adopt import code, jobs, source
 from aml_adopt.data import Data
@@ -127,3 +128,38 @@ def test_settings_that_lead_back_to_themselves(tmp_path: Path) -> None:
     body = "x = y = yaml.safe_load(open('conf.yaml'))"
     plant(tmp_path, {"train.py": TRAIN + body + FIT, "conf.yaml": "a: &a [*a, d.csv]\n", "d.csv": "a\n1\n"})
     assert {"conf.yaml", "d.csv"} < set(made(tmp_path)[0].files)
+
+
+POSITIONAL = """\
+import argparse
+import joblib
+import pandas as pd
+from sklearn.svm import SVC
+parser = argparse.ArgumentParser()
+parser.add_argument("data")
+parser.add_argument("-n", "--epochs", type=int)
+parser.add_argument("--fast", action="store_true")
+args = parser.parse_args()
+x = y = pd.read_csv(args.data)
+"""
+
+
+@pytest.mark.parametrize(
+    ("given", "handed", "path"),
+    [
+        ("b.csv --epochs 3", "DATA --epochs 3", "b.csv"), ("--epochs 3 b.csv", "--epochs 3 DATA", "b.csv"),
+        ("-n 3 b.csv --fast", "-n 3 DATA --fast", "b.csv"), ("-n=3 --fast b.csv", "-n=3 --fast DATA", "b.csv"),
+        ("--epochs 3", "--epochs 3 DATA", None), ("/data/x.csv --fast", "DATA --fast", None),
+    ],
+)  # fmt: skip
+def test_a_positional_argument_keeps_its_place(tmp_path: Path, given: str, handed: str, path: str | None) -> None:
+    tree = {"train.py": POSITIONAL + FIT, "a.csv": "a\n1\n", "b.csv": "a\n1\n2\n"}
+    plant(tmp_path / "a", {**tree, "README.md": f"    python train.py {given}\n"})
+    v1 = f"script: train.py\ntarget: local\narguments: {given.split()}\nframework: Python\n"
+    plant(tmp_path / "b", {**tree, "aml_config/train.runconfig": v1})
+    for folder in ("a", "b"):
+        written, done, _ = made(tmp_path / folder)
+        job = yaml.safe_load(done.files["train-local.yml"])
+        assert job["command"].strip() == "python train.py " + handed.replace("DATA", '"${{inputs.data}}"')
+        [one] = written.inputs
+        assert one.path == (tmp_path / folder / path if path else None)
