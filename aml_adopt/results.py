@@ -40,8 +40,8 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
             continue
         saved = saved or not work.tree.qualified(call.func).startswith(("os.", "logging."))
         for root in work.paths.anchors(path):
-            if root.option and root.node is not None and _is_a_name(work, root.option):
-                _name_of_result(work, root.node)
+            if root.option and _is_a_name(work, root.option):
+                _name_of_result(work, root.option)
             elif root.option and root.option.default is None and root.option.flag:
                 makes = work.tree.qualified(call.func).startswith("os.") or method_of(call) == "mkdir"
                 folder = work.paths.is_folder(path, root) or makes and not root.joined
@@ -103,7 +103,7 @@ def _is_there(work: Work, root: Root) -> bool:
 
 def leads_out(name: str) -> bool:
     """Whether an option of this name is for results."""
-    return bool(re.search(r"(?i)out|save|log|export|result", name))
+    return bool(re.search(r"(?i)(?<![a-z])(out|save|log(?!i|o)|export|result)", name))
 
 
 def _logs_model(work: Work) -> bool:
@@ -203,26 +203,33 @@ def _give(work: Work, option: Option, path: str) -> None:
 
 def _is_a_name(work: Work, option: Option) -> bool:
     """Whether an option's value is joined to a folder somewhere, so that it must not become a path of its own."""
-    for node in work.tree.all(cst.Attribute):
-        if node.attr.value == option.dest and work.paths.parsers.of(node.value):
-            parent = work.tree.parents[node]
-            call = work.tree.parents[parent] if isinstance(parent, cst.Arg) else None
-            joined = isinstance(call, cst.Call) and work.tree.qualified(call.func) in PATHS
-            if isinstance(parent, cst.BinaryOperation) and parent.right is node:
-                return True
-            if joined and isinstance(call, cst.Call) and call.args[0] is not parent:
-                return True
-    return False
+    return any(_is_joined(work, node) for node in _uses(work, option))
 
 
-def _name_of_result(work: Work, node: cst.BaseExpression) -> None:
-    """Lead a result whose name an option gives below outputs/, at the place where it is written."""
-    work.new[node] = expression('os.path.join("outputs", NAME)', NAME=node)
-    work.imports.append("import os")
-    work.make("outputs/")
-    if default := work.paths.whole(node):
-        work.paths.becomes[node] = f"outputs/{default}"
-    work.note("changed", node, f"{work.short(node)} -> below outputs/: a job keeps what is there")
+def _uses(work: Work, option: Option) -> list[cst.Attribute]:
+    nodes = (node for node in work.tree.all(cst.Attribute) if node.attr.value == option.dest)
+    return [node for node in nodes if work.paths.parsers.of(node.value)]
+
+
+def _is_joined(work: Work, node: cst.Attribute) -> bool:
+    """Whether a name is put after a folder here."""
+    parent = work.tree.parents[node]
+    call = work.tree.parents[parent] if isinstance(parent, cst.Arg) else None
+    joins = isinstance(call, cst.Call) and work.tree.qualified(call.func) in PATHS and call.args[0] is not parent
+    return joins or isinstance(parent, cst.BinaryOperation) and parent.right is node
+
+
+def _name_of_result(work: Work, option: Option) -> None:
+    """Lead a result whose name an option gives below outputs/, wherever the name alone is handed to a call."""
+    for node in _uses(work, option):
+        if node in work.new or _is_joined(work, node) or not isinstance(work.tree.parents[node], cst.Arg):
+            continue
+        default = work.paths.whole(node)
+        work.new[node] = expression('os.path.join("outputs", NAME)', NAME=node)
+        work.paths.becomes[node] = f"outputs/{default}" if default else ""
+        work.imports.append("import os")
+        work.make("outputs/")
+        work.note("changed", node, f"{work.short(node)} -> below outputs/: a job keeps what is there")
 
 
 def _find_model(work: Work) -> str | None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from aml_adopt import DataInput
 from aml_adopt.contract import Checked, check
 from aml_adopt.private import hide, is_secret
+from aml_adopt.results import leads_out
 from aml_adopt.sdk import rewrite
 from aml_adopt.static import Modules
 
@@ -272,11 +273,12 @@ def test_data_that_is_put_together_is_an_input(source: Path) -> None:
 def test_a_name_that_is_joined_elsewhere_stays_a_name(source: Path) -> None:
     text = (
         "import argparse\nimport joblib\np = argparse.ArgumentParser()\np.add_argument('--name', default='m.pkl')\n"
-        "args = p.parse_args()\njoblib.dump(m, args.name)\nprint('outputs/' + args.name)\n"
+        "args = p.parse_args()\njoblib.dump(m, args.name)\nupload('outputs/' + args.name, args.name)\n"
     )
     done = checked(source, text)
     assert "default='m.pkl'" in done.text
     assert 'joblib.dump(m, os.path.join("outputs", args.name))' in done.text
+    assert "upload('outputs/' + args.name, os.path.join(\"outputs\", args.name))" in done.text
     assert done.model == "outputs/m.pkl"
 
 
@@ -335,6 +337,15 @@ def test_what_is_named_while_the_code_runs_has_a_folder(source: Path) -> None:
     text = "import joblib\nfor fold in range(3):\n    joblib.dump(m, f'models/m_{fold}.pkl')\n"
     done = checked(source, text)
     assert (done.model, "f'outputs/models/m_{fold}.pkl'" in done.text) == ("outputs/models", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "leads"),
+    [("--output-dir", True), ("out", True), ("save_path", True), ("--logdir", True), ("model_out", True), ("results", True),
+     ("--dropout", False), ("--timeout", False), ("--catalog", False), ("--logistic", False), ("layout", False)],
+)  # fmt: skip
+def test_options_for_results_are_known_by_whole_words(name: str, leads: bool) -> None:
+    assert leads_out(name) == leads
 
 
 def test_logs_are_results_and_no_models(source: Path) -> None:
