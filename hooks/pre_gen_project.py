@@ -13,7 +13,8 @@ DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("co
 PACKAGES = set(
     """
     aml annotated-doc annotated-types anyio azure-ai-ml azure-common azure-core azure-identity azure-mgmt-core
-    azure-monitor-opentelemetry azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi charset-normalizer click cloudpickle
+    azure-monitor-opentelemetry azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi
+    charset-normalizer click cloudpickle
     colorama contourpy cryptography cycler databricks-sdk exceptiongroup fastapi filelock fonttools gitdb
     gitpython google-auth h11 hatchling idna importlib-metadata iniconfig isodate joblib jsonpickle kiwisolver
     matplotlib mlflow mlflow-skinny msal msal-extensions msrest numpy oauthlib opentelemetry-api
