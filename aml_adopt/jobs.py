@@ -47,6 +47,7 @@ class Jobs:
     files: dict[str, str] = field(default_factory=dict)  # job files, and what they need
     conda: list[Path | tuple[str, dict[str, Any]]] = field(default_factory=list)  # of v1, in order of trust
     compute: dict[str, Any] = field(default_factory=dict)  # name, size, max_instances, tier, as far as v1 names them
+    inputs: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)  # paths: here, and on the cluster
     notes: list[Note] = field(default_factory=list)
 
 
@@ -97,7 +98,11 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         found[REMOTE].job |= submit.cluster
     _describe(found, data)
     _fit(jobs, found)
-    _tell(source, code, found)
+    for wanted in code.inputs:
+        here, there = (_input(found[name].job, wanted) for name in (LOCAL, REMOTE))
+        if isinstance(here, dict) and isinstance(there, dict):
+            jobs.inputs[wanted.name] = here.get("path"), there.get("path")
+    tell(source, code, jobs)
     for name, one in found.items():
         jobs.files[name] = dump(one)
         jobs.notes += one.notes
@@ -256,12 +261,18 @@ def _moved(source: Source, code: Code) -> set[str]:
     return {flag for flag, old in before.items() if old and after.get(flag) == f"outputs/{old.removeprefix('./')}"}
 
 
-def _tell(source: Source, code: Code, found: dict[str, Converted]) -> None:
-    """Let the notes on inputs say what the job files say of them."""
+def _input(job: dict[str, Any], wanted: DataInput) -> Any:
+    """The job's input that an option hands over, which a runconfig may call otherwise; None without one."""
+    pattern = rf'(?<!\S){re.escape(wanted.flag)}[ =]"?\$\{{\{{inputs\.(\w+)'
+    given = re.search(pattern, job["command"]) if wanted.flag else None
+    return job.get("inputs", {}).get(given[1] if given else wanted.name)
+
+
+def tell(source: Source, code: Code, jobs: Jobs) -> None:
+    """Let the code's notes on inputs say what the job files say of them."""
     for wanted in code.inputs:
-        here, there = (found[name].job.get("inputs", {}).get(wanted.name) for name in (LOCAL, REMOTE))
-        if isinstance(here, dict) and isinstance(there, dict):
-            new = input_advice(wanted, here.get("path"), there.get("path"))
+        if wanted.name in jobs.inputs:
+            new = input_advice(wanted, *jobs.inputs[wanted.name])
             old = input_advice(wanted)
             code.notes = [note._replace(text=new) if note.text == old else note for note in code.notes]
             if source.data or isinstance(wanted.path, Path):

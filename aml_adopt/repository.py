@@ -16,7 +16,7 @@ from aml_adopt import code as code_module
 from aml_adopt import packages as packages_module
 from aml_adopt.code import Code
 from aml_adopt.data import Data
-from aml_adopt.jobs import CLUSTER, SIZE, Jobs
+from aml_adopt.jobs import CLUSTER, SIZE, Jobs, tell
 from aml_adopt.jobs import make as make_jobs
 from aml_adopt.packages import Packages
 from aml_adopt.proof import imports, prove
@@ -96,12 +96,9 @@ def plan(source: Source, slug: str) -> Adoption:
     )
     known = code_module.convert(source, versions_of(packages.requirements, packages.python))
     code.files, code.notes = known.files, known.notes
+    tell(source, code, jobs)
     if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
         packages = prove(packages, imports(code.files, partial(code_module.place_of, code)))
-    handled = {
-        f"{one.flag or one.name} names no data of its own" for one in code.inputs if data.files and one.path is None
-    }
-    code.notes = [note for note in code.notes if note.text.partition(":")[0] not in handled]
     answers = {
         "project_name": slug.replace("-", " ").capitalize(),
         "project_slug": slug,

@@ -14,15 +14,14 @@ PACKAGES = set(
     """
     aml annotated-doc annotated-types anyio azure-ai-ml azure-common azure-core azure-identity azure-mgmt-core
     azure-monitor-opentelemetry azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi
-    charset-normalizer click cloudpickle
-    colorama contourpy cryptography cycler databricks-sdk exceptiongroup fastapi filelock fonttools gitdb
-    gitpython google-auth h11 hatchling idna importlib-metadata iniconfig isodate joblib jsonpickle kiwisolver
-    matplotlib mlflow mlflow-skinny msal msal-extensions msrest numpy oauthlib opentelemetry-api
-    opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging pandas pathspec pillow pip
-    pluggy protobuf psutil pyasn1 pyasn1-modules pycparser pydantic pydantic-core pygments pyjwt pyparsing pytest
-    python-dateutil python-dotenv pytz pyyaml requests requests-oauthlib scikit-learn scipy setuptools six sklearn
-    smmap sqlparse starlette threadpoolctl tomli train typing-extensions typing-inspection tzdata urllib3 uv
-    uvicorn wheel zipp
+    charset-normalizer click cloudpickle colorama contourpy cryptography cycler databricks-sdk exceptiongroup
+    fastapi filelock fonttools gitdb gitpython google-auth h11 hatchling idna importlib-metadata iniconfig
+    isodate joblib jsonpickle kiwisolver matplotlib mlflow mlflow-skinny msal msal-extensions msrest numpy
+    oauthlib opentelemetry-api opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging
+    pandas pathspec pillow pip pluggy protobuf psutil pyasn1 pyasn1-modules pycparser pydantic pydantic-core
+    pygments pyjwt pyparsing pytest python-dateutil python-dotenv pytz pyyaml requests requests-oauthlib
+    scikit-learn scipy setuptools six sklearn smmap sqlparse starlette threadpoolctl tomli train
+    typing-extensions typing-inspection tzdata urllib3 uv uvicorn wheel zipp
     """.split()
 )
 

@@ -167,6 +167,7 @@ def test_other_sources_train_and_register(sample: str, installed: Repository, tm
     said = adopt(folder, "-o", str(out), *arguments)
     assert contents(folder) == before
     assert change in said and change in (out / "ADOPTED.md").read_text(encoding="utf-8")
+    assert "give it a path in both job files" not in said and "names no data of its own" not in said  # they have one
     job = yaml.safe_load((out / "aml_config" / "train-local.yml").read_text(encoding="utf-8"))
     assert job["command"].startswith(f'{command} "${{{{inputs.')
     repository = Repository(out, installed.python)

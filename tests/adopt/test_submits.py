@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from adopt.test_source import plant
 from aml_adopt import Note, code, jobs, source, submits
 from aml_adopt.data import Data
 from aml_adopt.package_files import read_inline
@@ -31,14 +32,6 @@ from azureml.train.hyperdrive import HyperDriveConfig
 ws = Workspace.from_config()
 """
 RUN = "src = ScriptRunConfig(source_directory='code', script='train.py'{})\n"
-
-
-def plant(root: Path, tree: dict[str, str]) -> Path:
-    for name, text in tree.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return root
 
 
 def notebook_of(*cells: str) -> str:
