@@ -1,9 +1,8 @@
-"""Try, test and measure the template with nothing but Python 3.10 or newer and git.
+"""Try, test and measure the template with nothing but Python 3.11 or newer and git.
 
     python dev.py demo      generate a repository, train a model in it and register it: about a minute
     python dev.py test      run the tests; arguments go to pytest, such as -m "not slow"
     python dev.py faults    try every fault at every request to Azure, and print what was survived: ten minutes
-    python dev.py adopt     make a model repository of code that you have; arguments go to aml-adopt
     python dev.py bench     print the benchmarks; arguments go to benchmarks/*.py
 
 What this needs goes into .venv beside this file, which dev.py makes anew whenever it is not whole. No other Python
@@ -24,8 +23,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-if sys.version_info < (3, 10):  # noqa: UP036  # macOS's own python3 is older, and gets here
-    sys.exit(f"dev.py: needs Python 3.10 or newer; this is {platform.python_version()} ({sys.executable})")
+if sys.version_info < (3, 11):  # noqa: UP036  # macOS's own python3 is older, and gets here
+    sys.exit(f"dev.py: needs Python 3.11 or newer; this is {platform.python_version()} ({sys.executable})")
 
 TEMPLATE = Path(__file__).resolve().parent
 ENVIRONMENT = TEMPLATE / ".venv"
@@ -81,7 +80,8 @@ def prepare(group: str) -> Path:
         run(sys.executable, "-m", "venv", "--clear", "--without-pip", ENVIRONMENT)
         install_uv(python, re.findall(r'"(uv\b[^"]*)"', pyproject.read_text(encoding="utf-8"))[0])
     ready.unlink(missing_ok=True)
-    run(python, "-m", "uv", "pip", "install", "--python", python, "--group", group)
+    package = ("--editable", f"{TEMPLATE}[adopt]") if group == "test" else ()
+    run(python, "-m", "uv", "pip", "install", "--python", python, *package, "--group", group)
     ready.write_text("\n".join(wanted), encoding="utf-8")
     return python
 
@@ -142,20 +142,12 @@ def demo(folder: Path) -> int:
 
 def test(arguments: list[str]) -> int:
     """Run pytest; returns its exit status."""
-    return subprocess.run([str(prepare("test")), "-m", "pytest", *arguments]).returncode
+    return subprocess.run([str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments]).returncode
 
 
 def faults(arguments: list[str]) -> int:
     """Run the fault matrix, which prints its table; returns pytest's exit status."""
     return test(["-m", "faults", "tests/faults", *arguments])
-
-
-def adopt(arguments: list[str], folder: Path) -> int:
-    """Run aml-adopt from this checkout, in the user's folder; returns its exit status."""
-    # Not -m, which takes the modules of that folder, where the code to adopt may lie, for Python's own.
-    code = "import sys; sys.path.remove(''); from aml_adopt.__main__ import main; sys.exit(main())"
-    command = [str(prepare("adopt")), "-c", code, *arguments]
-    return subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(TEMPLATE)}).returncode
 
 
 def bench(arguments: list[str]) -> int:
@@ -172,14 +164,13 @@ def main(argv: list[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|adopt|bench", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|bench", required=True)
     demo_options = verbs.add_parser("demo")
     demo_options.add_argument("-o", "--output-dir", type=Path, default=TEMPLATE / "demo", help="default: %(default)s")
     verbs.add_parser("test")
     verbs.add_parser("faults")
-    verbs.add_parser("adopt")
     verbs.add_parser("bench")
-    passes_on = argv[:1] in (["test"], ["faults"], ["adopt"], ["bench"])
+    passes_on = argv[:1] in (["test"], ["faults"], ["bench"])
     args = parser.parse_args(argv[:1] if passes_on else argv)
     try:
         output_dir = args.output_dir.resolve() if args.verb == "demo" else TEMPLATE
@@ -189,8 +180,6 @@ def main(argv: list[str]) -> int:
             os.chdir(TEMPLATE)
         if args.verb == "demo":
             return demo(output_dir)
-        if args.verb == "adopt":
-            return adopt(argv[1:], folder)
         return {"test": test, "faults": faults, "bench": bench}[args.verb](argv[1:])
     except Failure as failure:
         print(f"dev.py: {failure}", file=sys.stderr)

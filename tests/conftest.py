@@ -1,31 +1,18 @@
-"""What the tests share: bake() for a generated folder, `repository` for one that can run."""
+"""The fixtures of all tests: bake() for a generated folder, `repository` for one that can run."""
 
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from filelock import FileLock
 from uv import find_uv_bin
 
-TEMPLATE = Path(__file__).resolve().parent.parent
-GENERATED = TEMPLATE / "{{cookiecutter.project_slug}}"
-sys.path.insert(0, str(GENERATED))  # aml/ holds no answers, so tests import it as it stands
-sys.dont_write_bytecode = True  # a __pycache__ in the template would be generated too
-
-# What a user's shell would not have, or what would lead a child process astray.
-ENVIRONMENT = {
-    key: value
-    for key, value in os.environ.items()
-    if key not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
-    and not key.startswith(("MLFLOW_", "AZUREML_"))
-}
+from support import ENVIRONMENT, TEMPLATE, Repository
 
 
 @pytest.fixture
@@ -61,38 +48,6 @@ def generate(_cookiecutter_config_file: Path) -> Callable[..., "subprocess.Compl
         )
 
     return _generate
-
-
-@dataclass(frozen=True)
-class Repository:
-    """A generated repository, and the Python of an environment that has its packages."""
-
-    path: Path
-    python: Path
-
-    def command(self, *arguments: str) -> list[str]:
-        return [str(self.python), "-m", "aml", *arguments]
-
-    def aml(self, *arguments: str, status: int | None = 0, **options: Any) -> "subprocess.CompletedProcess[str]":
-        """Run a verb to its end in the repository, and assert its exit status (None: any)."""
-        options = {"cwd": self.path, "env": ENVIRONMENT, "timeout": 300, **options}
-        done = subprocess.run(
-            self.command(*arguments), capture_output=True, text=True, encoding="utf-8", check=False, **options
-        )
-        assert status is None or done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done
-
-    def job(self, command: str, **parts: Any) -> str:
-        """Write job.yml, a command job of this machine with the further `parts`, and return its name for -c."""
-        path = self.path / "job.yml"
-        path.write_text(yaml.safe_dump({"command": command, "compute": "local", **parts}), encoding="utf-8")
-        return path.name
-
-    def submit(
-        self, command: str, *arguments: str, status: int | None = 0, **parts: Any
-    ) -> "subprocess.CompletedProcess[str]":
-        """Run such a job to its end, in the present environment."""
-        return self.aml("submit", "-c", self.job(command, **parts), "--here", *arguments, status=status)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""aml-adopt from end to end: what it makes of a source trains, is tracked and is registered."""
+"""aml adopt from end to end: what it makes of a source trains, is tracked and is registered."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ENVIRONMENT, TEMPLATE, Repository
+from aml.cli.adopt import default_output
 from uv import find_uv_bin
 
-from aml_adopt import source as source_module
-from aml_adopt.__main__ import default_output
-from aml_adopt.repository import slug
+from aml.adopt import source as source_module
+from aml.adopt.repository import slug
+from support import ENVIRONMENT, TEMPLATE, Repository
 
 SAMPLES = Path(__file__).parent / "samples"
 
 
 def adopt(source: Path, *arguments: str, status: int = 0, cwd: Path = TEMPLATE) -> str:
-    """Run aml-adopt as a user does, and return what it printed."""
-    command = [sys.executable, "-m", "aml_adopt", str(source), *arguments]
+    """Run aml adopt as a user does, and return what it printed."""
+    command = [sys.executable, "-m", "aml.adopt", str(source), *arguments]
     variables = {**ENVIRONMENT, "PYTHONPATH": str(TEMPLATE)}
     done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == status and "Traceback" not in done.stderr, done.stdout + done.stderr
@@ -61,7 +61,7 @@ def test_a_v1_repository_trains_and_registers(adopted: tuple[Path, str]) -> None
     ):
         subprocess.run([find_uv_bin(), *command], check=True, env=ENVIRONMENT)
     repository = Repository(out, python)
-    assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+    assert repository.aml("check").stdout == "aml_config/: nothing to fix\n"
     repository.aml("submit", "-c", "train-local")
     assert "Test accuracy=0.8" in repository.aml("runs").stdout
     assert (
@@ -176,7 +176,7 @@ def test_other_sources_train_and_register(sample: str, installed: Repository, tm
     known = "credit_forest" if name == "v1-notebook" else "credit-risk"  # by which its code registered it
     assert f"aml register-model -n {known}{option}" in said or name == "workbench"  # which saves it twice
     if "aml check:" not in said:
-        assert repository.aml("check").stdout == "aml_config/: nothing to mend\n"
+        assert repository.aml("check").stdout == "aml_config/: nothing to fix\n"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What aml-adopt makes of a v1 repository trains on the cluster, too: against the stand-in."""
+"""What aml adopt makes of a v1 repository trains on the cluster, too: against the stand-in."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import Repository
+
+from adopt.test_adopt import SAMPLES, adopt
 from standin import StandIn
 from standin.cloud import GROUP, SUBSCRIPTION, WORKSPACE, Workspace
 from standin.fixtures import Attached
-
-from adopt.test_adopt import SAMPLES, adopt
+from support import Repository
 
 pytest_plugins = ["standin.fixtures"]
 

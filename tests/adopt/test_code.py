@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from aml_adopt import code, source
+from aml.adopt import code, source
 
 FIT = "from sklearn.svm import SVC\nm = SVC().fit(x, y)\n"
 

@@ -1,4 +1,4 @@
-"""contract.py: what a cloud job cannot do is mended where that is certain, and named with its line where not."""
+"""contract.py: what a cloud job cannot do is fixed where that is certain, and named with its line where not."""
 # ruff: noqa: E501  # a case a line reads best
 
 import ast
@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aml_adopt import DataInput
-from aml_adopt.contract import Checked, check
-from aml_adopt.private import hide, is_secret
-from aml_adopt.results import leads_out
-from aml_adopt.sdk import rewrite
-from aml_adopt.static import Modules
+from aml.adopt import DataInput
+from aml.adopt.contract import Checked, check
+from aml.adopt.private import hide, is_secret
+from aml.adopt.results import leads_out
+from aml.adopt.sdk import rewrite
+from aml.adopt.static import Modules
 
 SAVED = 'import joblib\njoblib.dump(m, "outputs/m.pkl")\n'
 

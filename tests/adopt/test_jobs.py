@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aml_adopt import code, jobs, source
-from aml_adopt.data import Data
+from aml.adopt import code, jobs, source
+from aml.adopt.data import Data
 
 TRAIN = """\
 import argparse

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aml_adopt import Refusal, notebook
+from aml.adopt import UserError, notebook
 
 CODE = nbformat.v4.new_code_cell
 TEXT = nbformat.v4.new_markdown_cell
@@ -256,9 +256,9 @@ def test_reads_the_third_version_of_the_format(tmp_path: Path) -> None:
 )
 def test_refuses_what_is_no_notebook(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "a.ipynb").write_text(text, encoding="utf-8")
-    with pytest.raises(Refusal, match=f"^a.ipynb {reason}"):
+    with pytest.raises(UserError, match=f"^a.ipynb {reason}"):
         notebook.convert(tmp_path / "a.ipynb", "a.ipynb")
-    with pytest.raises(Refusal, match="b.ipynb: "):
+    with pytest.raises(UserError, match="b.ipynb: "):
         notebook.convert(tmp_path / "b.ipynb", "b.ipynb")
 
 
@@ -273,7 +273,7 @@ def test_refuses_what_is_no_notebook(tmp_path: Path, text: str, reason: str) -> 
     ],
 )
 def test_refuses_other_languages(tmp_path: Path, metadata: dict[str, Any], reason: str) -> None:
-    with pytest.raises(Refusal, match=reason):
+    with pytest.raises(UserError, match=reason):
         convert(tmp_path, "x = 1", **metadata)
 
 
@@ -371,7 +371,7 @@ def without_magic(cell: str) -> list[str]:
 def test_anything_in_cells_gives_a_script_that_compiles(tmp_path: Path, cells: list[str], heading: str) -> None:
     try:
         script = convert(tmp_path, TEXT(f"# {heading}\n{heading}"), *cells)
-    except Refusal as refusal:
+    except UserError as refusal:
         assert "has no code" in str(refusal)
     else:
         compile(script.text.encode("utf-8"), "script", "exec")

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 import yaml
-from aml import environment as of_template
-from conftest import GENERATED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.requirements import Requirement
@@ -21,11 +19,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
-from aml_adopt import Note, Refusal, package_files, packages, resolver
-from aml_adopt.package_files import Declared, conda_requirement, poetry_specifier, read, read_inline
-from aml_adopt.packages import Packages, build
-from aml_adopt.proof import Tried, prove
-from aml_adopt.resolver import Conflict, Resolver, floor
+from aml.adopt import Note, UserError, package_files, packages, resolver
+from aml.adopt.package_files import Declared, conda_requirement, poetry_specifier, read, read_inline
+from aml.adopt.packages import Packages, build
+from aml.adopt.proof import Tried, prove
+from aml.adopt.resolver import Conflict, Resolver, floor
+from aml.jobfile import conda as of_template
+from support import GENERATED
 
 PRESENT = f"{sys.version_info.major}.{sys.version_info.minor}"
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}([._-][a-z0-9]{1,8})?", fullmatch=True).map("x{}".format)
@@ -425,7 +425,7 @@ def test_an_index_that_is_down_is_no_missing_package(tmp_path: Path, monkeypatch
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    with pytest.raises(Refusal, match="the package index cannot be asked"):
+    with pytest.raises(UserError, match="the package index cannot be asked"):
         built(tmp_path, {"requirements.txt": "six\n"})
 
 

@@ -7,13 +7,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import ENVIRONMENT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from uv import find_uv_bin
 
-from aml_adopt import retired_names
-from aml_adopt.retired import PUBLIC, Rewritten, rewrite, versions_of
+from aml.adopt import retired_names
+from aml.adopt.retired import PUBLIC, Rewritten, rewrite, versions_of
+from support import ENVIRONMENT
 
 # The oldest releases for Python 3.11, and those of the end of 2026.
 OLD = {"python": "3.11", "scikit-learn": "1.1.3", "numpy": "1.23.2", "pandas": "1.5.0", "scipy": "1.9.2", "matplotlib": "3.6.0", "seaborn": "0.12.0", "imbalanced-learn": "0.9.1"}  # fmt: skip

@@ -13,19 +13,20 @@ from typing import Any
 
 import pytest
 import yaml
-from aml.check import check, of_job
-from aml.document import Document
-from aml.job import Job
 from filelock import FileLock
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from uv import find_uv_bin
 
-from aml_adopt import DataInput, Refusal
-from aml_adopt.runconfig import CPU_IMAGE, GPU_IMAGE, Converted, convert, dump, load, take
-from aml_adopt.runconfig_text import quote
-from aml_adopt.runconfig_v1 import ANYTHING, SHAPE, WHOLE, Each
+from aml.adopt import DataInput, UserError
+from aml.adopt.runconfig import CPU_IMAGE, GPU_IMAGE, Converted, convert, dump, load, take
+from aml.adopt.runconfig_text import quote
+from aml.adopt.runconfig_v1 import ANYTHING, SHAPE, WHOLE, Each
+from aml.checks.jobs import check_job
+from aml.checks.repository import check
+from aml.jobfile.document import Document
+from aml.jobfile.job import Job
 
 SETTINGS = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -146,7 +147,7 @@ def accepted(root: Path, result: Converted) -> None:
         inner: Any = result.job
         for key in keys:
             inner = inner[key]  # a comment stands above something
-    assert list(of_job(Job(document))) == []
+    assert list(check_job(Job(document))) == []
     job = load_job(path)
     assert job.command == result.job["command"]
     assert job.experiment_name == result.job["experiment_name"]
@@ -886,7 +887,7 @@ def test_the_entry_may_be_given(project: Path) -> None:
     assert result.job["command"] == "python fit.py" and result.script is None
     moved = converted(project, runconfig(script="code\\train.py"), script="train.py")
     assert moved.job["command"] == "python train.py" and moved.script == "code/train.py"
-    with pytest.raises(Refusal, match=r"aml_config/train.runconfig:1: no script"):
+    with pytest.raises(UserError, match=r"aml_config/train.runconfig:1: no script"):
         converted(project, {"target": "local", "environment": {}})
 
 
@@ -901,7 +902,7 @@ def test_an_environment_in_a_file_of_its_own(oracle: Callable[..., Any], project
     theirs = oracle(project, "train")["environment"]
     assert theirs["docker"]["shmSize"] == result.job["resources"]["shm_size"] == "4g"
     assert isinstance(result.conda, Path) and result.conda.name == "conda.yml"
-    with pytest.raises(Refusal, match=r"aml_config/train.runconfig:4: .*gone.json"):
+    with pytest.raises(UserError, match=r"aml_config/train.runconfig:4: .*gone.json"):
         load(write(project, json.dumps(runconfig(environment="gone.json"), indent=1)), project)
 
 
@@ -945,7 +946,7 @@ def test_the_workbench_of_2017(oracle: Callable[..., Any], project: Path, kind: 
 def test_the_workbench_without_its_compute_file_or_script(project: Path) -> None:
     found = load(write(project, WORKBENCH.replace("train.py", "$file")), project)
     assert found.data["script"] is None and found.local
-    with pytest.raises(Refusal, match=r"aml_config/train.runconfig:1: ArgumentVector is empty"):
+    with pytest.raises(UserError, match=r"aml_config/train.runconfig:1: ArgumentVector is empty"):
         load(write(project, "ArgumentVector: []\nTarget: local\nPrepareEnvironment: true\n"), project)
 
 
@@ -970,19 +971,19 @@ def test_the_workbench_without_its_compute_file_or_script(project: Path) -> None
     ],
 )
 def test_what_is_no_run_configuration_is_refused_with_its_line(project: Path, text: str, problem: str) -> None:
-    with pytest.raises(Refusal, match="^" + re.escape(f"aml_config/train.runconfig:{problem}")):
+    with pytest.raises(UserError, match="^" + re.escape(f"aml_config/train.runconfig:{problem}")):
         load(write(project, text), project)
 
 
 def test_bytes_and_marks(project: Path) -> None:
     path = write(project, "")
     path.write_bytes(b"script: \xff")
-    with pytest.raises(Refusal, match="not UTF-8"):
+    with pytest.raises(UserError, match="not UTF-8"):
         load(path, project)
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(runconfig(), indent="\t").encode())
     assert load(path, project).data["script"] == "train.py"
     assert load(path, project, project.parent).name == "a project/aml_config/train.runconfig"
-    with pytest.raises(Refusal, match="aml_config/gone.runconfig: No such file"):
+    with pytest.raises(UserError, match="aml_config/gone.runconfig: No such file"):
         load(project / "aml_config" / "gone.runconfig", project)
 
 
@@ -993,7 +994,7 @@ def test_any_text_is_read_or_refused(project: Path, text: str) -> None:
     path.write_text("script: a.py\n" + text, encoding="utf-8", errors="surrogatepass")
     try:
         load(path, project)
-    except Refusal as refusal:
+    except UserError as refusal:
         assert "\n" not in str(refusal)
 
 

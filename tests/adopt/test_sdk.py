@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aml_adopt import DataInput
-from aml_adopt.arguments import declare
-from aml_adopt.sdk import Rewritten, rewrite
+from aml.adopt import DataInput
+from aml.adopt.arguments import declare
+from aml.adopt.sdk import Rewritten, rewrite
 
 START = "from azureml.core import Run\nrun = Run.get_context()\n"
 

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from aml.cli.main import main
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aml_adopt import Refusal, repository, source
-from aml_adopt.__main__ import main
+from aml.adopt import UserError, repository, source
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
 ID = "11111111-2222-3333-4444-555555555555"
@@ -283,7 +283,7 @@ def test_asks_which_of_several_models(tmp_path: Path, tree: dict[str, str]) -> N
     assert sorted(one.name for one in refusal.value.candidates) == names
     assert "or another one" not in str(refusal.value)
     for name in names:
-        assert f"aml-adopt {tmp_path} --entry {name} " in str(refusal.value)
+        assert f"aml adopt {tmp_path} --entry {name} " in str(refusal.value)
         found = source.read(tmp_path, name)
         assert found.entry == tmp_path / name
         assert found.code == {Path(name).name: tmp_path / name}
@@ -313,7 +313,7 @@ def test_no_answer_is_no_traceback(
     monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
     monkeypatch.setattr("builtins.input", asked)
     assert main([str(tmp_path)]) == status
-    assert "aml-adopt: " in capsys.readouterr().err
+    assert "aml adopt: " in capsys.readouterr().err
 
 
 def test_names_the_less_likely_ones_too(tmp_path: Path) -> None:
@@ -326,19 +326,19 @@ def test_names_the_less_likely_ones_too(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("tree", [{}, {"README.md": "hello"}, {"plots.py": "import matplotlib\n"}, {"score.py": FIT}])
 def test_refuses_a_source_where_nothing_trains(tmp_path: Path, tree: dict[str, str]) -> None:
-    with pytest.raises(Refusal, match="nothing in .* trains"):
+    with pytest.raises(UserError, match="nothing in .* trains"):
         source.read(plant(tmp_path, tree), None)
 
 
 @pytest.mark.parametrize("entry", ["absent.py", "../outside.py", "notes.txt", "."])
 def test_refuses_an_entry_that_is_none(tmp_path: Path, entry: str) -> None:
     plant(tmp_path, {"outside.py": FIT, "in/notes.txt": "", "in/train.py": FIT})
-    with pytest.raises(Refusal, match="is (not a file in|neither)"):
+    with pytest.raises(UserError, match="is (not a file in|neither)"):
         source.read(tmp_path / "in", entry)
 
 
 def test_refuses_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="is not a folder"):
+    with pytest.raises(UserError, match="is not a folder"):
         source.read(plant(tmp_path, {"train.py": FIT}) / "train.py", None)
 
 
@@ -412,7 +412,7 @@ def test_the_same_whatever_the_order_of_sets(tmp_path: Path) -> None:
     cells = [f"%run {name}.py\n%load_ext {name}\n!pip install {name}\nprint(x{name})" for name in names]
     plant(tmp_path, {**tree, "train.ipynb": notebook_of(f"import {', '.join(names)}\n{FIT}", *cells)})
     code = (
-        "import sys, pathlib; from aml_adopt import source, notebook; root = pathlib.Path(sys.argv[1]);"
+        "import sys, pathlib; from aml.adopt import source, notebook; root = pathlib.Path(sys.argv[1]);"
         "print(source.candidates(root), source.read(root, None), notebook.convert(root / 'train.ipynb', 'train.ipynb'))"
     )
     done = [
@@ -493,7 +493,7 @@ def test_settings_that_are_not_filled_in_do_not_count(tmp_path: Path, subscripti
 
 
 def test_an_address_is_no_source(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="https://github.com/x/y is an address: git clone it"):
+    with pytest.raises(UserError, match="https://github.com/x/y is an address: git clone it"):
         source.read(Path("https://github.com/x/y"), None)
 
 
@@ -522,8 +522,8 @@ def test_takes_arguments_from_the_documentation(tmp_path: Path, line: str, argum
 
 def test_an_entry_that_only_defines_functions_is_blocked(tmp_path: Path) -> None:
     plant(tmp_path, {"train.py": "import math\nX = 1\ndef train():\n    model.fit(X)\n"})
-    mend = 'does nothing when it is run: add `if __name__ == "__main__": train()` at its end'
-    assert blocked(source.read(tmp_path, None)) == [("train.py", mend)]
+    fix = 'does nothing when it is run: add `if __name__ == "__main__": train()` at its end'
+    assert blocked(source.read(tmp_path, None)) == [("train.py", fix)]
 
 
 def test_a_package_without_a_folder_around_it(tmp_path: Path) -> None:
@@ -640,7 +640,7 @@ def test_a_damaged_source_is_read_or_refused(tmp_path: Path, tree: dict[str, str
         (tmp_path / name).write_bytes(text.encode("utf-8", "surrogatepass"))
     try:
         found = source.read(tmp_path, None)
-    except Refusal as refusal:
+    except UserError as refusal:
         assert str(refusal)
     else:
         assert found == source.read(tmp_path, None)

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from adopt.test_source import plant
-from aml_adopt import Note, code, jobs, source, submits
-from aml_adopt.data import Data
-from aml_adopt.package_files import read_inline
-from aml_adopt.submits import Submit
+from aml.adopt import Note, code, jobs, source, submits
+from aml.adopt.data import Data
+from aml.adopt.package_files import read_inline
+from aml.adopt.submits import Submit
 
 TRAIN = """import argparse
 import pandas as pd

@@ -29,7 +29,7 @@ ENDED = ("Completed", "Failed", "Canceled")
 #: What is never to be read by a user.
 NOISE = re.compile(r"Traceback|Exception|HTTPSConnectionPool|experimental|Warning|<urlopen|\x1b")
 #: What is another one in each run: ids, times of day, durations.
-PASSING = (
+RETRYABLE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "<run>"),
     (re.compile(r"[0-9a-f]{32}(?![0-9a-f])"), "<id>"),
@@ -228,7 +228,7 @@ class Bench:
             "output": runs[-1].output.splitlines() if verb.reads else [],
         }
         text = json.dumps(state, default=str, sort_keys=True).replace(workspace.guid, "<workspace>")
-        for pattern, word in PASSING:
+        for pattern, word in RETRYABLE:
             text = pattern.sub(word, text)
         return json.loads(text, object_pairs_hook=once if verb.trains else dict)
 

@@ -70,7 +70,7 @@ def child(run: dict[str, Any]) -> int:
     os.chdir(run["folder"])
     hurry(run["timeout"])
     try:
-        from aml.__main__ import main
+        from aml.cli.main import main
 
         return main(run["arguments"])
     except SystemExit as left:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from standin import datastores
 from standin.cloud import Workspace
 from standin.jobs import LOG

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import get_args
 
 import pytest
+
 from standin.faults import Kind
 
 from .bench import Bench, Verb

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from standin import assets, cloud, datastores, jobs
 from standin.cloud import Workspace
 from standin.mlflow import Run, experiment_of

@@ -33,7 +33,7 @@ class Certificates:
         self.key = folder / "key.pem"
         self.bundle = folder / "bundle.pem"
 
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         authority_key = ec.generate_private_key(ec.SECP256R1())
         authority_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "aml stand-in authority")])
         authority = (

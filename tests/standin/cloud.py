@@ -171,7 +171,7 @@ def system_data(created: str | None = None) -> Json:
 
 def timestamp() -> str:
     """Seven digits, as Azure writes them."""
-    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") + "0+00:00"
 
 
 def admit(request: Request) -> None:

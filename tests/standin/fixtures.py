@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ENVIRONMENT, Repository
+
+from support import ENVIRONMENT, Repository
 
 from . import cloud
 from .cloud import Workspace

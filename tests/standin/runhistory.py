@@ -50,7 +50,7 @@ def _run_of(request: Request, action: str = "read") -> Run:
 def _time(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.timezone.utc).isoformat()
+    return datetime.datetime.fromtimestamp(milliseconds / 1000, datetime.UTC).isoformat()
 
 
 def _as_json(run: Run) -> Json:
@@ -139,7 +139,7 @@ def refresh_token(request: Request) -> Response:
 def run_token(run: Run) -> Json:
     """A token that is good for this run's data plane."""
     login = run.workspace.service.login
-    expires = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=max(login.token_lifetime, 3600))
+    expires = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=max(login.token_lifetime, 3600))
     token = login.token("https://ml.azure.com", runId=run.identifier, exp=int(expires.timestamp()))
     return {"token": token, "expiryTimeUtc": expires.isoformat()}
 

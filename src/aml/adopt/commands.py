@@ -1,0 +1,58 @@
+"""The scripts that lines of shells run with Python."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+from aml.adopt.tree import text_of
+
+
+def named_by_commands(root: Path, files: list[str]) -> dict[str, str]:
+    """Scripts that README, Makefile and shell scripts run with Python, and with which arguments."""
+    found: dict[str, str] = {}
+    for name in files:
+        path = PurePosixPath(name)
+        if not (path.name.lower().startswith("readme") or path.name == "Makefile" or path.suffix == ".sh"):
+            continue
+        for script, arguments in python_commands(text_of(root / name).replace("\\\n", " ")):
+            for place in (PurePosixPath(path.parent, script).as_posix(), script):
+                if place in files and not found.get(place):
+                    found[place] = arguments
+    return found
+
+
+def python_commands(text: str) -> Iterator[tuple[str, str]]:
+    """The scripts that lines such as "python train.py --epochs 3" run, with their arguments where those are literal."""
+    for line in text.splitlines():
+        try:
+            words = shlex.split(line.strip().strip("`"), comments=True)
+        except ValueError:  # a quotation mark without its second: a sentence
+            continue
+        for command in _commands(words):
+            # What stands before a program, which a sentence does not.
+            while command and re.fullmatch(r"[$>!%]+|\w+=\S*|nohup|time", command[0]):
+                command = command[1:]
+            if not command or not re.fullmatch(r"(.*/)?(python|py)(\d(\.\d+)?)?(\.exe)?", command[0]):
+                continue
+            rest = command[1:]
+            while rest and re.fullmatch(r"-[uBOIEs]+", rest[0]):
+                rest = rest[1:]
+            if rest[:1] == ["-m"] and len(rest) > 1:
+                rest = [rest[1].replace(".", "/") + ".py", *rest[2:]]
+            if rest and rest[0].endswith(".py"):
+                vague = ("...", "\\", "-h", "--help")
+                literal = not any(set("<>[]{}$|`") & set(word) or word in vague for word in rest[1:])
+                yield PurePosixPath(rest[0].replace("\\", "/")).as_posix(), shlex.join(rest[1:]) if literal else ""
+
+
+def _commands(words: list[str]) -> Iterator[list[str]]:
+    """The single commands of a line."""
+    command: list[str] = []
+    for word in words:
+        if word in ("&&", "||", "|", ";", ">", ">>", "&") or word.endswith(";"):
+            yield [*command, *filter(None, [word.rstrip("&|;>")])]
+            command = []
+        else:
+            command.append(word)
+    yield command

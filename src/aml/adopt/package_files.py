@@ -1,0 +1,427 @@
+"""What a project's files say that it needs: conda files, requirements, pyproject.toml, setup.cfg, setup.py, Pipfile.
+
+Nothing is run, installed or asked of an index here.
+"""
+
+import ast
+import configparser
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
+
+from aml.adopt import Note
+
+# Conda packages whose name on PyPI differs. The first ten are the template's (aml/environment.py).
+PYPI_NAMES = {
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "pytorch-lightning": "lightning",
+    "matplotlib-base": "matplotlib",
+    "py-xgboost": "xgboost",
+    "py-opencv": "opencv-python",
+    "opencv": "opencv-python",
+    "msgpack-python": "msgpack",
+    "tensorflow-cpu": "tensorflow",
+    "pytables": "tables",
+    "pytorch-gpu": "torch",
+    "py-xgboost-cpu": "xgboost",
+    "py-xgboost-gpu": "xgboost",
+    "xgboost-cpu": "xgboost",
+    "tensorflow-base": "tensorflow",
+    "keras-gpu": "keras",
+    "dask-core": "dask",
+    "seaborn-base": "seaborn",
+    "python-graphviz": "graphviz",
+    "faiss": "faiss-cpu",
+    "pyqt": "pyqt5",
+    "ruamel_yaml": "ruamel.yaml",
+}
+# Conda packages that are no Python package; some of these names belong to strangers on PyPI. The first three lines are
+# the template's.
+CONDA_ONLY = re.compile(
+    r"cuda|cudatoolkit|cuda-(toolkit|version|runtime|nvcc|cudart|libraries|compiler).*|cudnn|nccl|pytorch-cuda|mkl|blas"
+    r"|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers|(gcc|gxx|gfortran|clang)(_.*)?"
+    r"|lib(gcc|stdcxx|gfortran|blas|cblas|lapack|openblas|png|jpeg|tiff).*|ffmpeg|r|r-.*|openssl|_.*"
+    r"|lib.*-ng|sqlite|zlib|xz|tk|readline|ncurses|bzip2|ca-certificates|graphviz|hdf5|ld_impl.*|vc|vs20.*|nb_conda.*"
+    r"|conda|conda-.*|anaconda|anaconda-.*|icc_rt|intel-openmp|mkl-service|mkl_fft|mkl_random|cpuonly|pytorch-mutex"
+)
+INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
+         "-f": "--find-links", "--find-links": "--find-links"}  # fmt: skip
+OPTION = re.compile(r"(--[\w-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)")
+REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+")
+FROZEN = 40  # so many lines, all with exact versions, come from `pip freeze`: nobody types them
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A package that a file asks for."""
+
+    requirement: Requirement
+    where: str
+
+
+@dataclass
+class Declared:
+    """What one file asks for."""
+
+    where: str
+    entries: list[Entry] = field(default_factory=list)
+    python: str = ""  # a specifier such as "==3.6.*"
+    options: list[str] = field(default_factory=list)  # --extra-index-url …
+    constraints: list[Entry] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    frozen: bool = False  # it lists all that was installed, not what was asked for
+
+    def add(self, line: str, where: str) -> None:
+        """Take a requirement as pip writes it, or say why not."""
+        text = re.split(r"\s--?[a-z]", line)[0].strip()  # --hash and the like
+        if REPOSITORY.match(text) or "://" in text.split("@")[0]:
+            self._address(text, "", where)
+            return
+        if re.match(r"[./~\\]|\w:[\\/]", text) or re.search(
+            r"[/\\]|\.(whl|zip|tar\.gz)$", re.split(r"[\[@;]", text)[0]
+        ):
+            self._local(text, where)
+            return
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            self.note("decide", where, f"'{text}' cannot be read as a package and was left out: fix and add it")
+            return
+        if requirement.url:
+            self._address(requirement.url, requirement.name, where)
+        elif requirement.name == "pkg-resources":  # Debian's pip freeze
+            self.note("changed", where, f"{text} left out: it is no package, but a part of setuptools")
+        else:
+            self.entries.append(Entry(requirement, where))
+
+    def _address(self, url: str, name: str, where: str) -> None:
+        fragment = urlsplit(url).fragment
+        stem = re.sub(r"(\.git)?(@[^/@]*)?$", "", urlsplit(url).path).rsplit("/", 1)[-1]
+        egg = re.search(r"egg=([\w.-]+)", fragment)
+        name = name or (egg[1] if egg else stem.split("-")[0])
+        if url.startswith("file:"):  # conda's builds, in the output of pip freeze
+            self.entries.append(Entry(Requirement(name), where))
+            self.note("changed", where, f"{name} came from a folder of one machine: taken from the package index")
+        elif "ssh" in urlsplit(url).scheme or secret(url):
+            self.note("decide", where, f"{name} comes from an address that needs a key, which a job has not: "
+                      "left out; publish it to a feed, or copy its code into src/")  # fmt: skip
+        else:
+            try:
+                requirement = Requirement(f"{name} @ {url.split('#')[0]}")
+            except InvalidRequirement:
+                self.note("decide", where, f"the package of '{url}' has no name: left out; add it as `name @ address`")
+                return
+            self.entries.append(Entry(requirement, where))
+            self.note("taken", where, f"{name} is kept at its address, which was not asked")
+
+    def _local(self, text: str, where: str) -> None:
+        if re.fullmatch(r"\.?[./\\]*(\[[\w,.-]*\])?", text):
+            self.note("changed", where, f"'{text}' left out: the code itself is in src/")
+        else:
+            self.note("decide", where, f"'{text}' is a file of this machine and was left out: copy its code into src/, "
+                      "or publish it to a feed")  # fmt: skip
+
+    def note(self, kind: Any, where: str, text: str) -> None:
+        self.notes.append(Note(kind, where, text))
+
+
+def secret(url: str) -> bool:
+    """Whether an address holds a credential, or a variable in place of one."""
+    parts = urlsplit(url)
+    return (
+        "@" in parts.netloc and not (parts.username == "git" and not parts.password)
+    ) or bool(re.search(r"\$\{|\b(sig|token|key|password)=", url, re.IGNORECASE))  # fmt: skip
+
+
+def read(path: Path, root: Path) -> Declared:
+    """What the file asks for; what cannot be read is in its notes."""
+    where = path.relative_to(root).as_posix()
+    declared = Declared(where)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if path.suffix in (".yml", ".yaml", ".json"):
+            from ruamel.yaml import YAML
+
+            _conda(YAML().load(text), declared, path.parent, root)
+        elif path.name in ("pyproject.toml", "Pipfile"):
+            data = toml(text)
+            lines = text.splitlines()
+            _pipfile(data, declared, lines) if path.name == "Pipfile" else _pyproject(data, declared, lines, path, root)
+        elif path.name == "setup.cfg":
+            _setup_cfg(text, declared)
+        elif path.suffix == ".py":
+            _setup_py(text, declared)
+        else:
+            _requirements(text, where, declared, path.parent, root, {path.resolve()})
+            pins = [entry for entry in declared.entries if "==" in str(entry.requirement.specifier)]
+            declared.frozen = len(pins) >= FROZEN and len(pins) > 0.9 * len(declared.entries)
+    except Exception as error:  # each parser has its own kinds
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        declared.note("decide", where, f"cannot be read and was not used ({reason})")
+    return declared
+
+
+def read_inline(conda: Mapping[str, Any], where: str) -> Declared:
+    """What conda dependencies within another file ask for, such as those of a v1 runconfig."""
+    declared = Declared(where)
+    _conda(conda, declared, None, None)
+    return declared
+
+
+def _requirements(text: str, where: str, to: Declared, folder: Path | None, root: Path | None, seen: set[Path]) -> None:
+    for number, line in _logical_lines(text):
+        _line(line, f"{where}:{number}", to, folder, root, seen)
+
+
+def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a requirements file as pip sees them: continued ones in one, without comments; with their number."""
+    start, parts = 0, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        start = start or number
+        comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not comment:
+            parts += line[:-1]
+            continue
+        full = re.sub(r"(^|\s)#.*$", "", parts + (" " if comment else "") + line).strip()
+        if full:
+            yield start, full
+        start, parts = 0, ""
+    if parts.strip():
+        yield start, parts.strip()
+
+
+def _line(line: str, where: str, to: Declared, folder: Path | None, root: Path | None, seen: set[Path]) -> None:
+    option = OPTION.fullmatch(line)
+    if not option:
+        to.add(line, where)
+        return
+    name, value = option[1], option[2].strip().strip("\"'")
+    if name in ("-r", "--requirement", "-c", "--constraint"):
+        path = folder / value if folder else None
+        if path is None or root is None or not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+            to.note(
+                "decide", where, f"'{line}' was left out, for there is no such file in the source: add its packages"
+            )
+        elif path.resolve() not in seen:
+            path = path.resolve()
+            inner = Declared(path.relative_to(root.resolve()).as_posix())
+            text = path.read_text(encoding="utf-8-sig")
+            _requirements(text, inner.where, inner, path.parent, root, seen | {path})
+            (to.constraints if name in ("-c", "--constraint") else to.entries).extend(inner.entries)
+            to.constraints += inner.constraints
+            to.options += inner.options
+            to.notes += inner.notes
+    elif name in ("-e", "--editable"):
+        to.add(value, where)
+    elif name in INDEX:
+        host = urlsplit(value).hostname or ""
+        if secret(value):
+            to.note("decide", where, f"the package index {host} was left out, for its address holds a credential: "
+                    "give it to the workspace and to pip's own settings")  # fmt: skip
+        elif host == "download.pytorch.org":
+            to.note("changed", where, "PyTorch's own index left out: PyPI has the same packages, with CUDA on Linux")
+        elif urlsplit(value).scheme in ("http", "https"):
+            to.options.append(f"{INDEX[name]} {value}")
+        else:
+            to.note("decide", where, f"'{line}' names a place on this machine, which a job does not see: left out")
+    else:
+        to.note("changed", where, f"'{name}' left out")
+
+
+def conda_requirement(spec: str) -> str | None:
+    """A conda dependency as pip writes it, None when pip has no such constraint. Conda-only names come back too.
+
+    >>> conda_requirement("conda-forge::pytorch=2.1=py311_0")
+    'torch==2.1.*'
+    """
+    match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", spec.strip())
+    if not match or "|" in match[2] or match[2].startswith("["):
+        return None
+    name, version = match[1].lower(), match[2].strip()
+    if re.match(r"[\d*]", version):  # "name 1.2 build"
+        version = "==" + version.split()[0]
+    elif re.match(r"=[^=]", version):  # "name=1.2=build", which means 1.2.*
+        number = version[1:].split("=")[0].strip()
+        version = f"=={number.removesuffix('*').removesuffix('.')}.*"
+    elif version.startswith("=="):
+        version = "==" + version[2:].split("=")[0].strip()
+    return PYPI_NAMES.get(name, name) + ("" if version in ("==*", "==.*") else version.replace(" ", ""))
+
+
+def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> None:
+    dependencies = data.get("dependencies") if isinstance(data, Mapping) else None
+    if not isinstance(dependencies, list):
+        raise ValueError("it has no list of dependencies")
+    builds = 0
+    for index, item in enumerate(dependencies):
+        where = _place(to, dependencies, index)
+        if isinstance(item, Mapping):
+            lines = item.get("pip") or []
+            for position, text in enumerate(lines):
+                for _, line in _logical_lines(str(text)):
+                    _line(line, _place(to, lines, position), to, folder, root, set())
+            continue
+        spec = str(item)
+        builds += spec.count("=") == 2 and "==" not in spec
+        line = conda_requirement(spec) or ""
+        name = re.match(r"(?:.*::)?\s*([\w.-]*)", spec.strip())[1].lower()  # type: ignore[index]
+        if name == "python":
+            to.python = line.removeprefix("python")
+        elif CONDA_ONLY.fullmatch(name):
+            if not builds:
+                to.note("changed", where, f"{name} left out: no Python package; the image or others bring it")
+        elif name not in ("", "pip", "setuptools", "wheel"):
+            try:
+                to.entries.append(Entry(Requirement(line), where))
+            except InvalidRequirement:
+                to.note("decide", where, f"'{spec}' has no equal in pip: left out; add the package to pip's list")
+    total = sum(isinstance(item, str) for item in dependencies)
+    to.frozen = builds >= 10 and builds > total / 2 or ("prefix" in data and _pinned(to.entries) > FROZEN / 2)
+    if to.frozen:  # hundreds of these are no news
+        to.notes = [note for note in to.notes if "no Python package" not in note.text and "no equal" not in note.text]
+
+
+def _pinned(entries: list[Entry]) -> int:
+    return sum("==" in str(entry.requirement.specifier) for entry in entries)
+
+
+def _place(to: Declared, items: Any, index: int) -> str:
+    line = getattr(items, "lc", None)
+    return f"{to.where}:{line.item(index)[0] + 1}" if line and ":" not in to.where else to.where
+
+
+def toml(text: str) -> dict[str, Any]:
+    import tomllib
+
+    return tomllib.loads(text)
+
+
+def _find(lines: list[str], text: str, where: str) -> str:
+    """The first line that has this text, for TOML tells no lines."""
+    number = next((number for number, line in enumerate(lines, 1) if text in line), 0)
+    return f"{where}:{number}" if number else where
+
+
+def _pyproject(data: dict[str, Any], to: Declared, lines: list[str], path: Path, root: Path) -> None:
+    project, tool = data.get("project", {}), data.get("tool", {})
+    to.python = project.get("requires-python", "")
+    for line in project.get("dependencies", []):
+        to.add(line, _find(lines, line, to.where))
+    dynamic = tool.get("setuptools", {}).get("dynamic", {}).get("dependencies", {}).get("file", [])
+    for name in [dynamic] if isinstance(dynamic, str) else dynamic:
+        _line(f"-r {name}", _find(lines, name, to.where), to, path.parent, root, set())
+    for name, value in tool.get("poetry", {}).get("dependencies", {}).items():
+        where = _find(lines, name, to.where)
+        for each in value if isinstance(value, list) else [value]:
+            if name == "python":
+                to.python = to.python or _poetry_python(str(each))
+            else:
+                _table(name, each, where, to, poetry_specifier)
+
+
+def _pipfile(data: dict[str, Any], to: Declared, lines: list[str]) -> None:
+    requires = data.get("requires", {})
+    version = requires.get("python_version") or requires.get("python_full_version")
+    to.python = f"=={version}" if version else ""
+    for name, value in data.get("packages", {}).items():
+        _table(name, value, _find(lines, name, to.where), to, lambda text: "" if text == "*" else text)
+
+
+def _table(name: str, value: Any, where: str, to: Declared, specifier: Any) -> None:
+    """A package of Poetry or Pipenv: a version, or a table."""
+    table = value if isinstance(value, dict) else {"version": value}
+    if table.get("optional"):
+        return
+    if "path" in table or "file" in table:
+        to._local(str(table.get("path") or table.get("file")), where)
+        return
+    extras = f"[{','.join(table['extras'])}]" if table.get("extras") else ""
+    marker = f" ; {table['markers']}" if table.get("markers") else ""
+    if "git" in table or "url" in table:
+        ref = table.get("rev") or table.get("ref") or table.get("tag") or table.get("branch")
+        url = f"git+{table['git']}{'@' + ref if ref else ''}" if "git" in table else table["url"]
+        to.add(f"{name}{extras} @ {url}", where)
+    else:
+        try:
+            to.add(f"{name}{extras}{specifier(str(table.get('version', '*')))}{marker}", where)
+        except ValueError as error:
+            to.note("decide", where, f"{name} left out, for {error}: add it with one range of versions")
+
+
+def poetry_specifier(version: str) -> str:
+    """A version constraint of Poetry as PEP 440 has it. Raises ValueError when it has none.
+
+    >>> poetry_specifier("^1.2.3"), poetry_specifier("~1.2")
+    ('>=1.2.3,<2', '>=1.2,<1.3')
+    """
+    parts = []
+    if "|" in version:
+        raise ValueError(f"'{version}' is a choice of versions")
+    for part in re.split(r"\s*,\s*|(?<=[\w*])\s+(?=[<>=!~^])", version.strip()):
+        match = re.fullmatch(r"(\^|~=|~|[<>=!]=?)?\s*(.+)", part)
+        sign, number = (match[1] or "", match[2]) if match else ("", part)
+        if sign in ("^", "~"):
+            release = [int(each) for each in re.match(r"[\d.]+", number)[0].strip(".").split(".")]  # type: ignore[index]
+            if sign == "~":
+                kept = min(len(release), 2)
+            else:  # up to the first number that is not zero, or as far as it goes
+                kept = next((index + 1 for index, each in enumerate(release) if each), len(release))
+            above = [*release[: kept - 1], release[kept - 1] + 1]
+            parts += [f">={number}", "<" + ".".join(map(str, above))]
+        elif part != "*":
+            parts.append((sign if sign not in ("", "=") else "==") + number)
+    SpecifierSet(",".join(parts))  # InvalidSpecifier is a ValueError
+    return ",".join(parts)
+
+
+def _poetry_python(version: str) -> str:
+    try:
+        return poetry_specifier(version)
+    except ValueError:
+        return ""
+
+
+def _setup_cfg(text: str, to: Declared) -> None:
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(text)
+    to.python = parser.get("options", "python_requires", fallback="")
+    lines = text.splitlines()
+    for line in re.split(r"[\n]", parser.get("options", "install_requires", fallback="")):
+        if line.strip() and not line.strip().startswith("#"):
+            to.add(line.strip(), _find(lines, line.strip(), to.where))
+
+
+def _setup_py(text: str, to: Declared) -> None:
+    tree = ast.parse(text)
+    names = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for call in ast.walk(tree):
+        if not (isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", "")) == "setup"):
+            continue
+        for keyword in call.keywords:
+            value = keyword.value
+            value = names.get(value.id, value) if isinstance(value, ast.Name) else value
+            if keyword.arg == "python_requires" and isinstance(value, ast.Constant):
+                to.python = str(value.value)
+            elif keyword.arg == "install_requires":
+                where = f"{to.where}:{keyword.value.lineno}"
+                if not isinstance(value, ast.List | ast.Tuple):
+                    to.note("decide", where, "install_requires is computed, which is not done here: add its packages")
+                    continue
+                for item in value.elts:
+                    if isinstance(item, ast.Constant) and isinstance(item.value, str):
+                        to.add(item.value, f"{to.where}:{item.lineno}")
+                    else:
+                        to.note("decide", where, "a package of install_requires is computed: add it")

@@ -1,0 +1,269 @@
+"""What a module writes: results go below outputs/, which a job keeps, and one of them is the model."""
+
+import re
+from pathlib import Path, PurePosixPath
+
+import libcst as cst
+
+from aml.adopt.arguments import Option
+from aml.adopt.paths import (
+    ABSOLUTE,
+    ADDRESS,
+    CHECKS,
+    MODEL_METHODS,
+    MODEL_WRITERS,
+    MODELS,
+    PATHS,
+    TEMPORARY,
+    WRITER_METHODS,
+    WRITERS,
+    Root,
+)
+from aml.adopt.syntax import expression, literal, method_of, quoted
+from aml.adopt.work import Work
+
+NOTHING_SAVED = "no model is saved here"
+
+
+def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
+    """Lead what is written below outputs/; returns the literals that are written to."""
+    texts: dict[str, int] = {}  # what is written, and from which line on
+    written: set[cst.CSTNode] = set()
+    saved = False
+    reads: dict[cst.CSTNode, int] = {}  # and what is read, from which line on
+    for call, path, writes in work.paths.calls():
+        for root in work.paths.anchors(path) if not writes else ():
+            if root.node is not None:
+                reads.setdefault(root.node, work.tree.line(call))
+    for call, path, writes in work.paths.calls():
+        if not writes:
+            continue
+        saved = saved or not work.tree.qualified(call.func).startswith(("os.", "logging."))
+        for root in work.paths.anchors(path):
+            if root.option and _is_a_name(work, root.option):
+                _name_of_result(work, root.option)
+            elif root.option and root.option.default is None and root.option.flag:
+                makes = work.tree.qualified(call.func).startswith("os.") or method_of(call) == "mkdir"
+                folder = work.paths.is_folder(path, root) or makes and not root.joined
+                if folder or not makes:
+                    _give(work, root.option, "outputs" if folder else f"outputs/{root.option.dest}")
+            elif root.option:
+                _option_default(work, root.option)
+            elif root.node in reads and reads[root.node] < work.tree.line(call) and _is_there(work, root):
+                fix = "write to a name of its own below outputs/"
+                work.note("blocked", call, f"{work.short(root.node)} is read, and written over: {fix}")
+            elif root.joined and root.node in reads and reads[root.node] < work.tree.line(call):
+                _apart(work, path)
+            elif root.node is not None and root.value is not None:
+                if _known_outputs(work, root):
+                    written.add(root.node)
+                    texts.setdefault(str(root.value), work.tree.line(call))
+            elif root.node is not None and isinstance(root.node, cst.FormattedString):
+                _formatted(work, root.node)
+            elif root.node is not None:
+                written.add(root.node)
+                texts.setdefault(str(literal(root.node)), work.tree.line(call))
+    for call, path, writes in work.paths.calls():  # what is read under the same name, later or on another run
+        for root in work.paths.anchors(path) if not writes else ():
+            said = literal(root.node) if root.value is None else str(root.value)
+            later = said in texts and (work.tree.line(call) > texts[said] or not _is_there(work, root))
+            if root.node is not None and later:
+                written.add(root.node)
+                if root.value is not None:
+                    _known_outputs(work, root)
+    for call in work.tree.all(cst.Call):
+        if work.tree.qualified(call.func) in CHECKS and call.args:
+            written |= {
+                root.node for root in work.paths.roots(call.args[0].value) if root.node and literal(root.node) in texts
+            }
+    for node in written - work.new.keys():
+        _below_outputs(work, node)
+    work.model = _find_model(work)
+    saved = saved or any(work.paths.writes_elsewhere(call) for call in work.tree.all(cst.Call))
+    if work.is_entry and not saved and not _logs_model(work):
+        _nothing_saved(work)
+    return written
+
+
+def _apart(work: Work, path: cst.BaseExpression) -> None:
+    """Lead one path below outputs/ whose beginning is also that of data."""
+    value = work.paths.values.of(path)
+    if isinstance(value, str | Path):
+        _known_outputs(work, Root(path, None, False, value=value))
+    else:
+        work.note("decide", path, f"{work.short(path)} is written where data are read: let it begin with outputs/")
+
+
+def _is_there(work: Work, root: Root) -> bool:
+    """Whether a path is of a file that the source has."""
+    text = literal(root.node) if root.value is None else str(root.value)
+    path = work.locate(text) if text else None
+    return path is not None and path.is_file()
+
+
+def leads_out(name: str) -> bool:
+    """Whether an option of this name is for results."""
+    return bool(re.search(r"(?i)(?<![a-z])(out|save|log(?!i|o)|export|result)", name))
+
+
+def _logs_model(work: Work) -> bool:
+    names = (work.tree.qualified(call.func) for call in work.tree.all(cst.Call))
+    return any(
+        name.startswith("mlflow") and name.endswith(("log_model", "save_model", "log_artifact")) for name in names
+    )
+
+
+def _outputs(text: str) -> str | None:
+    """A path below outputs/, or None when it may stay."""
+    if TEMPORARY.match(text) or ADDRESS.match(text) or not text:
+        return None
+    if re.match(r"(\./)?outputs([\\/]|$)", text.replace("\\", "/")):
+        return None
+    plain = text.replace("\\", "/")
+    last = "/" if plain.endswith("/") else ""
+    if ABSOLUTE.match(text):
+        return "outputs/" + plain.rstrip("/").rpartition("/")[2] + last
+    parts = [part for part in plain.split("/") if part not in (".", "..", "")]
+    return "/".join(["outputs", *(parts[1:] if parts[:1] == ["outputs"] else parts)]) + last
+
+
+def _below_outputs(work: Work, node: cst.CSTNode) -> None:
+    text = str(literal(node))
+    new = _outputs(text)
+    if new is None:
+        return
+    work.new[node] = quoted(new, node)
+    work.paths.becomes[node] = new
+    work.make(new)
+    work.note("changed", node, f"{text} -> {new}: a job keeps what is below outputs/")
+
+
+def _known_outputs(work: Work, root: Root) -> bool:
+    """Lead a path below outputs/ that is put together, or says where the code lies; False when it may stay."""
+    node, value = root.node, root.value
+    assert node is not None and value is not None
+    if node in work.new:
+        return True
+    path = Path(value)
+    if path.is_absolute() and path.is_relative_to(work.root):
+        home = work.path.parent if path.is_relative_to(work.path.parent) else work.root
+        text = path.relative_to(home).as_posix()
+        new: str | None = _outputs(text) or text
+    else:
+        new = _outputs(str(value))
+    if new is None:
+        return False
+    work.become(root, quoted(new), isinstance(value, Path))
+    work.paths.becomes[node] = new
+    work.make(f"{new}/" if root.joined and not PurePosixPath(new).suffix else new)
+    work.note("changed", node, f"{work.short(node)} -> {new}: a job keeps what is below outputs/")
+    return True
+
+
+def _formatted(work: Work, node: cst.FormattedString) -> None:
+    first = node.parts[0]
+    assert isinstance(first, cst.FormattedStringText)
+    new = _outputs(first.value)
+    if new is None or "\\" in first.value or "{" in first.value:
+        return
+    ends = "/" if first.value.endswith("/") and not new.endswith("/") else ""
+    work.new[first] = first.with_changes(value=new + ends)
+    work.paths.becomes[first] = new + ends
+    work.make(new + ends)
+    work.note("changed", node, f"{first.value} -> {new + ends}: a job keeps what is below outputs/")
+
+
+def _option_default(work: Work, option: Option) -> None:
+    default = next(iter(work.paths.roots(option.default)), None)
+    text = literal(default.node) if default and default.node else None
+    if text is not None and default and default.node and default.node not in work.new:
+        new = _outputs(text)
+        if new is not None:
+            work.new[default.node] = quoted(new, default.node)
+            work.paths.becomes[default.node] = new
+            work.note(
+                "changed",
+                option.call,
+                f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/",
+            )
+    elif text is None and option.default is None:
+        text = f"results go to {option.dest}: let the job's command give a path below outputs/"
+        work.note("decide", option.call, text)
+
+
+def _give(work: Work, option: Option, path: str) -> None:
+    """Let the job's command give an option for results its value; one use as a folder makes it one."""
+    given = work.paths.given
+    if option.dest not in given:
+        work.note("changed", option.call, f"the job gives {option.flag} a path: it keeps what is below outputs/")
+    if given.get(option.dest) != "outputs":
+        given[option.dest] = path
+        work.given[option.flag] = path
+
+
+def _is_a_name(work: Work, option: Option) -> bool:
+    """Whether an option's value is joined to a folder somewhere, so that it must not become a path of its own."""
+    return any(_is_joined(work, node) for node in _uses(work, option))
+
+
+def _uses(work: Work, option: Option) -> list[cst.Attribute]:
+    nodes = (node for node in work.tree.all(cst.Attribute) if node.attr.value == option.dest)
+    return [node for node in nodes if work.paths.parsers.of(node.value)]
+
+
+def _is_joined(work: Work, node: cst.Attribute) -> bool:
+    """Whether a name is put after a folder here."""
+    parent = work.tree.parents[node]
+    call = work.tree.parents[parent] if isinstance(parent, cst.Arg) else None
+    joins = isinstance(call, cst.Call) and work.tree.qualified(call.func) in PATHS and call.args[0] is not parent
+    return joins or isinstance(parent, cst.BinaryOperation) and parent.right is node
+
+
+def _name_of_result(work: Work, option: Option) -> None:
+    """Lead a result whose name an option gives below outputs/, wherever the name alone is handed to a call."""
+    for node in _uses(work, option):
+        if node in work.new or _is_joined(work, node) or not isinstance(work.tree.parents[node], cst.Arg):
+            continue
+        default = work.paths.whole(node)
+        work.new[node] = expression('os.path.join("outputs", NAME)', NAME=node)
+        work.paths.becomes[node] = f"outputs/{default}" if default else ""
+        work.imports.append("import os")
+        work.make("outputs/")
+        work.note("changed", node, f"{work.short(node)} -> below outputs/: a job keeps what is there")
+
+
+def _find_model(work: Work) -> str | None:
+    found: list[tuple[int, str]] = []
+    for call in work.tree.all(cst.Call):
+        name = work.tree.qualified(call.func)
+        method = method_of(call)
+        what: cst.BaseExpression | None = None
+        if name in MODEL_WRITERS:
+            path, what = work.paths.argument(call, WRITERS[name]), call.args[0].value if call.args else None
+        elif name in ("pickle.dump", "cloudpickle.dump", "dill.dump"):
+            path, what = work.paths.argument(call, (1, ("file",))), call.args[0].value if call.args else None
+        elif method in MODEL_METHODS and not name.startswith(("mlflow", "numpy", "PIL")):
+            path = work.paths.argument(call, WRITER_METHODS[method])
+            what = call.func.value if isinstance(call.func, cst.Attribute) else None
+        elif own := [given for given, writes in work.paths.own(call) if writes]:
+            path, what = own[0], next((arg.value for arg in call.args if arg.value is not own[0]), None)
+            if not MODELS.fullmatch(work.paths.whole(path) or ""):
+                continue
+        else:
+            continue
+        whole = work.paths.whole(path) or work.paths.folder(path)
+        if whole and not ABSOLUTE.match(whole):
+            likely = re.search(
+                r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", work.tree.code(what) if what else ""
+            )
+            found.append((0 if likely else 1, whole.replace("\\", "/").removeprefix("./")))
+    return min(found, key=lambda one: one[0])[1] if found else None
+
+
+def _nothing_saved(work: Work) -> None:
+    fits = [c for c in work.tree.all(cst.Call) if isinstance(c.func, cst.Attribute) and c.func.attr.value == "fit"]
+    owner = fits[-1].func.value if fits else None
+    name = work.tree.code(owner) if isinstance(owner, cst.Name) else "model"
+    lines = f'os.makedirs("outputs", exist_ok=True) and joblib.dump({name}, "outputs/model.pkl")'
+    where: cst.CSTNode = fits[-1] if fits else work.tree.module
+    work.note("decide", where, f"{NOTHING_SAVED}: add {lines} after it, with import os and import joblib")

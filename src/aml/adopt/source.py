@@ -1,0 +1,248 @@
+"""What a source has: the script that trains, the code it needs, and what else tells how it is run."""
+
+import ast
+import keyword
+import re
+import shlex
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from aml.adopt import Note, UserError, beside, notebook, resources, submits
+from aml.adopt.candidate import Candidate, Named, does_something, find, runconfig_script
+from aml.adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
+from aml.adopt.commands import named_by_commands
+from aml.adopt.submits import Submit
+from aml.adopt.tree import folders, listing, shown
+
+
+class Undecided(UserError):
+    """More than one file may be the one that trains."""
+
+    def __init__(self, root: Path, found: list[Candidate], others: list[str]) -> None:
+        self.candidates = found
+        place = f'"{root}"' if " " in str(root) else str(root)
+        lines = [f"  aml adopt {place} --entry {_typed(one.name):<30}  # {', '.join(one.reasons)}" for one in found]
+        more = [f"  or another one: {', '.join(others)}"] if others else []
+        super().__init__("\n".join(["several files may be the one that trains; say which:", *lines, *more]))
+
+
+@dataclass
+class Source:
+    """What was found, with absolute paths."""
+
+    root: Path
+    project: Path  # the model's folder, where the paths in its runconfigs begin
+    entry: Path  # .py or .ipynb
+    module: str | None  # "pkg.train" when it runs as python -m pkg.train
+    why: str  # one line
+    arguments: str  # that it is known to be run with; "" when unknown
+    code: dict[str, Path]  # path in src/ -> file; a notebook is there as the .py it becomes
+    imports: dict[str, str]  # third-party name -> "file:line"
+    runconfigs: list[Path]
+    named: dict[Path, Named]  # what each runconfig says of its script
+    submits: list[Submit]  # what scripts and notebooks that submit the entry say of its job, the fullest first
+    packages: list[Path]
+    data: list[Path]
+    tests: dict[str, Path]  # path in tests/ -> file
+    settings: dict[str, str]
+    notes: list[Note] = field(default_factory=list)
+
+
+def candidates(root: Path) -> list[Candidate]:
+    """The files that may train, the likeliest first."""
+    return find(root.resolve(), listing(root.resolve())[0])
+
+
+def read(root: Path, entry: str | None) -> Source:
+    """Look through `root`; `entry` is the path of the script or notebook in it, None to find it.
+
+    Runs and changes nothing there. Raises Undecided, and UserError when nothing trains or the entry is none.
+    """
+    typed, root = root, root.resolve()
+    if re.match(r"(https?|ssh|git):/|git@", typed.as_posix()):
+        raise UserError(f"{typed.as_posix().replace(':/', '://', 1)} is an address: git clone it, and name the folder")
+    if not root.is_dir():
+        raise UserError(f"{typed} is not a folder; for one file: aml adopt FOLDER --entry FILE")
+    files, notes = listing(root)
+    found = find(root, files)
+    chosen = _given(root, entry, found) if entry else _choose(typed, found)
+    path = root / chosen.name
+    everything = {root / name for name in files} | {path}
+    notes += _runs_nothing(root, path)
+
+    runconfigs = [one for one in (runconfig_script(root, name, files) for name in sorted(files)) if one]
+    mine = [one for one in runconfigs if path in one.fits]
+    project = mine[0].project if mine else _project(root, path, files)
+    closure, module, key = _trace(root, project, path, everything)
+    notes += closure.notes
+    resources.add(root, project, path, key, everything, closure, notes)
+    resources.check_names(root, closure.code, notes)
+    submitted = submits.of(root, path, files)
+    given = [shlex.join(one.words) for one in submitted] + [named_by_commands(root, files).get(chosen.name, "")]
+    return Source(
+        root=root,
+        project=project,
+        entry=path,
+        module=module,
+        why=f"{chosen.name}: {', '.join(chosen.reasons)}",
+        arguments=next(filter(None, [*(one.arguments for one in mine), *given]), ""),
+        code=dict(sorted(closure.code.items())),
+        imports=dict(sorted(closure.imports.items())),
+        runconfigs=beside.runconfigs(mine, [one for one in runconfigs if one.project == project]),
+        named={one.path: one for one in runconfigs},
+        submits=submitted,
+        packages=beside.packages(root, project, files, mine),
+        data=beside.data(root, project, files, set().union(*closure.texts.values())),
+        tests=beside.tests(root, project, path, everything, closure, notes),
+        settings=beside.settings(root, project),
+        notes=sorted(dict.fromkeys(notes), key=lambda note: (note.where, note.kind, note.text)),
+    )
+
+
+def _typed(name: str) -> str:
+    return f'"{name}"' if " " in name else name
+
+
+def _given(root: Path, entry: str, found: list[Candidate]) -> Candidate:
+    """The entry that the command names, from the source or from the working folder."""
+    path = next((one.resolve() for one in (root / entry, Path(entry)) if one.is_file()), None)
+    if path is None or not path.is_relative_to(root):
+        raise UserError(f"{entry} is not a file in {root}: name a script or notebook in it")
+    if path.suffix not in (".py", ".ipynb"):
+        raise UserError(f"{entry} is neither a Python script nor a notebook")
+    name = path.relative_to(root).as_posix()
+    known = next((one.reasons for one in found if one.name == name), ["named by --entry"])
+    return Candidate(name, 0, known, 4)
+
+
+def _choose(typed: Path, found: list[Candidate]) -> Candidate:
+    if not found:
+        wanted = (
+            "no file has train in its name, fits a model or is named by a runconfig, a submit script or an entry point"
+        )
+        raise UserError(f"nothing in {typed} trains ({wanted}); if one does: --entry PATH")
+    best = found[0]
+    # Several scripts that are meant to train are several models; of other files the likeliest one is taken.
+    equal = [one for one in found if one.rank == best.rank and (best.rank > 0 or one.score == best.score)]
+    # A script and the notebook it comes from are one model.
+    twins = {str(PurePosixPath(one.name).with_suffix("")) for one in equal}
+    if len(twins) > 1:
+        raise Undecided(typed, equal, [one.name for one in found if one not in equal][:9])
+    return best
+
+
+def _project(root: Path, path: Path, files: list[str]) -> Path:
+    for folder in folders(root, path.parent):
+        place = folder.relative_to(root)
+        inside = [
+            PurePosixPath(name).relative_to(place.as_posix()) for name in files if (root / name).is_relative_to(folder)
+        ]
+        for name in inside:
+            if len(name.parts) == 1 and (name.suffix == ".runconfig" or beside.trust(folder / name) is not None):
+                return folder
+            if len(name.parts) == 2 and name.parts[0] in ("aml_config", ".azureml"):
+                return folder
+    return path.parent
+
+
+def _runs_nothing(root: Path, path: Path) -> list[Note]:
+    """A note when a script only defines functions, for somebody else to call: an entry point of a package may."""
+    try:
+        tree = parse(read_code(path)) if path.suffix == ".py" else None
+    except UNREADABLE:
+        return []
+    if tree is None or does_something(tree):
+        return []
+    functions = [one.name for one in tree.body if isinstance(one, ast.FunctionDef)]
+    call = next((name for name in functions if name in ("main", "train", "run", "cli")), "main")
+    fix = f'add `if __name__ == "__main__": {call}()` at its end'
+    return [Note("blocked", shown(root, path), f"does nothing when it is run: {fix}")]
+
+
+def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Closure, str | None, str]:
+    """What the entry imports, its module's name where it has to run as one, and its place in src/."""
+    text: str | None = None
+    written: dict[str, str] = {}
+    if path.suffix == ".ipynb":
+        script = notebook.convert(path, shown(root, path))
+        text, written = script.text, script.files
+    try:
+        found = imports_of(parse(read_code(path) if text is None else text))
+    except UNREADABLE:
+        found = []  # the tracer tells it
+    spare = [folder for one in folders(root, path.parent) for folder in (one, one / "src")]
+    base, module = path.parent, None
+    key = path.name if path.suffix == ".py" else _script_name(path, found, files)
+    notes: list[Note] = []
+    if (top := _package_top(path, found, files)) and path.suffix == ".py":
+        base, key = top, path.relative_to(top).as_posix()
+        module = key.removesuffix(".py").replace("/", ".")
+        if not all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split(".")):
+            notes.append(Note("blocked", shown(root, path), f"python -m cannot run {module}: rename it"))
+    tracer = Tracer(root, files, [base], spare)
+    tracer.written = {PurePosixPath(name).parts[0].removesuffix(".py") for name in written}
+    if module:
+        for count in range(1, len(PurePosixPath(key).parts)):
+            tracer.also_package(PurePosixPath(key).parts[:count])
+    closure = tracer.trace(key, path, text)
+    for name, content in written.items():
+        tracer.follow_text(name, path, content)
+    for own, strings in list(closure.texts.items()):
+        for place in resources.named(root, project, path.parent, base, own, strings, files):
+            if place[1].suffix == ".py":
+                tracer.also(*place)
+    closure.notes += notes
+    return closure, module, key
+
+
+def _script_name(path: Path, found: list[Import], files: set[Path]) -> str:
+    """The script that a notebook becomes, by a name that can be imported and hides no module."""
+    stem = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_")
+    if not stem or stem[0].isdigit() or keyword.iskeyword(stem):
+        stem = stem.lstrip("0123456789_") or "train"
+    taken = {one.module.split(".")[0] for one in found} | {
+        file.stem for file in files if file.parent == path.parent and file.suffix == ".py"
+    }
+    if stem in taken or stem in sys.stdlib_module_names or keyword.iskeyword(stem):
+        stem += "_notebook"
+    return f"{stem}.py"
+
+
+def _highest(path: Path, found: list[Import], files: set[Path]) -> Path | None:
+    """The folder that holds the outermost package which relative imports reach from the entry; None without any."""
+    highest: Path | None = None
+    queue, seen = [(path, found)], {path}
+    while queue:
+        file, imports = queue.pop()
+        above = [file.parent, *file.parent.parents]
+        for one in imports:
+            if not 0 < one.level < len(above):
+                continue
+            if highest is None or highest.is_relative_to(above[one.level]):
+                highest = above[one.level]
+            base = above[one.level - 1].joinpath(*filter(None, one.module.split(".")))
+            targets = [base / f"{name}.py" for name in one.names] + [base.parent / f"{base.name}.py"] * bool(one.module)
+            for target in targets:
+                if target in files and target not in seen:
+                    seen.add(target)
+                    try:
+                        queue.append((target, imports_of(parse(read_code(target)))))
+                    except UNREADABLE:
+                        continue  # the tracer tells it
+    return highest
+
+
+def _package_top(path: Path, found: list[Import], files: set[Path]) -> Path | None:
+    """The folder from which the entry has to run as a module of its package; None when it runs as a script."""
+    top, package = path.parent, path.parent / "__init__.py" in files
+    while top / "__init__.py" in files and top.parent != top:
+        top = top.parent
+    if above := _highest(path, found, files):
+        return top if top in [above, *above.parents] else above
+    parts = path.parent.relative_to(top).parts
+    tops = {one.module.split(".")[0] for one in found}
+    beside = {file.stem for file in files if file.parent == path.parent} | {
+        file.parent.name for file in files if file.parent.parent == path.parent and file.suffix == ".py"
+    }
+    return top if package and parts and parts[0] in tops and not (beside & tops - {parts[0]}) else None

@@ -1,0 +1,1 @@
+"""Azure Machine Learning: the workspace, its data, models, clusters and runs."""

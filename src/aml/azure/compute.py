@@ -1,0 +1,96 @@
+"""Clusters of the workspace."""
+
+import re
+from typing import Any
+
+from aml.azure.sdk import client, translate_azure_errors
+from aml.azure.workspace_client import WorkspaceClient
+from aml.console import say
+from aml.errors import ServiceError, UserError
+from aml.jobfile.document import Document
+from aml.jobfile.job import nearest
+
+# What aml compares, with the defaults of azure-ai-ml 1.35
+FIELDS: dict[str, Any] = {
+    "size": None,
+    "tier": "dedicated",
+    "min_instances": 0,
+    "max_instances": 4,
+    "idle_time_before_scale_down": 120,
+    "description": "",
+    "tags": {},
+}
+ROLE = "AzureML Compute Operator"
+
+
+def create(service: WorkspaceClient, document: Document) -> str:
+    """Create the cluster, or change what differs; returns what was done. Raises UserError with the line to fix."""
+    name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
+    found = service.find(f"/computes/{name}")
+    present = _read(found) if found and not service.dry else {}
+    changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
+    if present and not changed and present["state"] != "Failed":
+        return f"is there already, as described ({present['state'].lower()})"
+    if present and "size" in changed:
+        raise UserError(
+            f"{document.where('size')}: cluster {name} has the size {present['size']}, which cannot be changed: "
+            "give it another name, or delete it first: aml create-compute --delete"
+        )
+    ml = client(service)
+    from azure.ai.ml import load_compute
+
+    if not service.dry:
+        say(f"{'changing' if present else 'creating'} cluster {name}")
+    try:
+        with translate_azure_errors(service, role=ROLE):
+            cluster = load_compute(document.path)
+            cluster.location = cluster.location or service.workspace["location"]  # its own look at that takes 3 s
+            ml.compute.begin_create_or_update(cluster).result()
+    except ServiceError as error:
+        raise _locate(error, service, document) from error
+    if present:
+        return "changed, " + ", ".join(f"{key} from {present[key]} to {wanted[key]}" for key in changed)
+    return "created, {size}, {min_instances} to {max_instances} nodes".format(**wanted)
+
+
+def delete(service: WorkspaceClient, name: str) -> str:
+    """Delete the cluster, whether or not it is there; returns what was done."""
+    if not service.find(f"/computes/{name}"):
+        return "is not there"
+    with translate_azure_errors(service, role=ROLE):
+        client(service).compute.begin_delete(name).result()
+    return "deleted"
+
+
+def _read(compute: Any) -> dict[str, Any]:
+    """The fields of compute.yml as the service has them, and the state of the cluster."""
+    from isodate import parse_duration  # type: ignore[import-untyped]
+
+    properties = compute["properties"]
+    own = properties.get("properties") or {}
+    scale = own.get("scaleSettings") or {}
+    idle = scale.get("nodeIdleTimeBeforeScaleDown")
+    return {
+        "size": own.get("vmSize"),
+        "tier": "low_priority" if own.get("vmPriority") == "LowPriority" else "dedicated",
+        "min_instances": scale.get("minNodeCount"),
+        "max_instances": scale.get("maxNodeCount"),
+        "idle_time_before_scale_down": int(parse_duration(idle).total_seconds()) if idle else None,
+        "description": properties.get("description") or "",
+        "tags": compute.get("tags") or {},
+        "state": str(properties.get("provisioningState")),
+    }
+
+
+def _locate(error: ServiceError, service: WorkspaceClient, document: Document) -> UserError:
+    """The refusal of a cluster with the line of compute.yml that it is about."""
+    if "quota" in f"{error.code} {error}".lower():
+        where = document.where("max_instances")
+        return UserError(f"{where}: {error}: fewer or smaller nodes, or more quota from https://ml.azure.com/quota")
+    if re.search("vm ?size", f"{error.code} {error}", re.IGNORECASE):
+        region = service.workspace["location"]
+        path = f"{service.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/vmSizes"
+        sizes = [size["name"] for size in service.get(path)["value"]]
+        size = document.data["size"]
+        return UserError(f"{document.where('size')}: size {size} is not available in {region}{nearest(size, sizes)}")
+    return error

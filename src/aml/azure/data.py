@@ -1,0 +1,55 @@
+"""Data assets of the workspace."""
+
+from collections.abc import Callable
+from typing import Any
+
+from aml.azure import assets
+from aml.azure.workspace_client import WorkspaceClient
+from aml.errors import UserError
+from aml.jobfile.document import Document
+from aml.uris import shorten_datastore_path
+
+
+def nothing() -> int:
+    """The upload of data that lies in Azure already."""
+    return 0
+
+
+def register(
+    service: WorkspaceClient, document: Document, data: dict[str, Any], address: str, upload: Callable[[], int]
+) -> tuple[str, str]:
+    """Upload, and register the address as the next version unless the newest has it.
+
+    Returns the version and what was done. Raises UserError, before anything is uploaded, when the version that the
+    description names is another path's.
+    """
+    name, fixed = data["name"], data.get("version")
+    described: dict[str, Any] = {"description": data.get("description"), "tags": data.get("tags") or {}}
+
+    def put(version: str) -> None:  # not with azure-ai-ml, whose import takes longer than all the rest
+        body = {"dataType": data["type"], "dataUri": address, **described}
+        service.send("PUT", f"/data/{name}/versions/{version}", {"properties": body})
+
+    def is_here(found: Any) -> bool:
+        return found is not None and shorten_datastore_path(found["properties"]["dataUri"]) == shorten_datastore_path(
+            address
+        )
+
+    def make(found: Any, version: str) -> tuple[str, str]:
+        if not is_here(found):
+            put(version)
+            return version, "registered"
+        if all((found["properties"].get(key) or {}) == (value or {}) for key, value in described.items()):
+            return found["name"], "unchanged"
+        put(found["name"])
+        return found["name"], "description changed"
+
+    if not fixed:
+        upload()  # also when it is registered: that sends what is not there any more
+        return assets.create(service, "data", name, lambda version: make(assets.newest(service, "data", name), version))
+    found = service.find(f"/data/{name}/versions/{fixed}")
+    if found and not is_here(found) and not service.dry:
+        where = document.where("version")
+        raise UserError(f"{where}: data {name}, version {fixed} has another path: write another version, or none")
+    upload()
+    return make(found, str(fixed))

@@ -1,0 +1,55 @@
+"""Registered models of the workspace."""
+
+from collections.abc import Callable
+
+from aml.azure import assets, runs, sdk
+from aml.azure.workspace_client import WorkspaceClient
+from aml.errors import UserError
+
+
+def register(
+    service: WorkspaceClient, name: str, source: Callable[[], str], tags: dict[str, str], properties: dict[str, str]
+) -> tuple[str, bool]:
+    """Register in the workspace what `source` leads to; returns the version, and whether it is new.
+
+    The run and path among the properties make one version, with its tags brought up to date.
+    """
+
+    def put(version: str, path: str, tags: dict[str, str]) -> None:
+        ml = sdk.client(service)
+        from azure.ai.ml.entities import Model
+
+        model = Model(name=name, version=version, path=path, type="custom_model", tags=tags, properties=properties)
+        with sdk.translate_azure_errors(service):
+            ml.models.create_or_update(model)
+
+    def make(version: str) -> tuple[str, bool]:
+        for found in assets.versions(service, "models", name):
+            known_tags, known = found["properties"]["tags"] or {}, found["properties"]["properties"] or {}
+            if all(known.get(key) == properties[key] for key in ("aml.run", "aml.path")):
+                if changed := [key for key in properties if known.get(key) != properties[key]]:
+                    raise UserError(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
+                if tags.items() - known_tags.items():
+                    put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags})
+                return str(found["name"]), False
+        put(version, source(), tags)
+        return version, True
+
+    return assets.create(service, "models", name, make)
+
+
+def job_output(service: WorkspaceClient, run_id: str, asset_path: str) -> str:
+    """The address of what a job made: of outputs/, or of a named output as named-outputs/NAME. Raises UserError."""
+
+    found = runs.job(service, run_id)
+    if found is None:
+        raise UserError(f"run {run_id}: no such job in workspace {service.name}; aml runs --azure lists them")
+    status = found["properties"].get("status")
+    if not service.dry and status != "Completed":
+        raise UserError(
+            f"run {run_id} is {status}: only what finished can be registered; aml runs --azure show {run_id}"
+        )
+    output, path = "artifacts", asset_path
+    if asset_path.startswith("named-outputs/"):
+        output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
+    return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}"

@@ -1,0 +1,106 @@
+"""`aml VERB …`: finds the module of the verb and runs it."""
+
+import argparse
+import difflib
+import importlib
+import importlib.metadata
+import logging
+import signal
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+from aml.console import redirect_to_devnull, say
+from aml.errors import UserError
+
+VERBS = {
+    "check": "validate the configuration, offline",
+    "submit": "run a training job, here or on a cluster",
+    "runs": "list runs, or show one",
+    "register-model": "register the model of a run",
+    "models": "list registered models and versions",
+    "ui": "open the MLflow UI on the runs of this repository",
+    "workspace": "show, confirm or change the workspace settings",
+    "create-compute": "create or change the cluster",
+    "register-data": "upload and register the data",
+    "register-datastore": "let the workspace know a blob container",
+    "data": "list registered data",
+    "adopt": "make a model repository of code that exists",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that names the nearest verb where there is none of the name."""
+
+    def error(self, message: str) -> NoReturn:
+        word = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+        if self.prog == "aml" and word not in VERBS:
+            near = difflib.get_close_matches(word, VERBS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"the verbs are {', '.join(VERBS)}"
+            message = f"there is no verb {word}; {hint}"
+        super().error(message)
+
+
+class _Version(argparse.Action):
+    """Prints the version of the installed package."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"aml {importlib.metadata.version('aml-template')}")
+        parser.exit()
+
+
+def build_parser(argv: list[str]) -> argparse.ArgumentParser:
+    """The parser of all verbs; only the module of the verb in `argv` is imported, so that --help stays instant."""
+    parser = _Parser(prog="aml", description="Train, track and register the model of this repository.")
+    parser.add_argument("--version", nargs=0, action=_Version, help="show the version of this package")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=argparse.ArgumentParser)
+    asked_for = next((word for word in argv if word in VERBS), None)
+    for verb, summary in VERBS.items():
+        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
+        if verb == asked_for:
+            module = importlib.import_module("aml.cli." + verb.replace("-", "_"))
+            module.add_arguments(verb_parser)
+            verb_parser.add_argument("--debug", action="store_true", help="show requests and tracebacks")
+            verb_parser.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: list[str] | None = None, root: Path | None = None) -> int:
+    """Run one verb; the exit status is 0 done, 1 found something, 2 refused, 130 cancelled, or the job's own.
+
+    `root` is a folder in the model repository; by default the working folder.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
+    for name in ("SIGTERM", "SIGHUP"):  # a CI that cancels, a terminal that closes: like Ctrl-C
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    try:
+        parser = build_parser(argv)
+        args = parser.parse_args(argv, argparse.Namespace(start=root))
+        if not args.verb:
+            parser.print_help()
+            return 2
+        if args.debug:
+            logging.basicConfig(format="%(name)s: %(message)s")
+            for name in ("aml", "azure"):  # not urllib3: it logs addresses with the permission that they carry
+                logging.getLogger(name).setLevel(logging.DEBUG)
+        status: int = args.run(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has enough, as in `aml runs | head`
+        redirect_to_devnull(sys.stdout)
+        status = 0
+    except ModuleNotFoundError as missing:
+        say(f"aml: {missing.name} is not installed for {sys.executable}: activate .venv, or pip install -e .")
+        status = 2
+    except (UserError, OSError) as problem:  # the latter: a full disk, a folder that may not be written
+        if "--debug" in argv:
+            traceback.print_exc()
+        say(f"aml: {problem}")
+        status = 2
+    except KeyboardInterrupt:
+        say("aml: cancelled")
+        status = 130
+    return status

@@ -1,0 +1,53 @@
+"""`aml register-data`: upload and register the data asset of data.yml."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from aml.azure import blobs
+from aml.azure.data import nothing, register
+from aml.azure.workspace_client import connect
+from aml.cli import main as cli
+from aml.errors import UserError
+from aml.jobfile.document import Document
+from aml.jobfile.job import DATA_TYPES
+from aml.jobfile.names import RULES
+from aml.jobfile.repository import find_root
+from aml.uris import REMOTE_URI
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-f", "--file", type=Path, help="description of the data (default: aml_config/data.yml)")
+    parser.add_argument("--path", type=Path, metavar="PATH", help="a file or folder in place of the description's path")
+    parser.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
+
+
+def main(argv: list[str] | None = None, root: Path | None = None) -> int:
+    """The verb as a program of its own, for the script of the repository `root`; returns the exit status."""
+    return cli.main(["register-data", *(sys.argv[1:] if argv is None else argv)], root)
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root(args.start)
+    document = Document(args.file or root / "aml_config" / "data.yml")
+    data = {"type": "uri_folder", **document.data}
+    RULES["asset"].require(data.get("name"), f"{document.where('name')}: name")
+    if data["type"] not in DATA_TYPES[:3]:
+        raise UserError(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
+    address, upload = str(args.path or data.get("path") or ""), nothing
+    service = connect(root, args.dry_run)
+    if args.path or not REMOTE_URI.match(address):
+        path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
+        where = f"--path {args.path}" if args.path else f"{document.where('path')}: {address}"
+        if not path.exists():
+            raise UserError(f"{where} does not exist: fix it")
+        if path.is_dir() == (data["type"] == "uri_file"):
+            found = "folder" if path.is_dir() else "file"
+            raise UserError(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
+        address, upload = blobs.destination(service, path)
+    elif not address:
+        raise UserError(f"{document.where('path')}: no path")
+    version, state = register(service, document, data, address, upload)
+    if not service.dry:
+        print(f"data {data['name']}, version {version}: {address} ({state})")
+    return 0

@@ -1,0 +1,106 @@
+"""`aml runs`: list runs, here or in the workspace; show one, cancel one, download what one left."""
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from aml.cli.tables import pairs, table
+from aml.console import display_path
+from aml.errors import UserError
+from aml.jobfile.names import RULES
+from aml.jobfile.repository import find_root
+from aml.local.runs import NO_RUNS, RUNNER, all_runs, find
+from aml.run import Run
+
+NEWEST = 50  # runs of a workspace that are listed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--azure", action="store_true", help=f"of the workspace: the newest {NEWEST}")
+    parser.add_argument("-e", "--experiment-name", help="only of this experiment")
+    actions = parser.add_subparsers(dest="action", metavar="show|cancel|download")
+    show = actions.add_parser("show", help="show one run")
+    show.add_argument("id", nargs="?", help="its id, or here a part of it (default: the last run)")
+    cancel = actions.add_parser("cancel", help="end a job on a cluster")
+    cancel.add_argument("id")
+    cancel.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
+    download = actions.add_parser("download", help="fetch what a run in the workspace left")
+    download.add_argument("id")
+    download.add_argument("-o", "--output-dir", type=Path, help="default: runs/ID")
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root(args.start)
+    if args.azure:
+        return _run_azure(root, args)
+    if args.action in ("cancel", "download"):
+        raise UserError(
+            f"runs here are in runs/, and Ctrl-C cancels one; in the workspace: aml runs --azure {args.action} ID"
+        )
+    if args.action == "show":
+        print(_describe(find(root, args.id)))
+        return 0
+    everything = [one for one in all_runs(root) if args.experiment_name in (None, one.experiment)]
+    if not everything:
+        raise UserError(NO_RUNS)
+    print(_listing(everything))
+    return 0
+
+
+def _run_azure(root: Path, args: argparse.Namespace) -> int:
+    from aml.azure import blobs, runs
+    from aml.azure.workspace_client import connect
+
+    service = connect(root, getattr(args, "dry_run", False))
+    if args.action and args.id:
+        RULES["run"].require(args.id, "run")
+    if args.action == "cancel":
+        runs.cancel(service, args.id)
+        if not service.dry:
+            print(f"run {args.id}: its end was asked for")
+        return 0
+    if args.action == "download":
+        folder = args.output_dir or root / "runs" / args.id
+        files = blobs.download_run(service, args.id, folder)
+        print(f"run {args.id}: {len(files)} files in {display_path(folder)}")
+        return 0
+    if args.action == "show" and args.id:
+        print(_describe(runs.find(service, args.id)))
+        return 0
+    found = runs.runs(service, args.experiment_name, 1 if args.action == "show" else NEWEST)
+    if not found:
+        raise UserError(f"no runs in workspace {service.name} yet: aml submit -c train-amlcompute")
+    print(_describe(found[0]) if args.action == "show" else _listing(found))
+    return 0
+
+
+def _listing(runs: Sequence[Run]) -> str:
+    rows = [
+        (one.id, one.experiment, one.status, _clock(one.start), _length(one.duration), pairs(one.metrics()))
+        for one in runs
+    ]
+    return table(("RUN", "EXPERIMENT", "STATUS", "STARTED", "DURATION", "METRICS"), rows)
+
+
+def _describe(run: Run) -> str:
+    sections = {
+        "metrics": [f"{key} = {value}" for key, value in run.metrics().items()],
+        "params": [f"{key} = {value}" for key, value in run.params().items()],
+        "tags": [f"{key} = {value}" for key, value in run.tags().items() if key not in (RUNNER, "mlflow.runName")],
+        "files": [display_path(file) if isinstance(file, Path) else file for file in run.files()],
+    }
+    lines = [f"{run.id}  {run.status}", f"  started  {_clock(run.start)}, {_length(run.duration)}"]
+    lines += [f"  name     {run.name}", f"  in       experiment {run.experiment}"]
+    for title, entries in sections.items():
+        lines += [f"  {'' if index else title:<7}  {entry}" for index, entry in enumerate(entries)]
+    return "\n".join(lines)
+
+
+def _clock(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def _length(seconds: float) -> str:
+    minutes, rest = divmod(seconds, 60)
+    return f"{rest:.1f} s" if minutes < 1 else f"{int(minutes // 60)}:{int(minutes % 60):02}:{int(rest):02}"

@@ -1,0 +1,190 @@
+"""A v2 command job file: reading it, changing it with --set, and filling in its command."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from aml.errors import UserError
+from aml.jobfile.document import Document
+from aml.jobfile.names import RULES
+
+# The SDK's own pattern, ${{inputs\.([\w\.-]+)}}, misses the spaced form that its documentation uses.
+REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[\w.-]+?)\s*\}\}")
+# The fields of a command job that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
+FIELDS = tuple(
+    "$schema type name display_name description experiment_name tags properties command code environment compute "
+    "environment_variables inputs outputs resources distribution limits identity services queue_settings "
+    "parent_job_name".split()
+)
+DATA_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
+
+
+class Job:
+    """A command job: `data` is the file's content after --set, and `document` says where each part of it stands."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.data = document.data
+        self.folder = document.path.parent
+        self._require_shape()
+
+    def _require_shape(self) -> None:
+        kind = self.data.get("type", "command")
+        if str(kind).lower() != "command":
+            raise UserError(f"{self.where('type')}: type {kind}: only command jobs run here")
+        for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
+            if not isinstance(self.data.get(section), dict | None):
+                raise UserError(f"{self.where(section)}: {section} should be a mapping")
+        for kind in ("inputs", "outputs"):
+            for name in self.section(kind):
+                RULES["input"].require(name, f"{self.where(kind, name)}: name")  # it becomes a folder's
+        if not isinstance(self.section("limits").get("timeout") or 0, int | float):
+            raise UserError(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds")
+        if not isinstance(self.data.get("command"), str):
+            raise UserError(f"{self.where('command')}: a command job needs a command")
+
+    def section(self, name: str) -> dict[str, Any]:
+        return self.data.get(name) or {}
+
+    def where(self, *keys: str | int) -> str:
+        return self.document.where(*keys)
+
+    def at(self, *keys: str) -> Any:
+        """What stands at `keys`, or None."""
+        value: Any = self.data
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def local_path(self, *keys: str) -> Path:
+        """The path written at `keys`, which a job file gives relative to itself."""
+        return (self.folder / str(self.at(*keys)).removeprefix("file:")).resolve()
+
+    @property
+    def code(self) -> Path | None:
+        """The folder that travels, or None. Raises UserError when it is not a folder of this machine."""
+        value = self.data.get("code")
+        if value is None:
+            return None
+        if re.match(r"azureml:|git\+|https?:", str(value)):
+            raise UserError(f"{self.where('code')}: code {value} is not on this machine: name a folder")
+        folder = self.local_path("code")
+        if not folder.is_dir():
+            problem = "is a file" if folder.is_file() else "does not exist"
+            raise UserError(f"{self.where('code')}: code {value} {problem}: name a folder")
+        return folder
+
+    def set(self, assignment: str) -> None:
+        """Apply one --set, such as inputs.max_iter=200. Raises UserError when it does not fit the file."""
+        keys, equals, text = assignment.partition("=")
+        if not equals or not keys:
+            raise UserError(f"--set {assignment}: write --set KEY=VALUE, such as --set inputs.max_iter=200")
+        *parents, last = keys.split(".")
+        inputs = self.section("inputs")
+        if keys.split(".")[0] not in FIELDS:
+            known = {*FIELDS, *(f"inputs.{name}" for name in inputs)}
+            raise UserError(f"--set {keys}: a job has no such field{nearest(keys, known)}")
+        if parents[:1] == ["inputs"] and (name := [*parents, last][1]) not in inputs:
+            raise UserError(f"--set {keys}: {self.document.name} has no input {name}{nearest(name, inputs)}")
+        target = self.data
+        for key in parents:
+            if target.get(key) is None:
+                target[key] = {}
+            target = target[key]
+            if not isinstance(target, dict):
+                raise UserError(f"--set {keys}: {key} holds a value, not a mapping")
+        is_text = parents == ["inputs"] or parents[:1] in (["tags"], ["environment_variables"])
+        try:
+            target[last] = text if is_text or not text else yaml.safe_load(text)  # 0123 stays what was typed
+        except (yaml.YAMLError, ValueError):
+            target[last] = text
+        self._require_shape()
+
+    def data_input(self, name: str) -> bool:
+        """Whether the input is data, not a literal (which may be written as `value: 3`)."""
+        entry = self.section("inputs")[name]
+        return isinstance(entry, dict) and "value" not in entry
+
+    def data_inputs(self) -> list[str]:
+        """The names of the inputs that are data."""
+        return [name for name in self.section("inputs") if self.data_input(name)]
+
+    def choose_data(self, replacements: list[str]) -> dict[str, str]:
+        """What each --data gives to which input: PATH for a job with one data input, or NAME=PATH. Raises UserError."""
+        wanted, given = self.data_inputs(), {}
+        for replacement in replacements:
+            name, equals, path = replacement.partition("=")
+            if name in wanted and equals:
+                given[name] = path
+            elif len(wanted) == 1:
+                given[wanted[0]] = replacement
+            else:
+                which = f"which of {' or '.join(wanted)}? Write NAME=PATH" if wanted else "no data input"
+                raise UserError(f"--data {replacement}: {which}")
+        return given
+
+    def literals(self) -> dict[str, str]:
+        """The literal inputs as text, as azure-ai-ml sends them."""
+        entries = {name: value for name, value in self.section("inputs").items() if not self.data_input(name)}
+        return {name: str(value["value"] if isinstance(value, dict) else value) for name, value in entries.items()}
+
+    def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """The texts that may hold references, each with its keys."""
+        yield ("command",), str(self.data["command"])
+        for name, value in self.section("environment_variables").items():
+            yield ("environment_variables", name), str(value)
+
+    def references(self, text: str) -> list[re.Match[str]]:
+        return list(REFERENCE.finditer(text))
+
+    def undefined(self, text: str) -> str | None:
+        """What is wrong with the first reference in `text` that leads nowhere, or None."""
+        for match in self.references(text):
+            kind, name = match["kind"], match["name"]
+            if kind not in ("inputs", "outputs"):
+                return f"{match[0]}: a command job knows inputs and outputs only"
+            if name not in self.section(kind):
+                return f"{match[0]}: {kind} has no {name}{nearest(name, self.section(kind))}"
+        return None
+
+    def fill_in(self, text: str, values: Mapping[str, str], quote: Callable[[str, str], str] | None = None) -> str:
+        """`text` with each ${{inputs.x}} and ${{outputs.x}} replaced by values["inputs.x"].
+
+        `quote(value, before)` protects a path, given the command up to it; literals go in as they are, as the
+        service does it. Raises KeyError on an undefined reference: ask undefined() first.
+        """
+        done, end = "", 0
+        for match in self.references(text):
+            key = f"{match['kind']}.{match['name']}"
+            value = values[key]
+            done += text[end : match.start()]
+            is_path = match["kind"] == "outputs" or self.data_input(match["name"])
+            done += quote(value, done) if quote and is_path else value
+            end = match.end()
+        return done + text[end:]
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """The end of a message about an unknown name."""
+    names = [str(known) for known in names]
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(names)) or 'none'})"
+
+
+def load(name: str, root: Path, settings: list[str] | None = None) -> Job:
+    """The job that -c names, a file of aml_config/ without its ending or any path, with each --set applied."""
+    folder = root / "aml_config"
+    candidates = [Path(name)] + [folder / f"{name}{ending}" for ending in ("", ".yml", ".yaml")]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
+    if path is None:
+        jobs = [file for file in folder.glob("*.y*ml") if b"\ncommand:" in b"\n" + file.read_bytes()]
+        known = ", ".join(sorted(file.stem for file in jobs)) or "none"
+        raise UserError(f"-c {name}: no such runconfig; aml_config/ has {known}; the path of a job file will do too")
+    job = Job(Document(path))
+    for setting in settings or []:
+        job.set(setting)
+    return job

@@ -1,0 +1,65 @@
+"""What Azure and Azure Machine Learning accept as names. Standard library only."""
+
+import re
+from typing import NamedTuple
+
+from aml.errors import UserError
+
+TAG_KEY = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # of a tag: MLflow keeps each in a file of that name
+NOT_SET = "00000000-0000-0000-0000-000000000000"
+
+
+class Rule(NamedTuple):
+    pattern: str
+    says: str
+    example: str
+
+    def accepts(self, name: object) -> bool:
+        return isinstance(name, str) and re.fullmatch(self.pattern, name) is not None
+
+    def require(self, name: object, what: str) -> None:
+        """Raise UserError when the name, which messages call `what`, is not accepted."""
+        if not self.accepts(name):
+            raise UserError(f"{what} {name!r}: should be {self.says}, such as {self.example}")
+
+
+# Sources: Azure Resource Manager's naming rules (resource group); azure-ai-ml 1.29, generated clients
+# v2023_08_01_preview (workspace, compute, asset); azureml-core, _base_sdk_common/common.py (experiment);
+# azure-ai-ml 1.35, entities/_job/_input_output_helpers.py (input); how-to-datastore.md (datastore); its
+# _restclient/runhistory (run);
+# Azure Resource Manager's naming rules for Microsoft.Storage (account, container).
+RULES = {
+    "subscription_id": Rule(
+        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+        "a UUID, as `az account show --query id` prints it",
+        "11111111-2222-3333-4444-555555555555",
+    ),
+    "resource_group": Rule(
+        r"[-\w._()]{0,89}[-\w_()]", "1-90 letters, digits and - _ . ( ), not ending with a dot", "aml-demo"
+    ),
+    "workspace_name": Rule(
+        r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        "3-33 letters, digits, - and _, beginning with a letter or digit",
+        "aml-demo",
+    ),
+    "compute": Rule(
+        r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}",
+        "3-24 letters, digits and dashes, beginning with a letter, not ending with a dash and a number",
+        "cpu-cluster",
+    ),
+    "asset": Rule(
+        r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}",
+        "1-255 letters, digits, - and _, beginning with a letter or digit",
+        "demo-model",
+    ),
+    "experiment": Rule(
+        r"[a-zA-Z0-9][\w-]{0,254}", "1-255 letters, digits, - and _, beginning with a letter or digit", "demo-model"
+    ),
+    "run": Rule(r"[a-zA-Z0-9][\w-]{0,255}", "the id of a run, as aml runs lists it", "20261124-093000-1a2b3c"),
+    "datastore": Rule(r"[a-z0-9_]{1,255}", "small letters, digits and _", "training_data"),
+    "account": Rule(r"[a-z0-9]{3,24}", "3-24 small letters and digits", "demostorage"),
+    "container": Rule(
+        r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]", "3-63 small letters, digits and single dashes", "training-data"
+    ),
+    "input": Rule(r"[a-zA-Z_][a-zA-Z0-9_]*", "letters, digits and _, not beginning with a digit", "training_data"),
+}

@@ -1,0 +1,1 @@
+"""Running a job on this machine, and what remains of it."""

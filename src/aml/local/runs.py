@@ -1,0 +1,154 @@
+"""Runs of this machine: runs/<id>/ has what a run made, MLflow's store has what it logged.
+
+A lock in runs/<id>/ is held as long as a run is watched over, so that a run whose runner was killed is noticed.
+"""
+
+import contextlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from filelock import BaseFileLock, Timeout
+
+from aml import locks
+from aml.errors import UserError
+from aml.jobfile.job import Job
+from aml.jobfile.names import TAG_KEY
+from aml.local import mlflow_store, processes
+from aml.local.git import git_tags
+from aml.local.mlflow_store import StoredRun
+from aml.run import Run, new_id
+
+NO_RUNS = "no runs yet: aml submit -c train-local"
+LOCK = ".lock"  # in runs/<id>
+RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
+_held: dict[str, BaseFileLock] = {}  # the locks of this process; the system frees them however it ends
+
+
+@dataclass(frozen=True)
+class LocalRun(Run):
+    """A run of this machine.
+
+    Attributes:
+        record: What MLflow knows of it, below mlruns/.
+        folder: What it made, runs/<id>.
+    """
+
+    record: Path
+    folder: Path
+
+    def metrics(self) -> dict[str, float]:
+        return mlflow_store.metrics(self.record)
+
+    def params(self) -> dict[str, str]:
+        return mlflow_store.params(self.record)
+
+    def tags(self) -> dict[str, str]:
+        return mlflow_store.tags(self.record)
+
+    def files(self) -> list[Path]:
+        """What the run left: outputs, logs, pictures, but not the copy of its code."""
+        found = [*self.folder.rglob("*"), *(self.record / "artifacts").rglob("*")]
+        own = (self.folder / "code", self.folder / LOCK)
+        return sorted(file for file in found if file.is_file() and not any(map(file.is_relative_to, own)))
+
+
+def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> LocalRun:
+    """Record a run of the job, watched over by this process, as running. `view` is where the job sees a path."""
+    tags = {str(key): str(value) for key, value in job.section("tags").items()}
+    for key in tags:
+        if not re.fullmatch(TAG_KEY, key):
+            raise UserError(f"{job.where('tags', key)}: tag {key}: use letters, digits and _ - . / only")
+    run_id = new_id()
+    name = str(job.data.get("display_name") or run_id)
+    if job.data.get("description"):
+        tags["mlflow.note.content"] = str(job.data["description"])
+    tags |= {"mlflow.runName": name, RUNNER: run_id, **git_tags(root)}
+    experiment = str(job.data.get("experiment_name") or root.name)
+    folder = root / "runs" / run_id
+    folder.mkdir(parents=True)
+    _held[run_id] = locks.acquire(folder / LOCK)
+    record = mlflow_store.create(root, experiment, run_id, name, view(folder).as_uri(), tags)
+    return _local_run(root, mlflow_store.read(record, experiment))
+
+
+def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
+    """Record how a run ended: collect what its code left in outputs/ and logs/, and let its artifacts be found."""
+    for name in ("outputs", "logs"):
+        left = run.folder / "code" / name
+        if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
+            shutil.copytree(left, run.folder / name, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(left)
+    mlflow_store.end(run.record, status)
+    mlflow_store.remove_tag(run.record, RUNNER)
+    if run.id in _held:
+        _held.pop(run.id).release()
+    with contextlib.suppress(OSError):  # none, or on Windows still held by the caller
+        (run.folder / LOCK).unlink()
+    make_paths_relative(root)
+    return _local_run(root, mlflow_store.read(run.record, run.experiment))
+
+
+def make_paths_relative(root: Path) -> None:
+    """Let every run that ended find its artifacts from the repository's folder, wherever that is now."""
+    mlflow_store.make_paths_relative(root, lambda stored: _local_run(root, stored).status != "running")
+
+
+def all_runs(root: Path) -> list[LocalRun]:
+    """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way."""
+    found = [_settle(root, _local_run(root, stored)) for stored in mlflow_store.runs(root)]
+    return sorted(found, key=lambda run: run.start, reverse=True)
+
+
+def has(root: Path, run_id: str) -> bool:
+    """Whether the id, or a part of one, is that of a run here."""
+    return any(run_id in run.id for run in all_runs(root))
+
+
+def find(root: Path, run_id: str | None) -> LocalRun:
+    """The run with that id, or with the only id that has it as a part; the last one for None. Raises UserError."""
+    everything = all_runs(root)
+    if not everything:
+        raise UserError(NO_RUNS)
+    if run_id is None:  # of a job, not one that a job or plain Python began by itself
+        return next((run for run in everything if run.folder.is_dir()), everything[0])
+    matches = [run for run in everything if run.id == run_id]
+    matches = matches or [run for run in everything if run_id in run.id]
+    if len(matches) != 1:
+        what = "fits several runs" if matches else "no such run"
+        raise UserError(f"run {run_id}: {what}; aml runs lists them")
+    return matches[0]
+
+
+def variables(root: Path, run: LocalRun, view: Callable[[Path], PurePath]) -> dict[str, str]:
+    """The environment variables of the run's job. `view` is where the job sees a path."""
+    # Runs that the job begins on its own carry the tag too, so that none of them is left as running.
+    store = mlflow_store.variables(view(root / "mlruns"), run.record, run.experiment, {RUNNER: run.id})
+    return {processes.MARK: run.id, **store}
+
+
+def _settle(root: Path, run: LocalRun) -> LocalRun:
+    """The run, ended and recorded as failed if its runner was killed."""
+    runner = mlflow_store.tag(run.record, RUNNER)
+    if run.status != "running" or not runner:  # plain Python made it, and watches over it
+        return run
+    try:
+        (root / "runs" / runner).mkdir(parents=True, exist_ok=True)
+        with locks.held(root / "runs" / runner / LOCK, timeout=0):
+            run = _local_run(root, mlflow_store.read(run.record, run.experiment))  # it may have ended meanwhile
+            if run.status == "running":
+                processes.end(runner, None)
+                run = finish(root, run, "failed")
+    except Timeout:  # its runner holds the lock
+        pass
+    return run
+
+
+def _local_run(root: Path, stored: StoredRun) -> LocalRun:
+    # MLflow calls a run finished when the first `with start_run()` ends: the job need not have.
+    running = mlflow_store.tag(stored.folder, RUNNER) == stored.id
+    status, end = ("running", None) if running or stored.status == "running" else (stored.status, stored.end)
+    folder = root / "runs" / stored.id
+    return LocalRun(stored.id, stored.experiment, stored.name, status, stored.start, end, stored.folder, folder)

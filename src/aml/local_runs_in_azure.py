@@ -1,0 +1,69 @@
+"""What joins this machine and the workspace: a run of this machine that the workspace shows, and its model there.
+
+This is the only module below the command line that knows both aml.local and aml.azure.
+"""
+
+import functools
+from pathlib import Path
+
+from aml.azure import blobs, models, runs
+from aml.azure.workspace_client import WorkspaceClient
+from aml.console import say
+from aml.errors import UserError
+from aml.local import mlflow_store
+from aml.local.runs import LocalRun, all_runs
+
+AZURE_RUN = "azure.run"  # tag of a run that was tracked in the workspace: its id there
+AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know yet
+
+
+class AzureTracker:
+    """Shows the runs of this machine in a workspace: what the local runner calls when a run begins and ends."""
+
+    def __init__(self, service: WorkspaceClient, root: Path) -> None:
+        self._service = service
+        self._root = root
+
+    def start(self, run: LocalRun) -> dict[str, str]:
+        """Begin a run in the workspace for this one, and end those there whose runner was killed.
+
+        Returns the variables that lead the job's MLflow there.
+        """
+        for earlier in all_runs(self._root):
+            if AZURE_OPEN in earlier.tags() and earlier.id != run.id and earlier.status != "running":
+                self.finish(earlier)
+        tags = run.tags()
+        mlflow_store.write_tag(run.record, AZURE_OPEN, "true")
+        variables = runs.start(self._service, run.experiment, run.id, tags)
+        mlflow_store.write_tag(run.record, AZURE_RUN, variables["MLFLOW_RUN_ID"])
+        say(self._service.studio(variables["MLFLOW_RUN_ID"]))
+        return variables
+
+    def finish(self, run: LocalRun) -> None:
+        """Record in the workspace how the run ended, and here what it logged there."""
+        try:
+            run_id = run.tags().get(AZURE_RUN) or runs.tracked(self._service, run.experiment, run.id)
+            if run_id:
+                runs.end(self._service, run_id, run.status)
+                found = runs.find(self._service, run_id)
+                mlflow_store.log(run.record, run.start, found.metrics(), found.params())
+            mlflow_store.remove_tag(run.record, AZURE_OPEN)
+        except UserError as error:
+            say(f"aml: {error}\n     run {run.id} ended all the same; the next tracked run tells the workspace")
+
+
+def register_model(
+    service: WorkspaceClient,
+    name: str,
+    run: LocalRun,
+    asset: Path,
+    tags: dict[str, str],
+    properties: dict[str, str],
+) -> tuple[str, bool]:
+    """Upload what a run of this machine made at `asset`, and register it; returns the version, and whether it is new."""
+    commit = {key: run.tags().get(key) for key in ("mlflow.source.git.commit", "azureml.git.dirty", AZURE_RUN)}
+    origin = {"aml.trained_on": "this machine"} | {
+        f"metric.{key}": f"{value:g}" for key, value in run.metrics().items()
+    }
+    origin |= {key: value for key, value in commit.items() if value}
+    return models.register(service, name, functools.partial(blobs.upload, service, asset), tags, properties | origin)

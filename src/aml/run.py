@@ -1,0 +1,78 @@
+"""A run, wherever it ran, and run.json, which names a run for later steps."""
+
+import json
+import secrets
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aml.console import display_path
+from aml.errors import UserError
+
+
+@dataclass(frozen=True)
+class Run(ABC):
+    """A run. Where it ran decides how its metrics, parameters, tags and files are read, which happens when asked for.
+
+    Attributes:
+        status: scheduled, running, finished, failed or cancelled.
+        start: Seconds since the epoch.
+        end: The same; None while it runs.
+    """
+
+    id: str
+    experiment: str
+    name: str
+    status: str
+    start: float
+    end: float | None
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the start to the end, or to now."""
+        return (self.end or time.time()) - self.start
+
+    @abstractmethod
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
+
+    @abstractmethod
+    def params(self) -> dict[str, str]:
+        """The parameters that were logged."""
+
+    @abstractmethod
+    def tags(self) -> dict[str, str]:
+        """All tags, MLflow's own included."""
+
+    @abstractmethod
+    def files(self) -> Sequence[Path | str]:
+        """What the run left: paths of this machine, or names in the workspace."""
+
+
+def new_id() -> str:
+    """An id that sorts by time, here and on a cluster."""
+    return time.strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(3)
+
+
+def write_record(path: Path, run_id: str, experiment: str, compute: str) -> None:
+    """Write what later steps need to know of a run, aml submit's -t FILE. `compute` is "local" for this machine."""
+    record = {"run_id": run_id, "experiment_name": experiment, "compute": compute}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def read_record(path: Path) -> tuple[str, str]:
+    """The id and the compute of the run that such a file names. Raises UserError when it is no such file."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return str(record["run_id"]), str(record["compute"])
+    except OSError as error:
+        raise UserError(
+            f"{display_path(path)}: {error.strerror}; aml submit -t {display_path(path)} writes it"
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{display_path(path)}: not the record of a run; aml submit -t {display_path(path)} writes it"
+        ) from None

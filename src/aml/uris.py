@@ -1,0 +1,24 @@
+"""Addresses of data, code and environments, as job files write them."""
+
+import re
+
+WEB = re.compile(r"https?://")
+REMOTE_URI = re.compile(r"(?!file:)[a-z][a-z0-9]+:")  # not on this machine, and no drive of Windows
+WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>.+)")
+# What azure-ai-ml takes for the reference of an asset: azureml:NAME:VERSION, azureml:NAME@LABEL, or a resource's id.
+ASSET = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)|/.+)"
+REGISTRY_ENVIRONMENT = re.compile(
+    r"azureml://registries/([^/]+)/environments/([^/]+)/(?:labels/latest|versions/([^/]+))"
+)
+
+
+def name_and_version(reference: str) -> tuple[str, str | None]:
+    """The two parts of azureml:NAME:VERSION; the version is None for azureml:NAME@latest."""
+    name, _, version = reference.removeprefix("azureml:").partition(":")
+    return (name, version) if version else (name.partition("@")[0], None)
+
+
+def shorten_datastore_path(uri: str) -> str:
+    """A path on a datastore in its short form, azureml://datastores/NAME/paths/PATH; other addresses as they are."""
+    _, found, path = uri.partition("/datastores/")
+    return f"azureml://datastores/{path.rstrip('/')}" if found else uri.rstrip("/")

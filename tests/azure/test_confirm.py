@@ -1,0 +1,159 @@
+"""`aml workspace` against the stand-in: what it says of the settings, how one signs in, and the hook that asks it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from standin import StandIn, cloud
+from standin.fixtures import Attached
+from standin.login import USER
+from standin.server import SignIn
+
+pytest_plugins = ["standin.fixtures"]
+REMOTE_URI = "77777777-8888-9999-aaaa-bbbbbbbbbbbb"
+
+
+def states(output: str) -> dict[str, str]:
+    """What `aml workspace` says of each setting."""
+    found = re.findall(r"^  (\w+) +\S+ +((?:not )?(?:confirmed|set).*)$", output, re.MULTILINE)
+    assert [name for name, _ in found] == ["subscription_id", "resource_group", "workspace_name"], output
+    return dict(found)
+
+
+def changed(repository: Attached, **settings: str) -> dict[str, str]:
+    """What it says of these settings, which are wrong."""
+    options = {"subscription_id": "-s", "resource_group": "-g", "workspace_name": "-w"}
+    arguments = [word for name, value in settings.items() for word in (options[name], value)]
+    return states(repository.aml("workspace", "attach", *arguments, status=1).stdout)
+
+
+def test_the_workspace_is_found(attached: Attached) -> None:
+    said = states(attached.aml("workspace").stdout)
+    assert said["subscription_id"] == said["resource_group"] == "confirmed"
+    assert said["workspace_name"] == f"confirmed: in eastus, storage standinstorage; {USER} may submit jobs"
+    assert not attached.changes()
+
+
+def test_who_may_only_look_is_told(attached: Attached) -> None:
+    attached.workspace.role = "Reader"
+    said = states(attached.aml("workspace").stdout)["workspace_name"]
+    assert said == f"confirmed: in eastus, storage standinstorage; {USER} may only look: ask for AzureML Data Scientist"
+
+
+def test_a_workspace_that_is_not_there_brings_the_nearest_names_first(attached: Attached) -> None:
+    for name in ("zebra", "aml-demo-2", "birds"):
+        attached.service.cloud.add_workspace(name)
+    said = changed(attached, workspace_name="aml-dmo")
+    assert (said["subscription_id"], said["resource_group"]) == ("confirmed", "confirmed")
+    group = f"(group {cloud.GROUP})"
+    assert f"the workspaces you can see: aml-demo {group}, aml-demo-2 {group}, " in said["workspace_name"]
+
+
+def test_a_group_and_a_subscription_that_are_not_there(attached: Attached) -> None:
+    said = changed(attached, resource_group="nowhere")
+    assert said["subscription_id"] == "confirmed" and said["workspace_name"] == "not confirmed: see above"
+    assert "not found, or not yours; the workspaces you can see: aml-demo" in said["resource_group"]
+    said = changed(attached, subscription_id=REMOTE_URI)
+    assert f"the subscriptions you can see: {cloud.SUBSCRIPTION}" in said["subscription_id"]
+
+
+def test_without_any_permission(attached: Attached) -> None:
+    attached.workspace.role = "none"
+    said = states(attached.aml("workspace", status=1).stdout)["workspace_name"]
+    assert "you may not do this (AuthorizationFailed): ask its owner for the role AzureML Data Scientist" in said
+
+
+@pytest.mark.parametrize("sign_in", ["az, signed out", "none"])
+def test_who_is_not_signed_in_is_told_how(attached: Attached, sign_in: str) -> None:
+    attached.service.login.az_signed_in = False
+    variables = attached.environment("az" if sign_in.startswith("az") else "none", PATH="/usr/bin:/bin")
+    if sign_in.startswith("az"):
+        variables["PATH"] = attached.environment()["PATH"]
+    done = attached.aml("workspace", status=1, env=variables)
+    said = states(done.stdout)
+    assert said["subscription_id"].startswith("not confirmed: not signed in to Azure: run `az login`")
+    assert said["workspace_name"] == "not confirmed: see above" and not done.stderr
+
+
+def test_an_unreachable_service(attached: Attached) -> None:
+    variables = attached.environment()
+    for name in ("HTTPS_PROXY", "https_proxy"):
+        variables[name] = "http://127.0.0.1:9"  # nobody listens there
+    said = states(attached.aml("workspace", status=1, env=variables).stdout)
+    assert "management.azure.com cannot be reached: " in said["subscription_id"]
+
+
+@pytest.mark.parametrize("sign_in", ["az", "client-secret", "federated", "managed-identity"])
+def test_every_way_to_sign_in_leads_through_a_submission(attached: Attached, sign_in: SignIn) -> None:
+    """With one token for each audience: without a cache, one submission launches az seven times."""
+    done = attached.aml("submit", "-c", attached.job("echo done", code="src"), env=attached.environment(sign_in))
+    assert done.stdout == "done\n"
+    tokens = attached.calls(path="/oauth2/v2.0/token$|^127.0.0.1/MSI/auth$|^127.0.0.1/standin/az$")
+    assert len(tokens) == 1, [call.path for call in tokens]
+
+
+def test_a_laptop_does_not_ask_for_a_managed_identity(attached: Attached) -> None:
+    """The address of a virtual machine's identity answers nobody there: azure-identity waits for it 20 seconds."""
+    attached.aml("workspace", status=1, env=attached.environment("none", PATH="/usr/bin:/bin"))
+    assert not attached.calls(path="169.254.169.254")
+
+
+def test_no_secret_is_written(attached: Attached) -> None:
+    """Neither to a file of the repository, nor to what is printed, in a submission with everything shown."""
+    name = attached.job("echo done", code="src")
+    done = attached.aml("submit", "-c", name, "--debug", env=attached.environment("client-secret"))
+    text = done.stdout + done.stderr
+    text += "".join(
+        file.read_text(errors="replace")
+        for file in attached.path.rglob("*")
+        if file.is_file() and file.suffix != ".pyc"
+    )
+    assert attached.service.login.client_secret not in text
+    assert not re.search(r"eyJ[\w-]+\.eyJ|[?&]sig=(?!REDACTED)\w|AccountKey=\w{20}", text)
+
+
+@pytest.fixture
+def hooked(
+    generate: Callable[..., Any], service: StandIn, tmp_path: Path
+) -> Callable[..., subprocess.CompletedProcess]:
+    """Generate in a shell that meets the stand-in, with these answers and variables."""
+
+    def _hooked(*answers: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        done: subprocess.CompletedProcess[str] = generate(tmp_path, *answers, **service.environment(), **variables)
+        return done
+
+    return _hooked
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_hook_confirms_by_the_same_words(hooked: Any, service: StandIn, tmp_path: Path) -> None:
+    done = hooked(f"subscription_id={cloud.SUBSCRIPTION}")
+    assert done.returncode == 0 and "confirmed: in eastus, storage standinstorage" in done.stdout
+    assert {call.method for call in service.calls} == {"GET"}
+    assert (tmp_path / "demo-model" / "aml").is_dir() and not list(tmp_path.rglob("__pycache__"))
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_hook_fails_a_generation_only_when_asked_to(hooked: Any, tmp_path: Path) -> None:
+    answers = (f"subscription_id={cloud.SUBSCRIPTION}", "workspace_name=elsewhere")
+    done = hooked(*answers, AML_CONFIRM="strict")
+    assert done.returncode != 0 and "AML_CONFIRM=strict: the workspace is not confirmed" in done.stderr
+    assert not (tmp_path / "demo-model").exists()
+    done = hooked(*answers)
+    assert done.returncode == 0 and "not found, or not yours" in done.stdout
+
+
+@pytest.mark.usefixtures("workspace")
+def test_the_hook_waits_a_few_seconds_only(hooked: Any, service: StandIn) -> None:
+    service.faults.add("slow", path="/workspaces/", seconds=20)
+    began = time.monotonic()
+    done = hooked(f"subscription_id={cloud.SUBSCRIPTION}")
+    assert done.returncode == 0 and "no answer within 5 s: aml workspace tries again" in done.stdout
+    assert time.monotonic() - began < 15

@@ -1,0 +1,12 @@
+"""Register the data of aml_config/data.yml in the workspace: what `aml register-data` does.
+
+    python scripts/register_data.py --help
+"""
+
+import sys
+from pathlib import Path
+
+from aml.cli.register_data import main
+
+if __name__ == "__main__":
+    sys.exit(main(root=Path(__file__).resolve().parents[1]))
