@@ -182,9 +182,9 @@ def test_mistakes_in_a_runconfig_are_found_with_their_line(model: Path, old: str
         ("data.yml", "uri_folder", "uri_file", ":4: ../sample-data is a folder, but the type is uri_file"),
         ("data.yml", "name: demo-model-data", "name: demo model", ":2: name demo model: should be 1-255"),
         ("train-conda.yml", "- python=3.11\n", "- conda-forge::numpy\n", ":5: no python"),
-        ("train-conda.yml", "- joblib==1.5.2", "- -r requirements.txt", ":14: '-r requirements.txt' names a file"),
-        ("train-conda.yml", "- joblib==1.5.2", "- azureml-core==1.61", ":14: azureml-core is SDK v1, out of support"),
-        ("train-conda.yml", "- joblib==1.5.2", "- azureml-defaults", ":14: azureml-defaults brings SDK v1"),
+        ("train-conda.yml", "- joblib==1.6.0", "- -r requirements.txt", ":14: '-r requirements.txt' names a file"),
+        ("train-conda.yml", "- joblib==1.6.0", "- azureml-core==1.61", ":14: azureml-core is SDK v1, out of support"),
+        ("train-conda.yml", "- joblib==1.6.0", "- azureml-defaults", ":14: azureml-defaults brings SDK v1"),
         ("train-conda.yml", "mlflow-skinny==3.15.0", "mlflow-skinny==3.16.0", ":10: .*MLflow 3.15.0 or older"),
         ("train-conda.yml", "- azureml-mlflow==1.62.0.post6", "- six", ":10: MLflow alone does not reach"),
         ("config.json", '"aml-demo",', '"aml-demo.",', r": resource_group 'aml-demo\.' should be 1-90"),
@@ -383,7 +383,7 @@ def test_cuda_of_a_package_and_of_the_image(model: Path, image: str, entry: str,
     if image != CPU:
         use_image(model, image)
         replace(model / "aml_config" / "compute.yml", "Standard_DS3_v2", "Standard_NC4as_T4_v3")
-    replace(model / "aml_config" / "train-conda.yml", "- joblib==1.5.2", f"- {entry}")
+    replace(model / "aml_config" / "train-conda.yml", "- joblib==1.6.0", f"- {entry}")
     package, has = kinds.split(", ") if kinds else ("", "")
     says = f"{entry} is for {package}, image {image.rpartition('/')[2]} for {has}: take another build or image"
     assert set(check(model)) == ({f"aml_config/train-conda.yml:14: {says}"} if kinds else set())

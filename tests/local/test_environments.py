@@ -62,7 +62,7 @@ def test_ranges_stay_as_they_are(name: str, low: str, high: str, blank: str) -> 
         ("pytorch=2.1", "torch==2.1.*"),
         ("pytorch::pytorch==2.1.0=py3.11_cuda12.1_cudnn8.9.2_0", "torch==2.1.0"),
         ("conda-forge::opencv>=4", "opencv-python>=4"),
-        ({"pip": ["scikit-learn==1.7.2", "--extra-index-url https://example.org/simple"]}, "scikit-learn==1.7.2"),
+        ({"pip": ["scikit-learn==1.9.1", "--extra-index-url https://example.org/simple"]}, "scikit-learn==1.9.1"),
     ],
 )
 def test_a_conda_package_goes_by_its_name_on_pypi(spec: object, requirement: str) -> None:
