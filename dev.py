@@ -142,7 +142,9 @@ def demo(folder: Path) -> int:
 
 def test(arguments: list[str]) -> int:
     """Run pytest; returns its exit status."""
-    return subprocess.run([str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments]).returncode
+    return subprocess.run(
+        [str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments]
+    ).returncode
 
 
 def faults(arguments: list[str]) -> int:

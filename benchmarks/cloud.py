@@ -20,8 +20,8 @@ from pathlib import Path
 from run import TEMPLATE, measure, print_table
 
 sys.path.insert(0, str(TEMPLATE / "tests"))
-from standin import StandIn, assets  # noqa: E402
-from standin.cloud import GROUP, SUBSCRIPTION, WORKSPACE  # noqa: E402
+from standin import StandIn, assets
+from standin.cloud import GROUP, SUBSCRIPTION, WORKSPACE
 
 LATENCY = 0.03  # seconds
 CLIENT = """

@@ -94,7 +94,7 @@ def writable(letter):
 
 
 def describe(name, value, fault, example):
-    return f"  {name} {ascii(value)} {fault}, such as {example}"
+    return f"  {name} {value!a} {fault}, such as {example}"
 
 
 def refusal(answers):

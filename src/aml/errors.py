@@ -11,6 +11,7 @@ class ServiceError(UserError):
     Attributes:
         status: The HTTP status; 0 where there was no answer.
         code: The service's own word for the error, such as ResourceNotFound.
+
     """
 
     def __init__(self, message: str, status: int, code: str) -> None:

@@ -20,6 +20,7 @@ class Run(ABC):
         status: scheduled, running, finished, failed or cancelled.
         start: Seconds since the epoch.
         end: The same; None while it runs.
+
     """
 
     id: str

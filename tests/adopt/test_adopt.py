@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aml.cli.adopt import default_output
 from uv import find_uv_bin
 
 from aml.adopt import source as source_module
 from aml.adopt.repository import slug
+from aml.cli.adopt import default_output
 from support import ENVIRONMENT, TEMPLATE, Repository
 
 SAMPLES = Path(__file__).parent / "samples"

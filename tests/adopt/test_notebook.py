@@ -338,7 +338,7 @@ def test_every_line_of_plain_cells_is_kept_in_order(tmp_path: Path, cells: list[
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(code_cells(STATEMENTS.filter(lambda code: "global x" != code and not is_future(code)) | MAGICS), st.data())
+@given(code_cells(STATEMENTS.filter(lambda code: code != "global x" and not is_future(code)) | MAGICS), st.data())
 def test_magic_between_statements_changes_no_statement(tmp_path: Path, cells: list[str], data: st.DataObject) -> None:
     script = convert(tmp_path, *cells)
     assert texts(script, "blocked") == []

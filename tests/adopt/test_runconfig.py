@@ -151,7 +151,7 @@ def accepted(root: Path, result: Converted) -> None:
     job = load_job(path)
     assert job.command == result.job["command"]
     assert job.experiment_name == result.job["experiment_name"]
-    assert all("\t" not in line and len(line) < 130 or "command" in line for line in dump(result).splitlines()
+    assert all(("\t" not in line and len(line) < 130) or "command" in line for line in dump(result).splitlines()
                if line.lstrip().startswith("#"))  # fmt: skip
 
 
@@ -321,7 +321,10 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
     content: dict[str, Any] = {
         "script": draw(st.sampled_from(["train.py", "code/train.py"])),
         "target": draw(st.sampled_from(["local", "cpu-cluster", "gpuCluster", "amlcompute"])),
-        **{"framework": framework, "communicator": communicator, "nodeCount": nodes, **parts},
+        "framework": framework,
+        "communicator": communicator,
+        "nodeCount": nodes,
+        **parts,
         "maxRunDurationSeconds": draw(st.one_of(st.none(), st.integers(1, 10**5))),
         "environmentVariables": draw(some({})),
         "environment": {"environmentVariables": draw(some({})) | {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}},
@@ -342,7 +345,9 @@ def runs(draw: st.DrawFn) -> dict[str, Any]:
             location = dataset if form == "named" else {"dataPath": {"datastoreName": "s", "relativePath": f"x/{key}"}}
             mechanism = draw(st.sampled_from(["mount", "download"]))
             content.setdefault("data", {})[key] = {
-                **{"dataLocation": location, "mechanism": mechanism, "pathOnCompute": mount},
+                "dataLocation": location,
+                "mechanism": mechanism,
+                "pathOnCompute": mount,
                 "environmentVariableName": key,
             }
             tokens = [f"DatasetConsumptionConfig:{key}"]

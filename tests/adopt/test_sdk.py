@@ -418,7 +418,7 @@ def test_code_without_v1_comes_back_byte_for_byte(parts: list[str], newline: str
 
 
 CALLS = st.sampled_from(
-    ['run.log("a", 1)', 'run.log(n, v, step=1)', 'run.log_row("r", x=1)', "run.complete()", 'd = run.input_datasets["d"]',
+    ['run.log("a", 1)', "run.log(n, v, step=1)", 'run.log_row("r", x=1)', "run.complete()", 'd = run.input_datasets["d"]',
      "print(run.id)", "f(run)", "x = 1  # why", "if x:\n    run.flush()", "ws = run.experiment.workspace", "import os",
      'c = run.child_run("c")', "run = run", 'run.upload_file("a", "b")', "def g(run):\n    run.log('a', run)", "g(run)",
      "with run as r:\n    r.log('a', 1)", "run.register_model('m')", "print(ws.name)", "class A:\n    r = Run.get_context()",

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from aml.cli.main import main
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from aml.adopt import UserError, repository, source
+from aml.cli.main import main
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
 ID = "11111111-2222-3333-4444-555555555555"
@@ -383,10 +383,9 @@ def test_takes_of_a_checkout_what_git_does_not_ignore(tmp_path: Path) -> None:
 
 
 def test_never_runs_or_changes_the_source(tmp_path: Path) -> None:
-    tree = {
-        name: f"import pathlib\npathlib.Path(r'{tmp_path}', 'ran').touch()\n" + FIT
-        for name in ("train.py", "setup.py", "conftest.py")
-    }
+    tree = dict.fromkeys(
+        ("train.py", "setup.py", "conftest.py"), f"import pathlib\npathlib.Path(r'{tmp_path}', 'ran').touch()\n" + FIT
+    )
     plant(tmp_path, {**tree, "train.py": tree["train.py"] + "import setup, conftest\n"})
     before = {path: path.read_bytes() for path in tmp_path.rglob("*")}
     first = source.read(tmp_path, None)

@@ -228,10 +228,8 @@ def test_packages(tmp_path: Path, case: str) -> None:
 )
 def test_what_cannot_be_taken_is_left_to_decide(tmp_path: Path, text: str, decision: str) -> None:
     found = read(tmp_path, HEAD + text)
-    assert (
-        len(decisions(found)) == 1
-        and decisions(found)[0].startswith(f"go.py:8: {decision}")
-        or (decisions(found)[0].startswith(f"go.py:9: {decision}"))
+    assert (len(decisions(found)) == 1 and decisions(found)[0].startswith(f"go.py:8: {decision}")) or (
+        decisions(found)[0].startswith(f"go.py:9: {decision}")
     )
 
 

@@ -79,7 +79,9 @@ def test_mlflow_and_the_runner_say_the_same_of_a_run(repository: Repository) -> 
     ours = {
         run.id: {
             **{name: getattr(run, name) for name in ("status", "name", "experiment", "start", "end")},
-            **{"metrics": run.metrics(), "params": run.params(), "tags": run.tags()},
+            "metrics": run.metrics(),
+            "params": run.params(),
+            "tags": run.tags(),
             "made": sorted(path.name for path in run.folder.iterdir()),
         }
         for run in (run, failed)

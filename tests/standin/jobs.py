@@ -205,11 +205,8 @@ class _Execution:
             folder = self.folder / "inputs" / name
             if not self.storage.download(container, path, folder):
                 raise _Failed(f"The data of input {name} was not found: {given['uri']}")
-            is_file = (
-                given["jobInputType"] == "uri_file"
-                or path
-                and not path.endswith("/")
-                and self._is_blob(container, path)
+            is_file = given["jobInputType"] == "uri_file" or (
+                path and not path.endswith("/") and self._is_blob(container, path)
             )
             values[name] = str(folder / Path(path).name) if is_file else str(folder)
         return values
@@ -341,7 +338,7 @@ def data_uri(workspace: Workspace, uri: str) -> str:
 
 def substitute(text: str, inputs: dict[str, str], outputs: dict[str, str]) -> str:
     """${{inputs.x}}, ${{outputs.x}} and $[[…]] around what may be missing; reference-yaml-job-command.md."""
-    text = re.sub(r"\$\[\[(.*?)\]\]", lambda m: m[1] if _known(m[1], inputs) else "", text, flags=re.S)
+    text = re.sub(r"\$\[\[(.*?)\]\]", lambda m: m[1] if _known(m[1], inputs) else "", text, flags=re.DOTALL)
 
     def value(found: re.Match[str]) -> str:
         source = inputs if found[1] == "inputs" else outputs

@@ -50,7 +50,7 @@ def describe(cls: Any) -> tuple[dict[str, Any], list[str]]:
 
 def enumeration(cls: Any, attribute: str) -> list[str] | None:
     """The values that a docstring lists for an attribute."""
-    found = re.search(rf":ivar {attribute}:(.*?):vartype {attribute}: ", cls.__doc__ or "", re.S)
+    found = re.search(rf":ivar {attribute}:(.*?):vartype {attribute}: ", cls.__doc__ or "", re.DOTALL)
     text = " ".join(found[1].split()) if found else ""
     listed = re.split(r"(?:Known values are|Possible values include):?", text)
     return list(dict.fromkeys(re.findall(r'"([^"]+)"', listed[1]))) if len(listed) > 1 else None

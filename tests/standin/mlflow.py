@@ -315,7 +315,7 @@ def _search(known: list[_Searched], arguments: Json) -> tuple[list[_Searched], J
 
     A filter is comparisons joined with `and`.
     """
-    comparisons = re.split(r"\s+and\s+", arguments.get("filter") or "", flags=re.I)
+    comparisons = re.split(r"\s+and\s+", arguments.get("filter") or "", flags=re.IGNORECASE)
     conditions = [_condition(text) for text in comparisons if text]
     found = [one for one in known if all(fits(one.searched) for fits in conditions)]
     for clause in reversed(arguments.get("order_by") or []):
@@ -327,7 +327,7 @@ def _search(known: list[_Searched], arguments: Json) -> tuple[list[_Searched], J
 
 def _ordered(found: list[_Searched], clause: str) -> list[_Searched]:
     """By `metrics.m DESC`, say; those without a value come last either way."""
-    parts = re.fullmatch(rf"\s*{_KEY}(?:\s+(ASC|DESC))?\s*", clause, re.I)
+    parts = re.fullmatch(rf"\s*{_KEY}(?:\s+(ASC|DESC))?\s*", clause, re.IGNORECASE)
     if not parts:
         raise MlflowError("INVALID_PARAMETER_VALUE", f"Invalid order_by clause: {clause}", 400)
     where, key, downwards = parts[1], parts[2], (parts[3] or "").upper() == "DESC"
@@ -346,7 +346,7 @@ def _value(searched: dict[str, Json], where: str | None, key: str) -> Any:
 
 
 def _condition(text: str) -> Callable[[dict[str, Json]], bool]:
-    found = re.fullmatch(rf"\s*{_KEY}\s*(=|!=|<=|>=|<|>|LIKE)\s*(.+?)\s*", text, re.I)
+    found = re.fullmatch(rf"\s*{_KEY}\s*(=|!=|<=|>=|<|>|LIKE)\s*(.+?)\s*", text, re.IGNORECASE)
     if not found:
         raise MlflowError("INVALID_PARAMETER_VALUE", f"Invalid clause in filter: {text}", 400)
     where, key, operator, literal = found[1], found[2], found[3].upper(), found[4].strip("'\"")

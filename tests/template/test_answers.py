@@ -227,7 +227,7 @@ def test_names_of_the_packages_that_the_repository_installs_are_refused() -> Non
 
 @pytest.mark.parametrize("slug", ["scikit--learn", "mlflow---skinny"])
 def test_other_spellings_of_a_package_are_refused(slug: str) -> None:
-    """pip takes them for the same name."""
+    """Pip takes them for the same name."""
     (problem,) = problems(project_slug=slug)
     assert "package" in problem
 
@@ -384,7 +384,7 @@ def test_corrected_value_fits_the_pattern(value: str, name: str) -> None:
 
 
 def test_record_of_the_answers_is_ascii() -> None:
-    """cruft reads it in the encoding of the machine, on Windows not always UTF-8."""
+    """Cruft reads it in the encoding of the machine, on Windows not always UTF-8."""
     answers = typed(project_name="Größe 🚀", description="🚀 é", resource_group="Größe")
     assert rendered(answers)(".cruft.json").isascii()
 

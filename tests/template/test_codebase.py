@@ -121,7 +121,9 @@ def test_nothing_outside_of_the_models_changes(codebase: Path) -> None:
 def test_the_codebase_s_own_tests_are_all_that_its_pytest_runs(codebase: Path) -> None:
     models = codebase / "models"
     with_models = own_tests(codebase)
-    assert re.findall(r"^(\S+)::(\S+) PASSED", with_models, re.M) == [("tests/test_train.py", "test_bill_ratio")]
+    assert re.findall(r"^(\S+)::(\S+) PASSED", with_models, re.MULTILINE) == [
+        ("tests/test_train.py", "test_bill_ratio")
+    ]
     models.rename(codebase.parent / "models")
     assert own_tests(codebase) == with_models
 

@@ -250,7 +250,9 @@ def test_hook_says_nothing_of_attaching_when_everything_is_set(
 ) -> None:
     bake(subscription_id=UUID)
     said = capfd.readouterr().out
-    assert re.search(rf"^  subscription_id +{UUID} +not confirmed: not signed in to Azure: run `az login`", said, re.M)
+    assert re.search(
+        rf"^  subscription_id +{UUID} +not confirmed: not signed in to Azure: run `az login`", said, re.MULTILINE
+    )
     assert "not set" not in said and "attach" not in said
 
 

@@ -342,7 +342,9 @@ def test_update_from_a_release_leaves_ordinary_conflicts(
     sandbox.cruft(folder, "update", "--skip-apply-ask")
     assert unmerged(sandbox, folder) == {name}
     mine, theirs = re.findall(
-        r"^<<<<<<< .+?\n(.*?)^=======\n(.*?)^>>>>>>> ", (folder / name).read_text(encoding="utf-8"), re.M | re.S
+        r"^<<<<<<< .+?\n(.*?)^=======\n(.*?)^>>>>>>> ",
+        (folder / name).read_text(encoding="utf-8"),
+        re.MULTILINE | re.DOTALL,
     )[0]
     assert ours in mine and becomes[start] in theirs
     assert not list(folder.rglob("*.rej"))

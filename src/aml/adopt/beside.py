@@ -38,8 +38,8 @@ def trust(path: Path) -> int | None:
         except (OSError, ValueError, RecursionError, yaml.YAMLError):
             return None
         rank = 0 if isinstance(content, dict) and isinstance(content.get("dependencies"), list) else None
-    elif (
-        "requirements" in name and path.suffix == ".txt" or path.parent.name == "requirements" and path.suffix == ".txt"
+    elif ("requirements" in name and path.suffix == ".txt") or (
+        path.parent.name == "requirements" and path.suffix == ".txt"
     ):
         rank = 1
     elif name in ("pyproject.toml", "setup.cfg", "setup.py"):

@@ -232,7 +232,7 @@ def _registering(source: Source, code: Code) -> None:
 
 def _add(inputs: list[DataInput], data: DataInput) -> None:
     """Keep the first of those that one option hands over: what v1 says of it is more than what the code does."""
-    if not any(data.flag and data.flag == one.flag or data.name == one.name for one in inputs):
+    if not any((data.flag and data.flag == one.flag) or data.name == one.name for one in inputs):
         inputs.append(data)
 
 

@@ -112,7 +112,7 @@ class _Look:
         if name:
             module, _, last = name.rpartition(".")
             pyplot = module == PYPLOT and last in PYPLOT_DRAWS
-            return pyplot or module == "seaborn" and last in SEABORN_DRAWS or name in OTHERS
+            return pyplot or (module == "seaborn" and last in SEABORN_DRAWS) or name in OTHERS
         if isinstance(call.func, cst.Name):
             return call.func.value in self.drawing
         func = call.func

@@ -107,7 +107,7 @@ def _relative(work: Work, text: str) -> str:
 def _travel(work: Work, call: cst.CSTNode, root: Root, text: str, path: Path) -> bool:
     """Whether a file goes with the code, and not as data: settings, and what lies in a module's own folder."""
     assert root.node is not None
-    if work.root not in path.parents or path.is_dir() and work.is_entry or _size(path) > TRAVELS:
+    if work.root not in path.parents or (path.is_dir() and work.is_entry) or _size(path) > TRAVELS:
         return False
     settings = (
         path.suffix.lower() in (*SETTINGS, ".j2", ".sql")

@@ -63,7 +63,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     found: dict[str, Converted] = {}
     for path, v1 in configurations:
         name = LOCAL if v1.local and LOCAL not in found else REMOTE
-        name = f"{path.stem}.yml" if name in found or not v1.local and name == LOCAL else name
+        name = f"{path.stem}.yml" if name in found or (not v1.local and name == LOCAL) else name
         try:
             found[name] = convert(v1, **known, local_data=data.sample())
         except UserError as refusal:

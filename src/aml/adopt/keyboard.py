@@ -86,6 +86,6 @@ def _without_screen(work: Work) -> None:
 
 def _imported_before(work: Work, line: cst.CSTNode) -> bool:
     return any(
-        "import matplotlib" == work.tree.code(node).strip() and work.tree.line(node) < work.tree.line(line)
+        work.tree.code(node).strip() == "import matplotlib" and work.tree.line(node) < work.tree.line(line)
         for node in work.tree.all(cst.Import)
     )

@@ -482,7 +482,7 @@ def _installable(text: str) -> bool:
 
 
 def _conda(package: str) -> str:
-    """conda's numpy=1.16 as pip writes it."""
+    """Conda's numpy=1.16 as pip writes it."""
     name, equals, version = package.rpartition("::")[2].partition("=")
     if not equals or name[-1:] in "<>!~" or version.startswith("="):
         return name + equals + version

@@ -114,7 +114,7 @@ class Declared:
                       "left out; publish it to a feed, or copy its code into src/")  # fmt: skip
         else:
             try:
-                requirement = Requirement(f"{name} @ {url.split('#')[0]}")
+                requirement = Requirement(f"{name} @ {url.split('#', maxsplit=1)[0]}")
             except InvalidRequirement:
                 self.note("decide", where, f"the package of '{url}' has no name: left out; add it as `name @ address`")
                 return
@@ -283,7 +283,7 @@ def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> N
             except InvalidRequirement:
                 to.note("decide", where, f"'{spec}' has no equal in pip: left out; add the package to pip's list")
     total = sum(isinstance(item, str) for item in dependencies)
-    to.frozen = builds >= 10 and builds > total / 2 or ("prefix" in data and _pinned(to.entries) > FROZEN / 2)
+    to.frozen = (builds >= 10 and builds > total / 2) or ("prefix" in data and _pinned(to.entries) > FROZEN / 2)
     if to.frozen:  # hundreds of these are no news
         to.notes = [note for note in to.notes if "no Python package" not in note.text and "no equal" not in note.text]
 

@@ -267,10 +267,10 @@ def _add(entries: list[Entry], more: Iterable[Entry]) -> None:
 
 def _own(name: str, where: str, root: Path) -> bool:
     """Whether an import is Python's own, the project's, or of the retired SDK."""
-    top = name.split(".")[0]
+    top = name.split(".", maxsplit=1)[0]
     if top in sys.stdlib_module_names or (top == "azureml" and not _candidates(name, known=True)) or not name:
         return True
-    folders = {root, root / "src", (root / where.split(":")[0]).parent}
+    folders = {root, root / "src", (root / where.split(":", maxsplit=1)[0]).parent}
     return any((folder / f"{top}.py").is_file() or (folder / top).is_dir() for folder in folders)
 
 
@@ -358,7 +358,7 @@ def _azure(entries: list[Entry], imports: Mapping[str, str], given: Template, no
     for entry in entries:
         name, where = canonicalize_name(entry.requirement.name), entry.where
         if name in fixed:
-            if entry.requirement.specifier and not exact(entry.requirement) or entry.requirement == fixed[name]:
+            if (entry.requirement.specifier and not exact(entry.requirement)) or entry.requirement == fixed[name]:
                 continue
             if entry.requirement.specifier:
                 notes.append(

@@ -22,8 +22,8 @@ READERS: dict[str, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys((f"pandas.read_{kind}" for kind in _PANDAS.split()), (0, _PANDAS_PATH)),
     **dict.fromkeys(_POLARS, (0, ("source",))),
     **{f"numpy.{name}": (0, ("file", "fname")) for name in ("load", "loadtxt", "genfromtxt", "fromfile")},
-    **{name: (0, ("path", "top")) for name in ("os.listdir", "os.walk", "os.scandir")},
-    **{name: (0, ("pathname",)) for name in ("glob.glob", "glob.iglob")},
+    **dict.fromkeys(("os.listdir", "os.walk", "os.scandir"), (0, ("path", "top"))),
+    **dict.fromkeys(("glob.glob", "glob.iglob"), (0, ("pathname",))),
     **dict.fromkeys(_OTHERS.split(), (0, ("file", "filename", "fp", "f", "file_name"))),
     "cv2.imread": (0, ("filename",)),
     "geopandas.read_file": (0, ("filename",)),
@@ -125,7 +125,8 @@ class Paths:
 
     def _known(self, node: cst.BaseExpression | None, joined: bool = False, depth: int = 8) -> Root | None:
         """The first part of a path that has a value: where the variable that it begins with gets it, if that says more
-        than which folder holds the code."""
+        than which folder holds the code.
+        """
         if node is None or not depth:
             return None
         if isinstance(node, cst.IfExp):
@@ -333,11 +334,11 @@ class Paths:
     def _takes_parent(self, path: cst.BaseExpression) -> bool:
         """Whether a path is that of the folder around another one."""
         name = self.tree.qualified(path.func) if isinstance(path, cst.Call) else ""
-        return name == "os.path.dirname" or isinstance(path, cst.Attribute) and path.attr.value == "parent"
+        return name == "os.path.dirname" or (isinstance(path, cst.Attribute) and path.attr.value == "parent")
 
     def is_folder(self, path: cst.BaseExpression, root: Root) -> bool:
         """Whether what a path begins with is a folder, as far as its use tells."""
-        return path in self.folders or root.joined and not self._takes_parent(path)
+        return path in self.folders or (root.joined and not self._takes_parent(path))
 
     def is_path(self, node: cst.BaseExpression | None, depth: int = 5) -> bool:
         """Whether an expression is certainly a pathlib path."""

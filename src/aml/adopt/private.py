@@ -52,7 +52,7 @@ def is_secret_option(name: str, value: str) -> bool:
         return True
     least = 8 if re.search(r"(?i)(api|account|access|storage|subscription)[_-]?key$", name) else 16
     random = re.fullmatch(rf"[\w+/=.~-]{{{least},}}", value) is not None and re.search(r"\d", value) is not None
-    return word in ("key", "token", "sas", "apikey", "credential") and random or bool(VALUES.search(value))
+    return (word in ("key", "token", "sas", "apikey", "credential") and random) or bool(VALUES.search(value))
 
 
 def without_secrets(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -44,7 +44,7 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
                 _name_of_result(work, root.option)
             elif root.option and root.option.default is None and root.option.flag:
                 makes = work.tree.qualified(call.func).startswith("os.") or method_of(call) == "mkdir"
-                folder = work.paths.is_folder(path, root) or makes and not root.joined
+                folder = work.paths.is_folder(path, root) or (makes and not root.joined)
                 if folder or not makes:
                     _give(work, root.option, "outputs" if folder else f"outputs/{root.option.dest}")
             elif root.option:
@@ -216,7 +216,7 @@ def _is_joined(work: Work, node: cst.Attribute) -> bool:
     parent = work.tree.parents[node]
     call = work.tree.parents[parent] if isinstance(parent, cst.Arg) else None
     joins = isinstance(call, cst.Call) and work.tree.qualified(call.func) in PATHS and call.args[0] is not parent
-    return joins or isinstance(parent, cst.BinaryOperation) and parent.right is node
+    return joins or (isinstance(parent, cst.BinaryOperation) and parent.right is node)
 
 
 def _name_of_result(work: Work, option: Option) -> None:

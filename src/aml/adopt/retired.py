@@ -258,7 +258,7 @@ class _Rewrite:
         """Whether a built-in name has no other meaning anywhere in the module."""
         bound = (one for scope in {*self.tree.scopes.values()} if scope for one in scope.assignments)
         return all(
-            isinstance(one, BuiltinAssignment) or isinstance(one, ImportAssignment) and self._is_old(one, name)
+            isinstance(one, BuiltinAssignment) or (isinstance(one, ImportAssignment) and self._is_old(one, name))
             for one in bound if one.name == name
         )  # fmt: skip
 
@@ -409,13 +409,11 @@ class _Rewrite:
         bound = self._method(call)
         for row in rows:
             functions = row.functions.split()
-            if name and name in functions or bound and bound in functions:
+            if (name and name in functions) or (bound and bound in functions):
                 yield row
             elif method in functions and not name and method[1:] not in self.tree.functions:
                 roots = ROOTS.get(method, ("matplotlib",) if isinstance(row, Argument) else ("pandas",))
-                if isinstance(row, Argument) and self.roots & {*roots}:
-                    yield row
-                elif (
+                if (isinstance(row, Argument) and self.roots & {*roots}) or (
                     isinstance(row, Positional)
                     and isinstance(call.func, cst.Attribute)
                     and self.frames.has(call.func.value)

@@ -362,7 +362,8 @@ NAMES_TO_DECIDE = {
 
 class Argument(NamedTuple):
     """An argument of calls. `new`: "name=" is another name, "name=value" another one with that value, else a value; ""
-    takes it out. With `advice` instead, it is the owner's to change."""
+    takes it out. With `advice` instead, it is the owner's to change.
+    """
 
     functions: str  # their full names; ".name" is a method of anything
     keyword: str
@@ -435,7 +436,7 @@ ARGUMENTS = [
     Argument("sklearn.cluster.KMeans", "algorithm", '"auto"', '"lloyd"', "scikit-learn 1.3", "scikit-learn>=1.3"),
     Argument("sklearn.ensemble.IsolationForest", "behaviour", '"new"', "", "scikit-learn 0.24"),
     Argument("sklearn.ensemble.IsolationForest", "behaviour", "", "", "scikit-learn 0.24",
-             advice="take it out: its scores are those of behaviour=\"new\""),
+             advice='take it out: its scores are those of behaviour="new"'),
     Argument(_LINEAR, "normalize", "False", "", "scikit-learn 1.2"),
     Argument(_LINEAR, "normalize", "", "", "scikit-learn 1.2", "scikit-learn>=1.2",
              "take it out, and put StandardScaler(with_mean=False) before it with make_pipeline; alpha means "

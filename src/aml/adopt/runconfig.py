@@ -337,7 +337,7 @@ class _Conversion:
     def bare_image(self) -> bool:
         """Whether the image's own Python runs the code: the owner keeps its packages, and it is the owner's image."""
         docker = self.v1.at("environment", "docker")
-        own = docker["baseImage"] and not MICROSOFT.match(docker["baseImage"]) or docker["baseDockerfile"]
+        own = (docker["baseImage"] and not MICROSOFT.match(docker["baseImage"])) or docker["baseDockerfile"]
         return bool(self.v1.at("environment", "python", "userManagedDependencies") and own and not self.v1.local)
 
     def environment(self) -> dict[str, Any] | str:

@@ -87,7 +87,10 @@ SHAPE: dict[str, Any] = {
     "datacaches": ANYTHING,
     "sourceDirectoryDataStore": None,
     "amlcompute": {
-        **{"vmSize": None, "vmPriority": None, "retainCluster": False, "name": None},
+        "vmSize": None,
+        "vmPriority": None,
+        "retainCluster": False,
+        "name": None,
         "clusterMaxNodeCount": WHOLE,
     },
     "kubernetescompute": {"instanceType": None},

@@ -450,7 +450,7 @@ class _Rewrite(cst.CSTTransformer):
         if isinstance(parent, cst.AssignTarget) or self.tree.around(original_node, cst.Import, cst.ImportFrom):
             return updated_node
         base = self.v1.of(original_node.value)
-        if base is None or self.v1.attributes.get(original_node.attr.value) and self.v1.of(original_node):
+        if base is None or (self.v1.attributes.get(original_node.attr.value) and self.v1.of(original_node)):
             return self._class(original_node, updated_node)
         name = original_node.attr.value
         if base.kind == "experiment" and name == "name":

@@ -48,7 +48,7 @@ def _data(text: str, root: Path, project: Path) -> Path | None:
     for folder in dict.fromkeys((project, root)):
         try:
             path = (folder / text.replace("\\", "/")).resolve()
-            if path.is_file() and DATA.fullmatch(path.name) or path.is_dir() and "/" in text and path != root:
+            if (path.is_file() and DATA.fullmatch(path.name)) or (path.is_dir() and "/" in text and path != root):
                 return path
         except (OSError, ValueError):
             continue

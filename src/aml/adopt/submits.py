@@ -453,7 +453,7 @@ class _File:
 
     def means(self, node: cst.BaseExpression, call: cst.Call, holders: list[Key]) -> bool:
         """Whether an expression is the call, or a variable that holds it."""
-        return node is call or isinstance(node, cst.Name) and self.tree.key(node) in holders
+        return node is call or (isinstance(node, cst.Name) and self.tree.key(node) in holders)
 
     def sweeps(self, call: cst.Call, found: Submit) -> None:
         holders = self.keys(call)
@@ -516,7 +516,7 @@ class _File:
         if path and path.is_file() and path.is_relative_to(self.root):
             files.append(path)
         elif text != "None":
-            what = text if text else self.code(node)
+            what = text or self.code(node)
             self.note("decide", node, f"{what} is not in the source: compare train-conda.yml with what it had")
 
     def environment(self, call: cst.Call, files: list[Path], conda: list[str], pip: list[str]) -> None:
@@ -647,7 +647,7 @@ class _File:
         made = []
         for call in self.calls:
             model = "Model" in self.tree.code(call.func)
-            if _last(call.func) == "register_model" or _last(call.func) == "register" and model:
+            if _last(call.func) == "register_model" or (_last(call.func) == "register" and model):
                 given = self.given(call)
                 if name := self.text(given.get("model_name")):
                     made.append((name, self.text(given.get("model_path")) or "", self.where(call)))

@@ -34,7 +34,8 @@ def by_end(root: Path, project: Path, name: str, files: list[str]) -> list[Path]
 
 def listing(root: Path) -> tuple[list[str], list[Note]]:
     """The files below `root`, as sorted posix paths; in a git checkout without what git ignores. Links to elsewhere
-    and what cannot be read do not count."""
+    and what cannot be read do not count.
+    """
     notes: list[Note] = []
     names = _of_git(root)
     if names is None and any((parent / ".git").exists() for parent in [root, *root.parents]):

@@ -15,7 +15,7 @@ SUBMIT_JOBS = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     """What the service knows of the settings: for each, its state and why. Takes a second; never raises."""
     service = WorkspaceClient(settings, patience=(1,))
-    states = {name: ("confirmed", "") for name in SETTINGS}
+    states = dict.fromkeys(SETTINGS, ("confirmed", ""))
     try:
         resource = service.workspace
         account = resource["properties"]["storageAccount"].rpartition("/")[2]

@@ -51,7 +51,7 @@ class SignIn:
 
 def answer(method: str, address: str, body: Any = None) -> tuple[int, Any]:
     """Print a request; returns the status and the body that the service would answer."""
-    path = unquote(address.split("?")[0])
+    path = unquote(address.split("?", maxsplit=1)[0])
     print(f"{method:<6} {unquote(address)}")
     if body is not None:
         print("  " + json.dumps(body, indent=2, ensure_ascii=False).replace("\n", "\n  "))

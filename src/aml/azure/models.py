@@ -40,7 +40,6 @@ def register(
 
 def job_output(service: WorkspaceClient, run_id: str, asset_path: str) -> str:
     """The address of what a job made: of outputs/, or of a named output as named-outputs/NAME. Raises UserError."""
-
     found = runs.job(service, run_id)
     if found is None:
         raise UserError(f"run {run_id}: no such job in workspace {service.name}; aml runs --azure lists them")

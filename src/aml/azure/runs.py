@@ -41,6 +41,7 @@ class WorkspaceRun(Run):
 
     Attributes:
         logged: The `data` of MLflow's run: metrics, params and tags, each a list of key and value.
+
     """
 
     service: WorkspaceClient

@@ -102,7 +102,7 @@ def _pep440(version: str) -> str | None:
     if "|" in version or version.startswith("["):
         return None
     if re.match(r"[\d*]", version):  # "name 1.2" or "name 1.2 build"
-        version = "==" + version.split()[0]
+        version = "==" + version.split(maxsplit=1)[0]
     elif re.match(r"=[^=]", version):  # "name=1.2=build", which means 1.2.*
         number = version[1:].split("=")[0].strip()
         version = "==" + number if number.endswith("*") else f"=={number}.*"

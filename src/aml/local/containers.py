@@ -22,7 +22,7 @@ CURATED = "mcr.microsoft.com/azureml/curated/{}:{}"
 
 
 def engine() -> str:
-    """docker or podman, whichever answers. Raises UserError when neither does."""
+    """Docker or podman, whichever answers. Raises UserError when neither does."""
     for name in ("docker", "podman"):
         path = shutil.which(name)
         if path and subprocess.run([path, "info"], capture_output=True).returncode == 0:

@@ -72,7 +72,9 @@ def _data_asset(root: Path, asset: str, where: str, name: str) -> Path:
 def download(address: str, folder: Path) -> Path:
     """Fetch a web address into the folder, under the address's own file name."""
     folder.mkdir(parents=True)
-    path = folder / (re.sub(r"[^\w.-]", "_", address.split("?")[0].rstrip("/").rsplit("/", 1)[-1]) or "data")
+    path = folder / (
+        re.sub(r"[^\w.-]", "_", address.split("?", maxsplit=1)[0].rstrip("/").rsplit("/", 1)[-1]) or "data"
+    )
 
     def progress(blocks: int, size: int, total: int) -> None:
         if sys.stderr.isatty() or not blocks:

@@ -34,6 +34,7 @@ class LocalRun(Run):
     Attributes:
         record: What MLflow knows of it, below mlruns/.
         folder: What it made, runs/<id>.
+
     """
 
     record: Path
