@@ -1,0 +1,202 @@
+"""The scripts of the repository: loaded by their path, asked, and judged without being run."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aml import policy
+from aml.errors import UserError
+from aml.gate import Champion, Verdict
+from support import GENERATED
+
+GOOD = {"test_accuracy": 0.99, "test_f1_macro": 0.98}
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A repository that has nothing but its shipped gate; the working folder is another one."""
+    (tmp_path / "r" / "scripts").mkdir(parents=True)
+    (tmp_path / "r" / "src").mkdir()
+    write(tmp_path / "r", (GENERATED / "scripts" / "register_model.py").read_text(encoding="utf-8"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    yield tmp_path / "r"
+    sys.modules.pop("rules", None)
+
+
+def write(root: Path, text: str) -> None:
+    (root / "scripts" / "register_model.py").write_text(text, encoding="utf-8")
+
+
+def judge(root: Path, metrics: dict[str, float], champion: Champion | None = None, force: bool = False) -> Verdict:
+    return policy.ModelGate(root, lambda: metrics, force)(champion)
+
+
+def test_the_shipped_gate_lets_the_example_through_and_refuses_a_worse_one(root: Path) -> None:
+    assert judge(root, GOOD) == Verdict("passed", GOOD)
+    champion = Champion("1", GOOD)
+    assert judge(root, {**GOOD, "loss": 1}, champion).state == "passed"
+    assert judge(root, {"test_accuracy": 0.95, "test_f1_macro": 0.5}, champion) == Verdict(
+        "refused",
+        {"test_accuracy": 0.95, "test_f1_macro": 0.5},
+        champion,
+        [
+            "test_accuracy 0.95 is worse than the champion's 0.99 by 0.04; the tolerance is 0.01",
+            "test_f1_macro 0.5 is below its limit 0.85",
+            "test_f1_macro 0.5 is worse than the champion's 0.98 by 0.48; the tolerance is 0.02",
+        ],
+    )
+    assert judge(root, {}, champion).state == "refused"
+    assert judge(root, {"test_accuracy": float("nan"), "test_f1_macro": 1}).state == "refused"
+
+
+def test_forcing_registers_and_keeps_the_reasons(root: Path) -> None:
+    forced = judge(root, {}, force=True)
+    assert forced.state == "forced" and forced.registers and len(forced.reasons) == 2
+    assert judge(root, GOOD, force=True).state == "passed"  # there was nothing to force
+
+
+def test_what_cannot_be_judged_is_neither_passed_nor_refused(root: Path) -> None:
+    lost = judge(root, GOOD, Champion("4", None))
+    assert lost.state == "not judged" and not lost.registers
+    assert lost.reasons == ["the metrics of the champion, version 4, are gone from its tags"]
+
+    def unreadable() -> dict[str, float]:
+        raise UserError("the store is gone")
+
+    assert policy.ModelGate(root, unreadable)(None) == Verdict("not judged", None, None, ["the store is gone"])
+    assert policy.ModelGate(root, unreadable, force=True)(None).state == "forced"
+
+
+def test_without_the_script_there_is_no_policy(root: Path) -> None:
+    (root / "scripts" / "register_model.py").unlink()
+    assert judge(root, {}) == policy.judge_data(root, root) == Verdict("not gated")
+    assert list(policy.check(root)) == []
+
+
+def test_metrics_of_a_run_are_read_when_the_gate_is_asked_and_not_before(root: Path) -> None:
+    asked = iter([GOOD])
+    gate = policy.ModelGate(root, lambda: next(asked))
+    assert gate(None).state == "passed"
+    assert list(asked) == []
+
+
+def test_the_script_imports_the_training_code_and_leaves_nothing(root: Path) -> None:
+    (root / "src" / "rules.py").write_text("LIMIT = 0.5\n", encoding="utf-8")
+    write(
+        root,
+        "from dataclasses import dataclass\nfrom rules import LIMIT\n\n\n@dataclass\nclass Rule:\n    low: float\n\n\n"
+        "def reasons_against(candidate, champion):\n    candidate['more'] = 1\n"
+        "    return ['low'] * (candidate['a'] < Rule(LIMIT).low)\n",
+    )
+    path = list(sys.path)
+    assert judge(root, {"a": 0.5}) == Verdict("passed", {"a": 0.5})
+    assert judge(root, {"a": 0.4}).reasons == ["low"]
+    assert sys.path == path and "register_model" not in sys.modules
+    assert sorted(file.name for file in root.rglob("*.pyc")) == []
+
+
+def test_an_edit_counts_at_once(root: Path) -> None:
+    """Also one of the same length, in the same second."""
+    for word in ("one", "two"):
+        write(root, f"def reasons_against(candidate, champion):\n    return ['{word}']\n")
+        assert judge(root, {}).reasons == [word]
+
+
+FUNCTION = "def reasons_against(candidate, champion):\n"
+NOT_A_LIST = ": it should return a list of texts, an empty one when nothing speaks against it"
+WRONG = {
+    "syntax": ("x = 1\nif:\n", 2, "SyntaxError: invalid syntax (register_model.py, line 2)"),
+    "import": ("\nimport nowhere\n", 2, "ModuleNotFoundError: No module named 'nowhere'"),
+    "key": (
+        f"{FUNCTION}    return low(candidate)\n\ndef low(candidate):\n    return candidate['a']\n",
+        5,
+        "KeyError: 'a'",
+    ),
+    "exit": (f"import sys\n{FUNCTION}    sys.exit('no')\n", 3, "SystemExit: no"),
+    "metric": (
+        "from aml.gate import Metric\n\nMetric('a', better='up')\n",
+        3,
+        "ValueError: a: better='up': should be 'higher' or 'lower'",
+    ),
+    "parameters": (
+        "\n\ndef reasons_against(candidate):\n    return []\n",
+        3,
+        "TypeError: reasons_against() takes 1 positional argument but 2 were given",
+    ),
+    "none": (f"\n{FUNCTION}    pass\n", 2, f"reasons_against returned None{NOT_A_LIST}"),
+    "text": (f"{FUNCTION}    return 'bad'\n", 1, f"reasons_against returned 'bad'{NOT_A_LIST}"),
+    "truth": (f"{FUNCTION}    return [False]\n", 1, f"reasons_against returned [False]{NOT_A_LIST}"),
+    "absent": (
+        "x = 1\n",
+        1,
+        "there is no function reasons_against(candidate, champion): write it: aml register-model asks it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_an_error_in_the_script_shows_its_own_line(case: str, root: Path) -> None:
+    text, line, says = WRONG[case]
+    write(root, text)
+    verdict = judge(root, GOOD)
+    assert verdict.state == "not judged"
+    assert verdict.reasons == [f"{Path('..') / 'r' / 'scripts' / 'register_model.py'}:{line}: {says}"]
+    assert judge(root, GOOD, force=True).state == "forced"
+
+
+def test_an_error_in_the_training_code_shows_the_line_there(root: Path) -> None:
+    (root / "src" / "rules.py").write_text("\ndef rule():\n    raise ValueError('odd')\n", encoding="utf-8")
+    write(root, f"import rules\n{FUNCTION}    rules.rule()\n")
+    (reason,) = judge(root, GOOD).reasons
+    assert reason == f"{Path('..') / 'r' / 'src' / 'rules.py'}:3: ValueError: odd"
+
+
+# What aml check says of them
+
+
+def findings(root: Path) -> list[str]:
+    return [finding.partition("scripts")[2][1:] for finding in policy.check(root)]
+
+
+def test_what_is_checked_is_not_run(root: Path) -> None:
+    write(root, f"{FUNCTION}    return []\n\n\nraise SystemExit(1)\n")
+    assert findings(root) == []
+
+
+@pytest.mark.parametrize("text", ["from rules import reasons_against\n", "from rules import x as reasons_against\n",
+                                  "reasons_against = lambda candidate, champion: []\n"])  # fmt: skip
+def test_the_function_may_come_from_elsewhere(text: str, root: Path) -> None:
+    write(root, text)
+    assert findings(root) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("x = (\n", "register_model.py:1: '(' was never closed: fix it: aml register-model asks this script"),
+        (
+            "def other():\n    def reasons_against(candidate, champion): ...\n",
+            "register_model.py:1: there is no function",
+        ),
+        ("class reasons_against: ...\n", "register_model.py:1: there is no function"),
+    ],
+)
+def test_what_is_wrong_is_found(text: str, says: str, root: Path) -> None:
+    write(root, text)
+    (finding,) = findings(root)
+    assert finding.startswith(says)
+
+
+def test_a_script_in_another_encoding_is_found(root: Path) -> None:
+    (root / "scripts" / "register_model.py").write_bytes("x = 'Größe'\n".encode("latin-1"))
+    (finding,) = findings(root)
+    assert finding.startswith("register_model.py:") and "aml register-model asks this script" in finding
+
+
+def test_the_shipped_scripts_are_sound() -> None:
+    assert list(policy.check(GENERATED)) == []
+    for script in (policy.MODEL, policy.DATA):
+        assert len((GENERATED / script.path).read_text(encoding="utf-8").splitlines()) <= 40
