@@ -75,13 +75,13 @@ def picture(runs: Sequence[Run]) -> str:
 def _bars(runs: Sequence[Run], values: Sequence[float | None], top: int) -> Iterator[str]:
     finite = [value for value in values if value is not None and math.isfinite(value)]
     low, high = min([0.0, *finite]), max([0.0, *finite])
-    scale = BARS / (high - low) if high - low > 0 else 0  # a difference of two large numbers may be infinite: no bars
-    zero = LABELS - low * scale
+    span = high - low or 1  # infinite for the largest numbers: then the bars have no length
+    zero = LABELS + BARS * (-low / span)
     for index, (run, value) in enumerate(zip(runs, values, strict=True)):
         middle = top + index * LINE + 15
         yield _text(LABELS - 8, middle, run.id if len(run.id) <= 28 else f"{run.id[:27]}…", "text-anchor='end'")
         if value is not None and math.isfinite(value):
-            length, colour = abs(value) * scale, COLOURS[index % len(COLOURS)]
+            length, colour = BARS * (abs(value) / span), COLOURS[index % len(COLOURS)]
             left = zero - length if value < 0 else zero
             size = f"width='{max(length, 1):.1f}' height='16' rx='2'"
             yield f"<rect x='{left:.1f}' y='{middle - 12}' {size} fill='{colour}'/>"

@@ -167,6 +167,22 @@ class Verdict:
 Gate = Callable[[Champion | None], Verdict]  # judges one candidate against the champion
 
 
+@dataclass(frozen=True)
+class Registration:
+    """What came of registering a model.
+
+    Attributes:
+        version: None when nothing was registered.
+        new: False when the run and the path were registered before, and so were not judged again.
+        verdict: What the gate says of it, or said of it then.
+
+    """
+
+    version: str | None
+    new: bool
+    verdict: Verdict
+
+
 def find_champion(versions: Iterable[tuple[str, Mapping[str, str]]]) -> Champion | None:
     """The champion among the versions of a model: each with what it was stored with, the newest first."""
     for version, stored in versions:

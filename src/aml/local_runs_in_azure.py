@@ -10,11 +10,11 @@ from aml.azure import blobs, models, runs
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import UserError
+from aml.gate import Gate, Registration, store_metrics
 from aml.local import mlflow_store
-from aml.local.runs import LocalRun, all_runs
+from aml.local.runs import AZURE_OPEN, LocalRun, all_runs
 
 AZURE_RUN = "azure.run"  # tag of a run that was tracked in the workspace: its id there
-AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know yet
 
 
 class AzureTracker:
@@ -59,11 +59,12 @@ def register_model(
     asset: Path,
     tags: dict[str, str],
     properties: dict[str, str],
-) -> tuple[str, bool]:
-    """Upload what a run of this machine made at `asset`, and register it; returns the version, and whether it is new."""
+    gate: Gate,
+) -> Registration:
+    """Upload what a run of this machine made at `asset`, and register it, if the gate lets it through."""
     commit = {key: run.tags().get(key) for key in ("mlflow.source.git.commit", "azureml.git.dirty", AZURE_RUN)}
-    origin = {"aml.trained_on": "this machine"} | {
-        f"metric.{key}": f"{value:g}" for key, value in run.metrics().items()
-    }
+    origin = {"aml.trained_on": "this machine"} | store_metrics(run.metrics())
     origin |= {key: value for key, value in commit.items() if value}
-    return models.register(service, name, functools.partial(blobs.upload, service, asset), tags, properties | origin)
+    return models.register(
+        service, name, functools.partial(blobs.upload, service, asset), tags, properties | origin, gate
+    )

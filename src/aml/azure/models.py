@@ -5,17 +5,24 @@ from collections.abc import Callable
 from aml.azure import assets, runs, sdk
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import UserError
+from aml.gate import RESERVED, Gate, Registration, Verdict, find_champion
 
 
 def register(
-    service: WorkspaceClient, name: str, source: Callable[[], str], tags: dict[str, str], properties: dict[str, str]
-) -> tuple[str, bool]:
-    """Register in the workspace what `source` leads to; returns the version, and whether it is new.
+    service: WorkspaceClient,
+    name: str,
+    source: Callable[[], str],
+    tags: dict[str, str],
+    properties: dict[str, str],
+    gate: Gate,
+) -> Registration:
+    """Register in the workspace what `source` leads to, if the gate lets it through.
 
-    The run and path among the properties make one version, with its tags brought up to date.
+    The run and path among the properties make one version, with its tags brought up to date. When somebody else
+    registers a version meanwhile, the model is judged again: against that version, if it is the champion now.
     """
 
-    def put(version: str, path: str, tags: dict[str, str]) -> None:
+    def put(version: str, path: str, tags: dict[str, str], properties: dict[str, str]) -> None:
         ml = sdk.client(service)
         from azure.ai.ml.entities import Model
 
@@ -23,17 +30,22 @@ def register(
         with sdk.translate_azure_errors(service):
             ml.models.create_or_update(model)
 
-    def make(version: str) -> tuple[str, bool]:
-        for found in assets.versions(service, "models", name):
+    def make(version: str) -> Registration:
+        versions = assets.versions(service, "models", name)
+        for found in versions:
             known_tags, known = found["properties"]["tags"] or {}, found["properties"]["properties"] or {}
             if all(known.get(key) == properties[key] for key in ("aml.run", "aml.path")):
-                if changed := [key for key in properties if known.get(key) != properties[key]]:
+                given = {key: value for key, value in properties.items() if not key.startswith(RESERVED)}
+                if changed := [key for key in given if known.get(key) != given[key]]:
                     raise UserError(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
                 if tags.items() - known_tags.items():
-                    put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags})
-                return str(found["name"]), False
-        put(version, source(), tags)
-        return version, True
+                    put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags}, known)
+                return Registration(str(found["name"]), False, Verdict.read(known))
+        verdict = gate(find_champion((one["name"], one["properties"]["properties"] or {}) for one in versions))
+        if not verdict.registers:
+            return Registration(None, True, verdict)
+        put(version, source(), tags, properties | verdict.stored())
+        return Registration(version, True, verdict)
 
     return assets.create(service, "models", name, make)
 
@@ -52,3 +64,9 @@ def job_output(service: WorkspaceClient, run_id: str, asset_path: str) -> str:
     if asset_path.startswith("named-outputs/"):
         output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
     return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}"
+
+
+def read_metrics(service: WorkspaceClient, run_id: str, asset_path: str) -> dict[str, float]:
+    """What a job logged, for the gate. Raises UserError when there is no such job, or it has not finished."""
+    job_output(service, run_id, asset_path)
+    return runs.find(service, run_id).metrics()

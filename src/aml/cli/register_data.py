@@ -4,11 +4,15 @@ import argparse
 import sys
 from pathlib import Path
 
+from aml import policy
 from aml.azure import blobs
 from aml.azure.data import nothing, register
 from aml.azure.workspace_client import connect
 from aml.cli import main as cli
+from aml.cli import verdicts
+from aml.console import say
 from aml.errors import UserError
+from aml.gate import Verdict
 from aml.jobfile.document import Document
 from aml.jobfile.job import DATA_TYPES
 from aml.jobfile.names import RULES
@@ -20,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-f", "--file", type=Path, help="description of the data (default: aml_config/data.yml)")
     parser.add_argument("--path", type=Path, metavar="PATH", help="a file or folder in place of the description's path")
     parser.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
+    verdicts.add_arguments(parser, policy.DATA)
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
@@ -34,7 +39,8 @@ def run(args: argparse.Namespace) -> int:
     RULES["asset"].require(data.get("name"), f"{document.where('name')}: name")
     if data["type"] not in DATA_TYPES[:3]:
         raise UserError(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
-    address, upload = str(args.path or data.get("path") or ""), nothing
+    verdicts.check_report(args)
+    address, upload, verdict = str(args.path or data.get("path") or ""), nothing, Verdict()
     service = connect(root, args.dry_run)
     if args.path or not REMOTE_URI.match(address):
         path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
@@ -44,10 +50,17 @@ def run(args: argparse.Namespace) -> int:
         if path.is_dir() == (data["type"] == "uri_file"):
             found = "folder" if path.is_dir() else "file"
             raise UserError(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
-        address, upload = blobs.destination(service, path)
+        verdict = policy.judge_data(root, path, args.force)
+        if verdict.registers:
+            address, upload = blobs.destination(service, path)
     elif not address:
         raise UserError(f"{document.where('path')}: no path")
-    version, state = register(service, document, data, address, upload)
+    elif policy.has(root, policy.DATA):
+        say(f"{address} is not on this machine: {policy.DATA.path} does not check it")
+    subject = {"data": data["name"], "path": address}
+    if status := verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject):
+        return status
+    version, state = register(service, document, data, address, upload, verdict.stored())
     if not service.dry:
         print(f"data {data['name']}, version {version}: {address} ({state})")
     return 0

@@ -6,10 +6,15 @@ import re
 import sys
 from pathlib import Path
 
+from aml import policy
 from aml.cli import main as cli
+from aml.cli import verdicts
+from aml.console import say
 from aml.errors import UserError
+from aml.gate import RESERVED, Gate, Registration, Verdict
 from aml.jobfile.names import RULES, TAG_KEY
 from aml.jobfile.repository import find_root
+from aml.local import models as local_models
 from aml.local.runs import LocalRun, find, has
 from aml.run import read_record
 
@@ -24,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="can be changed later")
     parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="cannot be changed later")
     parser.add_argument("--to", choices=["azure"], help="in the workspace, also what was trained on this machine")
-    parser.add_argument("--dry-run", action="store_true", help="print the requests that would be sent to the workspace")
+    parser.add_argument("--dry-run", action="store_true",
+                        help="register nothing: say the verdict, and print the requests to the workspace")  # fmt: skip
+    verdicts.add_arguments(parser, policy.MODEL)
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
@@ -36,40 +43,71 @@ def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     RULES["asset"].require(args.name, "-n")
     tags, properties = _parse("--tag", args.tag), _parse("--property", args.property)
+    verdicts.check_report(args)
     run_id, compute = args.run_id, "local"
     if args.run_metadata_file:
         run_id, compute = read_record(args.run_metadata_file)
-    is_here = compute == "local" and not (args.to and run_id and not has(root, run_id))
-    if is_here:
+    trained = None
+    if compute == "local" and not (args.to and run_id and not has(root, run_id)):
         trained = find(root, run_id)
         run_id = trained.id
         if trained.status != "finished":
             raise UserError(f"run {run_id} {trained.status}: name one that finished with --run (aml runs lists them)")
-        asset = _find_asset(trained, args.asset_path)
-    if is_here and not args.to:
-        if args.dry_run:
-            raise UserError("--dry-run is for the workspace: add --to azure")
-        tags |= {f"property.{key}": value for key, value in properties.items()}
-        from aml.local import models as local_models
-
-        version, new = local_models.register(root, args.name, trained, asset, tags)
+    if trained and not args.to:
+        done = _register_here(root, args, trained, tags, properties)
     else:
-        from aml import local_runs_in_azure
-        from aml.azure import models
-        from aml.azure.workspace_client import connect
+        done = _register_in_workspace(root, args, trained or run_id, tags, properties)
+    return _show(args, run_id, done)
 
+
+def _register_here(
+    root: Path, args: argparse.Namespace, trained: LocalRun, tags: dict[str, str], properties: dict[str, str]
+) -> Registration:
+    asset = _find_asset(trained, args.asset_path)
+    tags |= {f"property.{key}": value for key, value in properties.items()}  # MLflow has no properties
+    gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
+    return local_models.register(root, args.name, trained, asset, tags, gate, args.dry_run)
+
+
+def _register_in_workspace(
+    root: Path, args: argparse.Namespace, trained: LocalRun | str, tags: dict[str, str], properties: dict[str, str]
+) -> Registration:
+    """`trained` is a run of this machine, or the id of one in the workspace."""
+    from aml import local_runs_in_azure
+    from aml.azure import models
+    from aml.azure.workspace_client import connect
+
+    is_here = isinstance(trained, LocalRun)
+    if args.dry_run and policy.has(root, policy.MODEL):
+        missing = "there is no champion" if is_here else "the gate is not asked"
+        say(f"nothing is looked up in the workspace: {missing}")
+    if isinstance(trained, LocalRun):
+        asset = _find_asset(trained, args.asset_path)
         service = connect(root, args.dry_run)
-        properties |= {"aml.run": run_id, "aml.path": args.asset_path}
-        if is_here:
-            version, new = local_runs_in_azure.register_model(service, args.name, trained, asset, tags, properties)
-        else:
-            source = functools.partial(models.job_output, service, run_id, args.asset_path)
-            version, new = models.register(service, args.name, source, tags, properties)
-        if args.dry_run:
-            return 0
-    known = "" if new else " (registered before)"
-    print(f"model {args.name}, version {version}: {args.asset_path} of run {run_id}{known}")
-    return 0
+        properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
+        gate: Gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
+        return local_runs_in_azure.register_model(service, args.name, trained, asset, tags, properties, gate)
+    service = connect(root, args.dry_run)
+    properties |= {"aml.run": trained, "aml.path": args.asset_path}
+    read_metrics = functools.partial(models.read_metrics, service, trained, args.asset_path)
+    gate = _not_asked if args.dry_run else policy.ModelGate(root, read_metrics, args.force)
+    source = functools.partial(models.job_output, service, trained, args.asset_path)
+    return models.register(service, args.name, source, tags, properties, gate)
+
+
+def _not_asked(_: object) -> Verdict:
+    return Verdict()
+
+
+def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
+    """Say what was registered, and what the gate says of what is new; returns the exit status."""
+    what = f"{args.asset_path} of run {run_id}"
+    if done.version and not args.dry_run:
+        print(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
+    elif done.verdict.registers:
+        say(f"model {args.name}: {what} would be registered" if done.new else f"{what} is version {done.version}")
+    subject = {"model": args.name, "version": None if args.dry_run and done.new else done.version, "run": run_id}
+    return verdicts.show(args, f"model {args.name}, {what}", policy.MODEL, done.verdict, done.new, **subject)
 
 
 def _find_asset(run: LocalRun, asset_path: str) -> Path:
@@ -88,4 +126,6 @@ def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
     for assignment in assignments:
         if not re.fullmatch(TAG_KEY + "=.*", assignment, re.DOTALL):
             raise UserError(f"{flag} {assignment}: write {flag} KEY=VALUE, the key of letters, digits and _ - . /")
+        if assignment.startswith(RESERVED):
+            raise UserError(f"{flag} {assignment}: the gate writes what begins with {' or '.join(RESERVED)}")
     return dict(assignment.split("=", 1) for assignment in assignments)

@@ -20,6 +20,7 @@ import yaml
 # mlflow.entities.RunStatus
 STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "cancelled"}
 CODES = {status: code for code, status in STATUSES.items()}
+PARTS = ("artifacts", "metrics", "params", "tags")  # of a run's folder: MLflow does not recognise a run without them
 
 
 class StoredRun(NamedTuple):
@@ -40,7 +41,7 @@ class StoredRun(NamedTuple):
 def create(root: Path, experiment: str, run_id: str, name: str, artifact_uri: str, tags: Mapping[str, str]) -> Path:
     """Record a run that begins now, in its experiment, which is made when it is new; returns the run's folder."""
     folder = _experiment(root, experiment) / run_id
-    for part in ("artifacts", "metrics", "params", "tags"):  # MLflow does not recognise a run without them
+    for part in PARTS:
         (folder / part).mkdir(parents=True)
     for key, value in tags.items():
         write_tag(folder, key, value)
@@ -80,6 +81,11 @@ def runs(root: Path) -> Iterator[StoredRun]:
 def read(folder: Path, experiment: str) -> StoredRun:
     """One run again, as it is now."""
     return _stored(folder, experiment, _read_meta(folder))
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether all parts of a run are there, such as the folder that holds its metrics."""
+    return all((folder / part).is_dir() for part in PARTS)
 
 
 def metrics(folder: Path) -> dict[str, float]:

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml import locks
+from aml.console import display_path
 from aml.errors import UserError
+from aml.gate import Gate, Registration, Verdict, find_champion
+from aml.local import mlflow_store
+from aml.local.runs import AZURE_OPEN, LocalRun
 from aml.run import Run
 
 if TYPE_CHECKING:
@@ -20,25 +24,45 @@ def registry(root: Path) -> "MlflowClient":
     return MlflowClient(tracking_uri=(root / "mlruns").as_uri(), registry_uri=(root / "mlruns").as_uri())
 
 
-def register(root: Path, name: str, run: Run, asset: Path, tags: dict[str, str]) -> tuple[str, bool]:
-    """Register here what the run made at `asset`; returns the version, and whether it is new.
+def register(
+    root: Path, name: str, run: Run, asset: Path, tags: dict[str, str], gate: Gate, dry: bool = False
+) -> Registration:
+    """Register here what the run made at `asset`, if the gate lets it through. `dry` asks the gate and writes nothing.
 
-    The same run and path give the same version, with its tags brought up to date. Raises UserError when a tag that
-    stands for a property would change.
+    The same run and path give the same version, with its tags brought up to date. One registration at a time is judged
+    and written, so that two are compared with each other. Raises UserError when a tag that stands for a property would
+    change.
     """
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
     client = registry(root)
     with locks.held(root / "mlruns" / ".register.lock"):
-        if not client.search_registered_models(f"name = '{name}'"):
-            client.create_registered_model(name)
-        for version in client.search_model_versions(f"name = '{name}'"):
+        found = client.search_model_versions(f"name = '{name}'")
+        versions = {str(version.version): version for version in sorted(found, key=lambda one: -int(one.version))}
+        for number, version in versions.items():
             if version.run_id == run.id and version.source == source:
                 fixed = [key for key in tags if key.startswith("property.") and version.tags.get(key) != tags[key]]
                 if fixed:
                     names = ", ".join(key.removeprefix("property.") for key in fixed)
-                    raise UserError(f"model {name} version {version.version} has other properties: {names}")
-                for key, value in tags.items():
-                    client.set_model_version_tag(name, str(version.version), key, value)
-                return str(version.version), False
-        made_now = client.create_model_version(name, source, run_id=run.id, tags=tags)
-    return str(made_now.version), True
+                    raise UserError(f"model {name} version {number} has other properties: {names}")
+                for key, value in ({} if dry else tags).items():
+                    client.set_model_version_tag(name, number, key, value)
+                return Registration(number, False, Verdict.read(version.tags))
+        verdict = gate(find_champion((number, version.tags) for number, version in versions.items()))
+        if dry or not verdict.registers:
+            return Registration(None, True, verdict)
+        if not client.search_registered_models(f"name = '{name}'"):
+            client.create_registered_model(name)
+        made_now = client.create_model_version(name, source, run_id=run.id, tags=tags | verdict.stored())
+    return Registration(str(made_now.version), True, verdict)
+
+
+def read_metrics(run: LocalRun) -> dict[str, float]:
+    """What the run logged, for the gate. Raises UserError when that is not here, or cannot be read."""
+    if AZURE_OPEN in run.tags():
+        raise UserError(f"run {run.id}: its metrics are in the workspace only; the next tracked run fetches them")
+    if not mlflow_store.is_complete(run.record):
+        raise UserError(f"run {run.id}: its metrics are gone from {display_path(run.record)}")
+    try:
+        return run.metrics()
+    except (OSError, ValueError) as error:
+        raise UserError(f"run {run.id}: its metrics in {display_path(run.record)} cannot be read: {error}") from None

@@ -24,6 +24,7 @@ from aml.run import Run, new_id
 NO_RUNS = "no runs yet: aml submit -c train-local"
 LOCK = ".lock"  # in runs/<id>
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
+AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know yet, and what it logged is there only
 _held: dict[str, BaseFileLock] = {}  # the locks of this process; the system frees them however it ends
 
 
