@@ -1,10 +1,14 @@
 """`aml models`: list registered models and versions."""
 
 import argparse
+import itertools
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from aml.cli.tables import pairs, table
 from aml.errors import UserError
+from aml.gate import Verdict, compare, find_champion, read_metrics, visible
 from aml.jobfile import settings
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -18,46 +22,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--azure", action="store_true", help="those of the workspace")
 
 
+class Listed(NamedTuple):
+    """A version of a model as the list shows it. `stored` has what the gate and the user keep with it."""
+
+    model: str
+    version: str
+    run_id: str
+    path: str
+    metrics: Mapping[str, float]
+    stored: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
 def run(args: argparse.Namespace) -> int:
+    """List the versions, each with what the gate said of it and how it differs from the champion of its model."""
     root = find_root(args.start)
     if args.name:
         RULES["asset"].require(args.name, "-n")
-    rows = _rows_azure(root, args.name) if args.azure else _rows(root, args.name)
-    if not rows:
+    versions = list(_versions_in_workspace(root, args.name) if args.azure else _versions_here(root, args.name))
+    if not versions:
         where = f" in workspace {settings.read(root)['workspace_name']}" if args.azure else ""
         raise UserError(
             f"no model{' ' + args.name if args.name else ''} registered{where} yet: aml register-model -n NAME"
         )
-    print(table(("MODEL", "VERSION", "RUN", "PATH", "METRICS", "TAGS"), rows))
+    rows = []
+    for _, group in itertools.groupby(versions, key=lambda listed: listed.model):
+        model = list(group)
+        champion = find_champion((listed.version, listed.stored) for listed in model)
+        for one in model:
+            is_champion = champion is not None and champion.version == one.version
+            verdict = "champion" if is_champion else Verdict.read(one.stored).state
+            others = champion.metrics or {} if champion and not is_champion else {}
+            rows.append((*one[:4], verdict, compare(one.metrics, others), pairs(one.tags)))
+    print(table(("MODEL", "VERSION", "RUN", "PATH", "GATE", "METRICS", "TAGS"), rows))
     return 0
 
 
-def _rows(root: Path, name: str | None) -> list[tuple[str, ...]]:
+def _versions_here(root: Path, name: str | None) -> Iterator[Listed]:
     runs = {one.id: one for one in all_runs(root)}
-    versions = registry(root).search_model_versions(f"name = '{name}'" if name else None)
-    return [
-        (
-            version.name,
-            str(version.version),
-            version.run_id or "",
-            str(version.source).partition(f"{version.run_id}/")[2] or str(version.source),
-            pairs(runs[version.run_id].metrics()) if version.run_id in runs else "",
-            pairs(version.tags),
-        )
-        for version in sorted(versions, key=lambda version: (version.name, -int(version.version)))
-    ]
+    found = registry(root).search_model_versions(f"name = '{name}'" if name else None)
+    for version in sorted(found, key=lambda version: (version.name, -int(version.version))):
+        run_id = version.run_id or ""
+        path = str(version.source).partition(f"{run_id}/")[2] or str(version.source)
+        metrics = runs[run_id].metrics() if run_id in runs else read_metrics(version.tags)
+        yield Listed(version.name, str(version.version), run_id, path, metrics, version.tags, visible(version.tags))
 
 
-def _rows_azure(root: Path, name: str | None) -> list[tuple[str, ...]]:
+def _versions_in_workspace(root: Path, name: str | None) -> Iterator[Listed]:
     from aml.azure import assets
     from aml.azure.workspace_client import connect
 
-    rows: list[tuple[str, ...]] = []
     for model, version in assets.everything(connect(root), "models", name):
         known = version["properties"]
         own = known["properties"] or {}
-        metrics = {key[7:]: value for key, value in own.items() if key.startswith("metric.")}
         run_id = own.get("aml.run") or known.get("jobName") or ""
         path = own.get("aml.path") or shorten_datastore_path(known["modelUri"])
-        rows.append((model, version["name"], run_id, path, pairs(metrics), pairs(known["tags"] or {})))
-    return rows
+        yield Listed(model, version["name"], run_id, path, read_metrics(own), own, known["tags"] or {})

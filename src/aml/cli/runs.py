@@ -1,10 +1,12 @@
-"""`aml runs`: list runs, here or in the workspace; show one, cancel one, download what one left."""
+"""`aml runs`: list, sort and compare runs, here or in the workspace; show one, cancel one, download what one left."""
 
 import argparse
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from aml import comparison
 from aml.cli.tables import pairs, table
 from aml.console import display_path
 from aml.errors import UserError
@@ -14,14 +16,21 @@ from aml.local.runs import NO_RUNS, RUNNER, all_runs, find
 from aml.run import Run
 
 NEWEST = 50  # runs of a workspace that are listed
+LONGEST = 200  # lines of a difference that are shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--azure", action="store_true", help=f"of the workspace: the newest {NEWEST}")
     parser.add_argument("-e", "--experiment-name", help="only of this experiment")
-    actions = parser.add_subparsers(dest="action", metavar="show|cancel|download")
+    parser.add_argument("--sort", metavar="METRIC", help="the highest value of this metric first")
+    parser.add_argument("--ascending", action="store_true", help="with --sort: the lowest value first")
+    actions = parser.add_subparsers(dest="action", metavar="show|compare|cancel|download")
     show = actions.add_parser("show", help="show one run")
     show.add_argument("id", nargs="?", help="its id, or here a part of it (default: the last run)")
+    compare = actions.add_parser("compare", help="show parameters, metrics and code of several runs side by side")
+    compare.add_argument("ids", nargs="+", metavar="ID", help="the id of each run, or here a part of it")
+    compare.add_argument("-o", "--output", type=Path, metavar="FILE",
+                         help="where to draw the metrics, as SVG (default: runs/compare.svg)")  # fmt: skip
     cancel = actions.add_parser("cancel", help="end a job on a cluster")
     cancel.add_argument("id")
     cancel.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
@@ -41,10 +50,12 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "show":
         print(_describe(find(root, args.id)))
         return 0
+    if args.action == "compare":
+        return _compare(root, args, [find(root, run_id) for run_id in args.ids])
     everything = [one for one in all_runs(root) if args.experiment_name in (None, one.experiment)]
     if not everything:
         raise UserError(NO_RUNS)
-    print(_listing(everything))
+    print(_listing(_sort(everything, args)))
     return 0
 
 
@@ -53,8 +64,11 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     from aml.azure.workspace_client import connect
 
     service = connect(root, getattr(args, "dry_run", False))
-    if args.action and args.id:
-        RULES["run"].require(args.id, "run")
+    for run_id in getattr(args, "ids", None) or [getattr(args, "id", None)]:
+        if run_id:
+            RULES["run"].require(run_id, "run")
+    if args.action == "compare":
+        return _compare(root, args, [runs.find(service, run_id) for run_id in args.ids])
     if args.action == "cancel":
         runs.cancel(service, args.id)
         if not service.dry:
@@ -71,8 +85,48 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     found = runs.runs(service, args.experiment_name, 1 if args.action == "show" else NEWEST)
     if not found:
         raise UserError(f"no runs in workspace {service.name} yet: aml submit -c train-amlcompute")
-    print(_describe(found[0]) if args.action == "show" else _listing(found))
+    print(_describe(found[0]) if args.action == "show" else _listing(_sort(found, args)))
     return 0
+
+
+def _sort(runs: Sequence[Run], args: argparse.Namespace) -> Sequence[Run]:
+    """The runs by the metric of --sort; those that lack it, or have no number there, stay behind all others."""
+    if not args.sort:
+        return runs
+    values = {run.id: run.metrics().get(args.sort, math.nan) for run in runs}
+    if all(math.isnan(value) for value in values.values()):
+        known = sorted({key for run in runs for key in run.metrics()})
+        raise UserError(f"--sort {args.sort}: no run has this metric; there are {', '.join(known) or 'none'}")
+    sign = 1 if args.ascending else -1
+    return sorted(runs, key=lambda run: (math.isnan(values[run.id]), sign * values[run.id]))
+
+
+def _compare(root: Path, args: argparse.Namespace, runs: Sequence[Run]) -> int:
+    """Print the runs side by side, with how the code of each differs from that of the first, and draw their metrics."""
+    if len({run.id for run in runs}) < 2:
+        raise UserError("compare what? name two runs or more: aml runs lists them")
+    lines = [(name, *cells, "" if len(set(cells)) == 1 else "differs") for name, cells in comparison.rows(runs)]
+    print(table(("", *(run.id for run in runs), ""), lines))
+    first, *others = [root / "runs" / run.id / "code" for run in runs]
+    for other in others:
+        print(f"\ncode of {other.parent.name}, compared with {first.parent.name}:")
+        print("\n".join(_code(first, other)))
+    path = args.output or root / "runs" / "compare.svg"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(comparison.picture(runs), encoding="utf-8", newline="\n")
+    print(f"\nmetrics, drawn: {display_path(path)}")
+    return 0
+
+
+def _code(first: Path, other: Path) -> list[str]:
+    missing = [folder.parent.name for folder in (first, other) if not folder.is_dir()]
+    if missing:
+        return [f"the code of {' and '.join(missing)} is not on this machine"]
+    lines = list(comparison.code_differences(first, other))
+    if len(lines) <= LONGEST:
+        return lines or ["the same"]
+    rest = f"git diff --no-index {display_path(first)} {display_path(other)}"
+    return [*lines[:LONGEST], f"… and {len(lines) - LONGEST} lines more: {rest}"]
 
 
 def _listing(runs: Sequence[Run]) -> str:
