@@ -39,6 +39,11 @@ class Repository:
         assert status is None or done.returncode == status, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
+    def remove_gates(self) -> None:
+        """Let everything be registered: for tests that are not about what the owner lets through."""
+        for script in (self.path / "scripts").glob("register_*.py"):
+            script.unlink()
+
     def job(self, command: str, **parts: Any) -> str:
         """Write job.yml, a command job of this machine with the further `parts`, and return its name for -c."""
         path = self.path / "job.yml"

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from aml.console import display_path
-from aml.errors import UserError
+from aml.errors import ServiceError, UserError
 from aml.gate import Champion, State, Verdict
 
 log = logging.getLogger("aml")
@@ -52,7 +52,10 @@ class ModelGate:
     force: bool = False
 
     def __call__(self, champion: Champion | None) -> Verdict:
-        """The verdict on the model, compared with the champion; None for the first version."""
+        """The verdict on the model, compared with the champion; None for the first version.
+
+        Raises ServiceError when the workspace, which has the metrics, does not answer.
+        """
         if not has(self.root, MODEL):
             return Verdict()
         metrics = None
@@ -60,6 +63,8 @@ class ModelGate:
             metrics = self.read_metrics()
             # a copy: what the owner's code changes in it is not recorded
             reasons = ask(self.root, MODEL, dict(metrics), champion and champion.copy_metrics())
+        except ServiceError:  # nothing can be registered there either
+            raise
         except UserError as error:
             return Verdict("forced" if self.force else "not judged", metrics, champion, [str(error)])
         return Verdict(_state(reasons, self.force), metrics, champion, reasons)

@@ -29,6 +29,11 @@ with mlflow.start_run():
 """
 
 
+@pytest.fixture(autouse=True)
+def _without_gates(repository: Repository) -> None:
+    repository.remove_gates()
+
+
 def ask(repository: Repository, code: str) -> Any:
     """The `answer` of some code about MLflow's own `client`, in the repository's folder."""
     before = "import json, pathlib, mlflow\nclient = mlflow.MlflowClient(pathlib.Path('mlruns').absolute().as_uri())\n"

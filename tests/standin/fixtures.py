@@ -141,12 +141,24 @@ def _attached_folder(installed: Repository, service: StandIn, tmp_path_factory: 
 def attached(
     _attached_folder: Path, installed: Repository, service: StandIn, workspace: Workspace, tmp_path: Path
 ) -> Attached:
-    """A repository of its own for one test, in a path with a blank, and an empty workspace that has its cluster."""
+    """A repository of its own for one test, in a path with a blank, and an empty workspace that has its cluster.
+
+    Without the scripts that say what may be registered: `gated` has them.
+    """
     folder = tmp_path / "a model" / "demo-model"
     shutil.copytree(_attached_folder, folder, ignore=shutil.ignore_patterns("__pycache__"))
     workspace.computes[CLUSTER] = {"name": CLUSTER, "properties": {"properties": {}}}
     service.calls.clear()
-    return Attached(folder, installed.python, service, workspace)
+    repository = Attached(folder, installed.python, service, workspace)
+    repository.remove_gates()
+    return repository
+
+
+@pytest.fixture
+def gated(attached: Attached, installed: Repository) -> Attached:
+    """The same with the scripts that the template ships."""
+    shutil.copytree(installed.path / "scripts", attached.path / "scripts", dirs_exist_ok=True)
+    return attached
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:

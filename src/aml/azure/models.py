@@ -64,9 +64,3 @@ def job_output(service: WorkspaceClient, run_id: str, asset_path: str) -> str:
     if asset_path.startswith("named-outputs/"):
         output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
     return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}"
-
-
-def read_metrics(service: WorkspaceClient, run_id: str, asset_path: str) -> dict[str, float]:
-    """What a job logged, for the gate. Raises UserError when there is no such job, or it has not finished."""
-    job_output(service, run_id, asset_path)
-    return runs.find(service, run_id).metrics()

@@ -11,7 +11,7 @@ from aml.cli import main as cli
 from aml.cli import verdicts
 from aml.console import say
 from aml.errors import UserError
-from aml.gate import RESERVED, Gate, Registration, Verdict
+from aml.gate import RESERVED, Champion, Registration, Verdict
 from aml.jobfile.names import RULES, TAG_KEY
 from aml.jobfile.repository import find_root
 from aml.local import models as local_models
@@ -53,10 +53,11 @@ def run(args: argparse.Namespace) -> int:
         run_id = trained.id
         if trained.status != "finished":
             raise UserError(f"run {run_id} {trained.status}: name one that finished with --run (aml runs lists them)")
-    if trained and not args.to:
-        done = _register_here(root, args, trained, tags, properties)
+    if trained:
+        register = _upload if args.to else _register_here
+        done = register(root, args, trained, tags, properties)
     else:
-        done = _register_in_workspace(root, args, trained or run_id, tags, properties)
+        done = _register_job(root, args, run_id, tags, properties)
     return _show(args, run_id, done)
 
 
@@ -69,34 +70,44 @@ def _register_here(
     return local_models.register(root, args.name, trained, asset, tags, gate, args.dry_run)
 
 
-def _register_in_workspace(
-    root: Path, args: argparse.Namespace, trained: LocalRun | str, tags: dict[str, str], properties: dict[str, str]
+def _upload(
+    root: Path, args: argparse.Namespace, trained: LocalRun, tags: dict[str, str], properties: dict[str, str]
 ) -> Registration:
-    """`trained` is a run of this machine, or the id of one in the workspace."""
+    """Register in the workspace what a run of this machine made."""
     from aml import local_runs_in_azure
-    from aml.azure import models
     from aml.azure.workspace_client import connect
 
-    is_here = isinstance(trained, LocalRun)
-    if args.dry_run and policy.has(root, policy.MODEL):
-        missing = "there is no champion" if is_here else "the gate is not asked"
-        say(f"nothing is looked up in the workspace: {missing}")
-    if isinstance(trained, LocalRun):
-        asset = _find_asset(trained, args.asset_path)
-        service = connect(root, args.dry_run)
-        properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
-        gate: Gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
-        return local_runs_in_azure.register_model(service, args.name, trained, asset, tags, properties, gate)
+    asset = _find_asset(trained, args.asset_path)
     service = connect(root, args.dry_run)
-    properties |= {"aml.run": trained, "aml.path": args.asset_path}
-    read_metrics = functools.partial(models.read_metrics, service, trained, args.asset_path)
-    gate = _not_asked if args.dry_run else policy.ModelGate(root, read_metrics, args.force)
-    source = functools.partial(models.job_output, service, trained, args.asset_path)
-    return models.register(service, args.name, source, tags, properties, gate)
+    if args.dry_run and policy.has(root, policy.MODEL):
+        say("a dry run looks nothing up: the gate is asked as for a first version")
+    properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
+    gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
+    return local_runs_in_azure.register_model(service, args.name, trained, asset, tags, properties, gate)
 
 
-def _not_asked(_: object) -> Verdict:
-    return Verdict()
+def _register_job(
+    root: Path, args: argparse.Namespace, run_id: str, tags: dict[str, str], properties: dict[str, str]
+) -> Registration:
+    """Register in the workspace what a job there made."""
+    from aml.azure import models, runs
+    from aml.azure.workspace_client import connect
+
+    service = connect(root, args.dry_run)
+    if args.dry_run and policy.has(root, policy.MODEL):
+        say("a dry run looks nothing up: the gate is not asked, for the workspace has the metrics")
+    properties |= {"aml.run": run_id, "aml.path": args.asset_path}
+    gate = policy.ModelGate(root, lambda: runs.find(service, run_id).metrics(), args.force)
+
+    @functools.cache
+    def source() -> str:
+        return models.job_output(service, run_id, args.asset_path)
+
+    def judge(champion: Champion | None) -> Verdict:
+        source()  # a job that failed is refused in its own words
+        return Verdict() if args.dry_run else gate(champion)
+
+    return models.register(service, args.name, source, tags, properties, judge)
 
 
 def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
