@@ -27,6 +27,9 @@ def write_repository(root: Path) -> None:
     (root / "quick" / "main.py").write_text("print('never run')\n")
     (root / "quick" / "part.txt").write_text("a part of the code\n")
     (root / "more-data").mkdir()
+    (root / "scripts" / "register_data.py").unlink()
+    gate = "def reasons_against(candidate, champion):\n    return []\n"  # asked, with what it asks the workspace for
+    (root / "scripts" / "register_model.py").write_text(gate)
     for number in range(3):
         (root / "more-data" / f"{number}.csv").write_text(f"a,b\n{number},1\n")
     command = "cat main.py part.txt ${{inputs.more}}/*.csv; mkdir -p outputs; echo 1 > outputs/model.pkl"

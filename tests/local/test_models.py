@@ -1,0 +1,340 @@
+"""Registering on this machine through the gate of the repository."""
+
+import json
+import math
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aml.cli import main as cli
+from aml.local import mlflow_store
+from aml.local.models import registry
+from aml.run import new_id
+from support import ENVIRONMENT, GENERATED, Repository
+
+Register = Callable[..., int]
+GATE = "scripts/register_model.py"
+GOOD = {"test_accuracy": 0.98, "test_f1_macro": 0.97}
+BETTER = {"test_accuracy": 0.99, "test_f1_macro": 0.97}
+WORSE = {"test_accuracy": 0.95, "test_f1_macro": 0.97}
+FIRST_RUN = "20261126-120000-00000a"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with the shipped gate, as the working folder."""
+    folder = tmp_path / "a model"
+    (folder / "aml_config").mkdir(parents=True)
+    shutil.copytree(GENERATED / "scripts", folder / "scripts")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def aml() -> Iterator[Register]:
+    """Run a verb in this process; returns its exit status."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield lambda *arguments: cli.main([str(argument) for argument in arguments])
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+def add_run(root: Path, metrics: dict[str, float], run_id: str | None = None) -> str:
+    """A run that finished, with its model and these metrics; returns its id."""
+    run_id = run_id or new_id()
+    folder = root / "runs" / run_id
+    (folder / "outputs").mkdir(parents=True)
+    (folder / "outputs" / "model.pkl").write_text(run_id)
+    record = mlflow_store.create(root, "birds", run_id, run_id, folder.as_uri(), {})
+    mlflow_store.log(record, 1000.0, metrics, {"c": "1"})
+    mlflow_store.end(record, "finished")
+    return run_id
+
+
+def versions(root: Path) -> dict[str, dict[str, str]]:
+    """The tags of each version of the model."""
+    found = registry(root).search_model_versions("name = 'birds'")
+    return {str(version.version): dict(version.tags) for version in found}
+
+
+def files(root: Path) -> list[Path]:
+    return sorted(path for path in root.rglob("*") if path.is_file() and path.name != ".register.lock")
+
+
+def listed(said: str) -> list[list[str]]:
+    return [line.split() for line in said.splitlines()[1:]]
+
+
+def test_the_first_model_is_judged_by_its_limits(root: Path, aml: Register, capsys: pytest.CaptureFixture[str]) -> None:
+    run = add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds") == 0
+    said = capsys.readouterr()
+    assert said.out == f"model birds, version 1: outputs/model.pkl of run {run}\n"
+    assert said.err == "gate: passed, there is no champion yet: test_accuracy=0.98 test_f1_macro=0.97\n"
+    assert versions(root) == {
+        "1": {
+            "gate.verdict": "passed",
+            "gate.metrics": "2",
+            "metric.test_accuracy": "0.98",
+            "metric.test_f1_macro": "0.97",
+        }
+    }
+
+
+def test_a_refusal_has_a_line_for_each_reason_and_registers_nothing(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = add_run(root, {"test_accuracy": 0.5, "test_f1_macro": math.nan})
+    before = files(root)
+    assert aml("register-model", "-n", "birds") == 3
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        f"aml: {GATE} refuses model birds, outputs/model.pkl of run {run}:",
+        "  test_accuracy 0.5 is below its limit 0.9",
+        "  test_f1_macro is nan: not a finite number",
+        "  --force registers it all the same",
+    ]
+    assert files(root) == before and versions(root) == {}
+
+
+def test_a_model_is_compared_with_the_last_one_that_passed(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither forced versions nor those from before there was a gate are the champion."""
+    shutil.move(root / GATE, root / "kept")
+    add_run(root, BETTER)
+    assert aml("register-model", "-n", "birds") == 0  # 1: not gated
+    shutil.move(root / "kept", root / GATE)
+    add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds") == 0  # 2: the first champion
+    worse = add_run(root, WORSE)
+    assert aml("register-model", "-n", "birds") == 3
+    capsys.readouterr()
+    assert aml("register-model", "-n", "birds", "--force") == 0  # 3: forced
+    reason = "test_accuracy 0.95 is worse than the champion's 0.98 by 0.03; the tolerance is 0.01"
+    forced = capsys.readouterr().err.splitlines()
+    assert forced == [
+        "gate: forced, compared with version 2: test_accuracy=0.95 (-0.03) test_f1_macro=0.97 (+0)",
+        f"  {reason}",
+    ]
+    add_run(root, {**WORSE, "test_accuracy": 0.96})  # good enough against 3, not against 2
+    assert aml("register-model", "-n", "birds") == 3
+    assert "the champion is version 2" in capsys.readouterr().err
+    better = add_run(root, BETTER)
+    assert aml("register-model", "-n", "birds") == 0  # 4: the champion now
+    tags = versions(root)
+    assert {version: kept.get("gate.verdict") for version, kept in tags.items()} == {
+        "1": None, "2": "passed", "3": "forced", "4": "passed",
+    }  # fmt: skip
+    assert tags["3"]["gate.reasons"] == reason and tags["3"]["gate.champion"] == "2"
+    assert tags["4"]["gate.champion"] == "2" and tags["4"]["gate.champion.test_accuracy"] == "0.98"
+
+    capsys.readouterr()
+    assert aml("models") == 0
+    rows = listed(capsys.readouterr().out)
+    assert rows[0] == [
+        "birds",
+        "4",
+        better,
+        "outputs/model.pkl",
+        "champion",
+        "test_accuracy=0.99",
+        "test_f1_macro=0.97",
+    ]
+    assert rows[1][1:] == ["3", worse, "outputs/model.pkl", "forced",
+                           "test_accuracy=0.95", "(-0.04)", "test_f1_macro=0.97", "(+0)"]  # fmt: skip
+    assert [row[4] for row in rows[2:]] == ["passed", "not"]  # not gated
+
+
+def test_the_champion_is_compared_although_its_run_is_gone(root: Path, aml: Register) -> None:
+    champion = add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds") == 0
+    (record,) = (root / "mlruns").glob(f"*/{champion}")
+    shutil.rmtree(record)
+    shutil.rmtree(root / "runs" / champion)
+    add_run(root, WORSE)
+    assert aml("register-model", "-n", "birds") == 3
+    add_run(root, BETTER)
+    assert aml("register-model", "-n", "birds") == 0
+
+
+def test_a_champion_that_is_deleted_leaves_its_place_to_the_one_before(root: Path, aml: Register) -> None:
+    for metrics in (GOOD, BETTER):
+        add_run(root, metrics)
+        assert aml("register-model", "-n", "birds") == 0
+    registry(root).delete_model_version("birds", "2")
+    add_run(root, {**GOOD, "test_accuracy": 0.975})  # too bad for 2, good enough for 1
+    assert aml("register-model", "-n", "birds") == 0
+
+
+def without_metrics_of_the_champion(root: Path, run: str) -> None:
+    registry(root).delete_model_version_tag("birds", "1", "metric.test_accuracy")
+
+
+def without_the_store(root: Path, run: str) -> None:
+    (record,) = (root / "mlruns").glob(f"*/{run}")
+    shutil.rmtree(record / "metrics")
+
+
+def with_a_broken_metric(root: Path, run: str) -> None:
+    (record,) = (root / "mlruns").glob(f"*/{run}")
+    (record / "metrics" / "test_accuracy").write_text("no number\n")
+
+
+def with_metrics_in_the_workspace(root: Path, run: str) -> None:
+    (record,) = (root / "mlruns").glob(f"*/{run}")
+    mlflow_store.write_tag(record, "azure.open", "true")
+
+
+def with_an_error(root: Path, run: str) -> None:
+    (root / GATE).write_text("def reasons_against(candidate, champion):\n    return candidate['recall']\n")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (without_metrics_of_the_champion, "the metrics of the champion, version 1, are gone from its tags"),
+        (without_the_store, r"run .+: its metrics are gone from mlruns"),
+        (with_a_broken_metric, r"run .+: its metrics in mlruns.+ cannot be read: "),
+        (with_metrics_in_the_workspace, "its metrics are in the workspace only; the next tracked run fetches them"),
+        (with_an_error, r"scripts.register_model\.py:2: KeyError: 'recall'"),
+    ],
+)
+def test_what_cannot_be_judged_is_status_2_unless_forced(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str], change: Callable[[Path, str], None], says: str
+) -> None:
+    add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds") == 0
+    run = add_run(root, BETTER)
+    change(root, run)
+    capsys.readouterr()
+    assert aml("register-model", "-n", "birds", "--report", "report.json") == 2
+    said = capsys.readouterr()
+    first, reason, advice = said.err.splitlines()
+    assert first == f"aml: {GATE} could not judge model birds, outputs/model.pkl of run {run}:"
+    assert advice == "  fix it, or register it all the same with --force"
+    report = json.loads((root / "report.json").read_text(encoding="utf-8"))
+    assert report["verdict"] == "not judged" and report["version"] is None
+    (stated,) = report["reasons"]
+    assert reason == f"  {stated}"
+    assert re.search(says, stated)
+    assert list(versions(root)) == ["1"]
+    assert aml("register-model", "-n", "birds", "--force") == 0
+    assert versions(root)["2"]["gate.verdict"] == "forced" and versions(root)["2"]["gate.reasons"] == stated
+
+
+def test_a_run_that_is_registered_is_not_judged_again(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds") == 0
+    (root / GATE).write_text("raise SystemExit('nobody asks')\n")
+    (record,) = (root / "mlruns").glob(f"*/{run}")
+    shutil.rmtree(record / "metrics")
+    capsys.readouterr()
+    assert aml("register-model", "-n", "birds", "--tag", "stage=live", "--report", "report.json") == 0
+    said = capsys.readouterr()
+    assert said.out == f"model birds, version 1: outputs/model.pkl of run {run} (registered before)\n"
+    assert said.err == ""
+    assert versions(root)["1"]["stage"] == "live"
+    assert json.loads((root / "report.json").read_text(encoding="utf-8"))["verdict"] == "passed"
+
+
+def test_a_repository_without_the_script_has_no_policy(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(root / "scripts")
+    add_run(root, {})
+    assert aml("register-model", "-n", "birds", "--tag", "a=b", "--report", "report.json") == 0
+    assert capsys.readouterr().err == ""
+    assert versions(root) == {"1": {"a": "b"}}
+    assert json.loads((root / "report.json").read_text(encoding="utf-8"))["verdict"] == "not gated"
+    assert aml("models") == 0
+    assert "not gated" in capsys.readouterr().out
+
+
+def test_a_dry_run_says_the_verdict_and_registers_nothing(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds", "--dry-run") == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.splitlines() == [
+        f"model birds: outputs/model.pkl of run {run} would be registered",
+        "gate: passed, there is no champion yet: test_accuracy=0.98 test_f1_macro=0.97",
+    ]
+    assert versions(root) == {}
+    assert aml("register-model", "-n", "birds") == 0
+    assert aml("register-model", "-n", "birds", "--dry-run", "--tag", "stage=live") == 0
+    assert "stage" not in versions(root)["1"]
+    add_run(root, WORSE)
+    assert aml("register-model", "-n", "birds", "--dry-run") == 3
+    assert list(versions(root)) == ["1"]
+
+
+def test_the_report_has_the_numbers(root: Path, aml: Register, capsys: pytest.CaptureFixture[str]) -> None:
+    run = add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds") == 0
+    worse = add_run(root, {**WORSE, "loss": math.inf})
+    assert aml("register-model", "-n", "birds", "--report", "report.json") == 3
+    text = (root / "report.json").read_text(encoding="utf-8")
+    assert json.loads(text) == {
+        "model": "birds",
+        "version": None,
+        "run": worse,
+        "verdict": "refused",
+        "reasons": ["test_accuracy 0.95 is worse than the champion's 0.98 by 0.03; the tolerance is 0.01"],
+        "metrics": {"loss": "inf", **WORSE},
+        "champion": {"version": "1", "metrics": GOOD},
+    }
+    assert run not in text
+    assert aml("register-model", "-n", "birds", "--report", "nowhere/report.json", "--force") == 2
+    assert "--report nowhere" in capsys.readouterr().err and list(versions(root)) == ["1"]
+
+
+@pytest.mark.parametrize("assignment", ["gate.verdict=passed", "metric.test_accuracy=1"])
+def test_what_the_gate_writes_cannot_be_given(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str], assignment: str
+) -> None:
+    add_run(root, GOOD)
+    assert aml("register-model", "-n", "birds", "--tag", assignment) == 2
+    assert capsys.readouterr().err == f"aml: --tag {assignment}: the gate writes what begins with gate. or metric.\n"
+
+
+# In processes of their own
+
+
+def test_two_at_once_are_judged_against_each_other(repository: Repository) -> None:
+    """Each alone would pass; whichever comes second is worse than the first, or better."""
+    runs = [add_run(repository.path, metrics) for metrics in (BETTER, WORSE)]
+    command = repository.command("register-model", "-n", "birds", "--run")
+    options: Any = {"cwd": repository.path, "env": ENVIRONMENT, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    both = [subprocess.Popen([*command, run], text=True, **options) for run in runs]
+    ended = {run: (*one.communicate(timeout=120), one.returncode) for run, one in zip(runs, both, strict=True)}
+    better, worse = (ended[run] for run in runs)
+    assert better[2] == 0, better
+    tags = versions(repository.path)
+    if worse[2] == 3:
+        assert "the champion is version 1" in worse[1] and list(tags) == ["1"]
+    else:
+        assert worse[2] == 0 and tags["2"]["gate.champion"] == "1" and tags["2"]["metric.test_accuracy"] == "0.99"
+
+
+def test_the_script_does_the_same_from_any_folder(repository: Repository, tmp_path: Path) -> None:
+    bad = add_run(repository.path, {"test_accuracy": 0.5, "test_f1_macro": 0.97}, FIRST_RUN)
+    good = add_run(repository.path, GOOD)
+    script = [str(repository.python), str(repository.path / GATE), "-n", "birds", "--run"]
+    options: Any = {"cwd": tmp_path, "env": ENVIRONMENT, "capture_output": True, "text": True}
+    refused = subprocess.run([*script, bad], **options)
+    assert refused.returncode == 3 and "test_accuracy 0.5 is below its limit 0.9" in refused.stderr
+    assert subprocess.run([*script, good], **options).stdout.startswith("model birds, version 1: ")
+    assert versions(repository.path)["1"]["gate.verdict"] == "passed"
+    assert [path.name for path in (repository.path / "scripts").iterdir() if "pycache" in path.name] == []
