@@ -160,6 +160,16 @@ def test_what_was_trained_here_is_judged_too(gated: Attached) -> None:
     assert models(gated)["2"]["gate.verdict"] == "forced" and models(gated)["2"]["metric.test_accuracy"] == "0.95"
 
 
+def test_runs_of_the_workspace_are_sorted_and_compared(attached: Attached) -> None:
+    worse, better = (add_job(attached.workspace, number, metrics) for number, metrics in enumerate((WORSE, BETTER), 1))
+    for options, expected in (([], [better, worse]), (["--ascending"], [worse, better])):
+        listed = attached.aml("runs", "--azure", "--sort", "test_accuracy", *options).stdout
+        assert [line.split()[0] for line in listed.splitlines()[1:]] == expected
+    shown = attached.aml("runs", "--azure", "compare", worse, better).stdout
+    assert "0.99 (+0.04)" in shown and f"the code of {worse} and {better} is not on this machine" in shown
+    assert "0.99 (+0.04)" in (attached.path / "runs" / "compare.svg").read_text(encoding="utf-8")
+
+
 # --- data -------------------------------------------------------------------------------------------------------------
 
 

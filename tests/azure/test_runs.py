@@ -122,7 +122,7 @@ def test_what_was_trained_here_is_registered_in_the_workspace(attached: Attached
     container, path = datastores.locate(attached.workspace, model["modelUri"])
     assert attached.service.storage.client.get_blob_client(container, path).download_blob().readall() == b"1\n"
     listed = attached.aml("models", "--azure").stdout.splitlines()[1]
-    assert listed.split() == ["birds", "1", run_id, "outputs/model.pkl", "accuracy=0.5"]
+    assert listed.split() == ["birds", "1", run_id, "outputs/model.pkl", "not", "gated", "accuracy=0.5"]
     attached.refused("models", lines=1)  # here, nothing is registered
 
 

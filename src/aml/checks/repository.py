@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from aml import policy
 from aml.checks.assets import check_compute, check_data
 from aml.checks.environments import check_conda, check_environment
 from aml.checks.hardware import check_hardware
@@ -43,6 +44,7 @@ def check(root: Path, name: str | None = None) -> Iterator[str]:
             yield str(refusal)
     if {"train-local", "train-amlcompute"} <= jobs.keys():
         yield from check_differences(jobs["train-local"], jobs["train-amlcompute"])
+    yield from policy.check(root)
     try:
         for setting, value, state, why in settings.confirm(root)[1:]:
             if state == "not confirmed":
