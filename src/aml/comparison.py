@@ -17,7 +17,8 @@ LABELS, BARS, VALUES, LINE = 210, 380, 170, 22  # of the picture, in pixels: wid
 
 def rows(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
     """The rows of the table: what it is, and a cell for each run. Of a metric, each has its difference to the first."""
-    yield "name", [run.name for run in runs]
+    if any(run.name != run.id for run in runs):
+        yield "name", [run.name for run in runs]
     yield "experiment", [run.experiment for run in runs]
     yield "status", [run.status for run in runs]
     yield "started", [time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(run.start)) for run in runs]

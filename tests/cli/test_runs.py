@@ -72,7 +72,7 @@ def test_runs_are_shown_side_by_side(root: Path, aml: Callable[..., str]) -> Non
     rows = {" ".join(line.split()[:2]): line.split()[2:] for line in table.splitlines()[1:]}
     assert table.splitlines()[0].split() == [ONE, TWO, THREE]
     assert rows["param c"] == ["1", "2", "1", "differs"]
-    assert rows["metric accuracy"] == ["0.5", "0.75", "(+0.25)", "0.625", "(+0.125)", "differs"]
+    assert rows["metric accuracy"] == ["0.5", "0.75", "(+0.25)", "0.625", "(+0.125)"]
     assert rows["git commit"] == ["0123456789", "0123456789", "0123456789"]
     assert codes == [
         f"code of {TWO}, compared with {ONE}:\n--- {ONE}/train.py\n+++ {TWO}/train.py\n@@ -1 +1 @@\n-c = 1\n+c = 2",

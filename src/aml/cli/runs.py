@@ -105,7 +105,10 @@ def _compare(root: Path, args: argparse.Namespace, runs: Sequence[Run]) -> int:
     """Print the runs side by side, with how the code of each differs from that of the first, and draw their metrics."""
     if len({run.id for run in runs}) < 2:
         raise UserError("compare what? name two runs or more: aml runs lists them")
-    lines = [(name, *cells, "" if len(set(cells)) == 1 else "differs") for name, cells in comparison.rows(runs)]
+    lines = []
+    for name, cells in comparison.rows(runs):
+        differs = name.startswith(("param ", "git ")) and len(set(cells)) > 1  # of metrics, the differences are shown
+        lines.append((name, *cells, "differs" if differs else ""))
     print(table(("", *(run.id for run in runs), ""), lines))
     first, *others = [root / "runs" / run.id / "code" for run in runs]
     for other in others:
