@@ -1,4 +1,4 @@
-"""The gate: which data may be registered. Edit COLUMNS and the rest to what your training expects.
+"""The gate: which data may be registered. Edit reasons_against to what your training expects.
 
 `aml register-data` asks it. So does this script, which does the same from any folder: python scripts/register_data.py
 """
@@ -15,10 +15,10 @@ FEWEST_ROWS = 100
 
 
 def reasons_against(path: Path) -> list[str]:
-    """What is wrong with the data at `path`, a file or a folder; an empty list lets them through."""
+    """What is wrong with the data at `path`, a file or a folder; an empty list lets it through."""
     from pandas.api.types import is_numeric_dtype
 
-    from train import read_table  # src/train.py: what training reads
+    from train import read_table  # src/train.py: the table as training reads it
 
     table = read_table(path)
     reasons = [f"column {name} is not expected" for name in table if name not in NUMBERS + WORDS]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from aml.adopt import Note, UserError
 from aml.adopt import code as code_module
+from aml.adopt import gates
 from aml.adopt import packages as packages_module
 from aml.adopt.code import Code
 from aml.adopt.data import Data
@@ -167,6 +168,7 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
 def _fill(adoption: Adoption, made: Path, report: str) -> None:
     for name in EXAMPLE:
         (made / name).unlink()
+    gates.loosen(made / "scripts")
     for place, content in adoption.code.files.items():
         _put(made / "src" / place, content)
     for place, path in adoption.data.files.items():
