@@ -146,6 +146,12 @@ def test_metrics_are_stored_with_all_their_digits(metrics: dict[str, float]) -> 
     assert same(read_metrics(store_metrics(metrics)), metrics)
 
 
+def test_a_metric_whose_name_is_too_long_to_keep_is_not_counted() -> None:
+    stored = Verdict("passed", {"a" * 236: 1.0, "b" * 200: 2.0}, Champion("1", {"c" * 240: 1.0})).stored()
+    assert max(map(len, stored)) <= 250
+    assert find_champion([("1", stored)]) == Champion("1", {"b" * 200: 2.0})
+
+
 def test_an_ungated_version_has_no_tags_of_the_gate() -> None:
     assert Verdict().stored() == {}
     assert Verdict.read({"stage": "live"}).state == "not gated"

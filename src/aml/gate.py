@@ -23,6 +23,7 @@ CHAMPION_METRIC = "gate.champion."
 METRIC = "metric."
 RESERVED = ("gate.", METRIC)
 LONGEST = 1000  # letters of the reasons that are kept
+LONGEST_NAME = 200  # of a metric that is kept: with what comes before it, it has to fit into MLflow's 250
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,11 @@ class Verdict:
         if self.reasons:
             stored[REASONS] = "; ".join(self.reasons)[:LONGEST]
         if self.metrics is not None:
-            stored[COUNT] = str(len(self.metrics))
-            stored |= store_metrics(self.metrics)
+            kept = store_metrics(self.metrics)
+            stored |= {COUNT: str(len(kept)), **kept}
         if self.champion:
-            stored[CHAMPION] = self.champion.version
-            stored |= {CHAMPION_METRIC + key: repr(value) for key, value in (self.champion.metrics or {}).items()}
+            stored |= {CHAMPION: self.champion.version}
+            stored |= store_metrics(self.champion.metrics or {}, CHAMPION_METRIC)
         return stored
 
     @classmethod
@@ -192,9 +193,9 @@ def find_champion(versions: Iterable[tuple[str, Mapping[str, str]]]) -> Champion
     return None
 
 
-def store_metrics(metrics: Mapping[str, float]) -> dict[str, str]:
+def store_metrics(metrics: Mapping[str, float], prefix: str = METRIC) -> dict[str, str]:
     """Metrics as tags or properties, with all their digits."""
-    return {METRIC + key: repr(float(value)) for key, value in metrics.items()}
+    return {prefix + key: repr(float(value)) for key, value in metrics.items() if len(key) <= LONGEST_NAME}
 
 
 def read_metrics(stored: Mapping[str, str]) -> dict[str, float]:
