@@ -1,6 +1,6 @@
-"""Register the data of aml_config/data.yml in the workspace: what `aml register-data` does.
+"""Registers the data of aml_config/data.yml in the workspace, as `aml register-data` does.
 
-    python scripts/register_data.py --help
+Run it from any folder: python scripts/register_data.py --help
 """
 
 import sys

@@ -1,6 +1,6 @@
-"""Register the model of a run, on this machine or in the workspace: what `aml register-model` does.
+"""Registers the model of a run, on this machine or in the workspace, as `aml register-model` does.
 
-    python scripts/register_model.py -n NAME -f run.json --tag KEY=VALUE
+Run it from any folder: python scripts/register_model.py -n NAME -f run.json --tag KEY=VALUE
 """
 
 import sys
