@@ -25,6 +25,7 @@ from aml.adopt.packages import Packages, build
 from aml.adopt.proof import Tried, prove
 from aml.adopt.resolver import Conflict, Resolver, floor
 from aml.jobfile import conda as of_template
+from aml.local.environments import scripts
 from support import GENERATED
 
 PRESENT = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -475,7 +476,7 @@ def test_the_ancestors_pins_lifted_install_and_train(tmp_path: Path) -> None:
         "x = OneHotEncoder(sparse=False).fit_transform(pandas.DataFrame({'a': ['b', 'c', 'b']}))\n"
         "joblib.dump(LogisticRegression(C=100).fit(x, [0, 1, 0]), 'm.pkl')\nprint(joblib.load('m.pkl').predict(x))"
     )
-    python = of_template.scripts(venv) / ("python.exe" if os.name == "nt" else "python")
+    python = scripts(venv) / ("python.exe" if os.name == "nt" else "python")
     done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert re.search(r"^\[0 1 0\]$", done.stdout, re.MULTILINE), done.stderr
 

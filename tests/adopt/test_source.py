@@ -11,20 +11,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from adopt.sources import plant
 from aml.adopt import UserError, repository, source
 from aml.cli.main import main
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"
 ID = "11111111-2222-3333-4444-555555555555"
 RUNCONFIG = "script: train.py\narguments: [--data-path, /data]\ntarget: {}\nframework: Python\n"
-
-
-def plant(root: Path, tree: dict[str, str]) -> Path:
-    for name, text in tree.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-    return root
 
 
 def notebook_of(*cells: str) -> str:
@@ -312,8 +305,8 @@ def test_no_answer_is_no_traceback(
         monkeypatch.setattr(stream, "isatty", lambda: True)
     monkeypatch.setattr(sys.stdout, "reconfigure", lambda **_: None, raising=False)
     monkeypatch.setattr("builtins.input", asked)
-    assert main([str(tmp_path)]) == status
-    assert "aml adopt: " in capsys.readouterr().err
+    assert main(["adopt", str(tmp_path)]) == status
+    assert "aml: " in capsys.readouterr().err
 
 
 def test_names_the_less_likely_ones_too(tmp_path: Path) -> None:

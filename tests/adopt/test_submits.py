@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adopt.test_source import plant
+from adopt.sources import plant
 from aml.adopt import Note, code, jobs, source, submits
 from aml.adopt.data import Data
 from aml.adopt.package_files import read_inline

@@ -213,31 +213,32 @@ def _pyproject(text: str, example: Iterable[str], packages: Packages) -> str:
 
     Old ones may need another Python than is here, and the command line does not: uv builds the training environment.
     """
-    quoted = {f"{json.dumps(line)}," for line in example}
-    kept = [
-        line
-        for line in text.splitlines(keepends=True)
-        if line.strip() not in quoted and not re.match(r"  # training: |# One environment ", line)
-    ]
+    lines = text.splitlines(keepends=True)
+    own = tuple(f"  {json.dumps(line)}," for line in example)
+    first = next(number for number, line in enumerate(lines) if line.startswith(own))
     beside = [line for line in packages.requirements if re.match(r"(azureml-mlflow|mlflow)\b", line)]
-    first = kept.index("dependencies = [\n")
-    kept[first:first] = ["# For the command line: pip install -e . For tests of the training code, too, with Python ",
-                         f"{packages.python}: pip install -e .[training]\n"]  # fmt: skip
-    kept[first + 3 : first + 3] = ["  # tracking\n", *(f"  {json.dumps(line)},\n" for line in beside)]
-    extra = ["[project.optional-dependencies]\n", "# the packages of aml_config/train-conda.yml\n", "training = [\n"]
-    extra += [*(f"  {json.dumps(line)},\n" for line in packages.requirements), "]\n", "\n"]
-    after = next(number for number, line in enumerate(kept) if line.startswith("[") and number > first)
-    return "".join([*kept[:after], *extra, *kept[after:]])
+    lines[first:first] = ["  # tracking\n", *(f"  {json.dumps(line)},\n" for line in beside)]
+    extra = [
+        "[project.optional-dependencies]\n",
+        f"# aml_config/train-conda.yml has them too: Python {packages.python}\n",
+    ]
+    extra += ["training = [\n", *(f"  {json.dumps(line)},\n" for line in packages.requirements), "]\n", "\n"]
+    after = next(number for number, line in enumerate(lines) if line.startswith("[tool."))
+    kept = [line for line in lines[first + 1 + len(beside) : after] if not line.startswith(own)]
+    text = "".join([*lines[: first + 1 + len(beside)], *kept, *extra, *lines[after:]])
+    text = re.sub(r"^  # training: .*\n", "", text, flags=re.MULTILINE)
+    environment = (
+        "# The command line: pip install -e . Tests of the training code need its packages: pip install -e .[training]"
+    )
+    return re.sub(r"^# One environment for .*", environment, text, flags=re.MULTILINE)
 
 
 def _readme(text: str, adoption: Adoption) -> str:
-    """README.md with the names of what was adopted, without the paragraphs and lines that tell of the example."""
-    gone = ["penguin", "max_iter", r"tests/test_train\.py"]
+    """README.md with the names of what was adopted, without the lines that tell of the example."""
+    gone = ["penguin", "max_iter"]
     gone += [] if adoption.data.files else ["^    sample-data/ "]
     gone += [] if adoption.data.assets else [r"^    (aml register-data|aml_config/data\.yml)\b"]
-    # Items of a list and paragraphs; lines of code and of tables, headings and empty lines by themselves.
-    blocks = re.findall(r"^- .*\n(?:  .*\n)*|^(?!    |[#|]).+\n(?:(?!    |[-#|]).+\n)*|^.*\n", text, re.MULTILINE)
-    text = "".join(block for block in blocks if not re.search("|".join(gone), block))
+    text = "".join(line for line in text.splitlines(keepends=True) if not re.search("|".join(gone), line))
     entry = f"src/{adoption.code.entry}"
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
     more = [f"    aml register-data -f aml_config/{name}\n" for name in [*adoption.data.descriptions()][1:]]
@@ -247,11 +248,12 @@ def _readme(text: str, adoption: Adoption) -> str:
         (r"`src/train\.py`", lambda _: f"`{entry}`"),
         (r"aml register-model -n [\w-]+", lambda _: register),
         (r"^    aml register-data\b.*\n", lambda found: found[0] + "".join(more)),
+        (r"`pip install -e \.` installs them", lambda _: "`pip install -e .[training]` installs them for tests"),
         (r"\A# .*\n\n", lambda found: found[0] + report),
     ]
     for pattern, change in changes:
         text = re.sub(pattern, change, text, flags=re.MULTILINE)
-    return text.rstrip("\n") + "\n"
+    return text
 
 
 def _check(made: Path) -> list[str]:
