@@ -55,4 +55,4 @@ def missing(extra: str) -> list[str]:
     """The packages of an extra that are not installed."""
     lines = [line for line in importlib.metadata.requires(NAME) or [] if re.search(rf"extra == ['\"]{extra}\b", line)]
     names = [re.split(r"[^\w.-]", line)[0] for line in lines]
-    return [name for name in names if not next(importlib.metadata.Distribution.discover(name=name), None)]
+    return [name for name in names if not [*importlib.metadata.distributions(name=name)]]

@@ -15,8 +15,8 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from aml.adopt import Note
-from aml.adopt.package_files import Declared, Entry, read, read_inline, toml
 from aml.adopt.origin import NAME, own_dependencies
+from aml.adopt.package_files import Declared, Entry, read, read_inline, toml
 from aml.adopt.resolver import Conflict, Resolver, exact
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")  # in 2026-11; 3.10 ended in 2026-10

@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from aml.adopt import Note, UserError
+from aml.adopt import Note, UserError, origin
 from aml.adopt import code as code_module
-from aml.adopt import origin
 from aml.adopt import packages as packages_module
 from aml.adopt.code import Code
 from aml.adopt.data import Data
@@ -189,7 +188,8 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
         _put(configuration / name, "\n".join([*lines, f"type: {asset.type}", f"path: {json.dumps(asset.path)}", ""]))
     if most := adoption.jobs.compute.get("max_instances"):
         _edit(
-            configuration / "compute.yml", lambda text: re.sub(r"(?<=^max_instances: )\d+", str(most), text, flags=re.M)
+            configuration / "compute.yml",
+            lambda text: re.sub(r"^max_instances: \d+", f"max_instances: {most}", text, flags=re.MULTILINE),
         )
     _edit(made / "pyproject.toml", lambda text: _pyproject(text, example, adoption.packages))
     _edit(made / "README.md", lambda text: _readme(text, adoption))
