@@ -163,7 +163,10 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
     if done.returncode:
         reason = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
         raise UserError(f"the template refuses an answer: {reason[0] if reason else done.stderr.strip()[-300:]}")
-    return folder / answers["project_slug"]
+    made = folder / answers["project_slug"]
+    for cache in made.rglob("__pycache__"):  # pip compiles the modules of the template, too, where it installs it
+        shutil.rmtree(cache)
+    return made
 
 
 def _fill(adoption: Adoption, made: Path, report: str) -> None:
