@@ -39,6 +39,16 @@ def test_the_package_comes_from_where_it_was_installed_from(tmp_path: Path, reco
     assert origin.package(installed(tmp_path, record)) == package
 
 
+def test_cruft_is_told_the_commit_of_a_git_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert origin.commit(installed(tmp_path, GIT)) == (GIT["url"], COMMIT)
+    assert origin.commit(installed(tmp_path, {"url": "https://host/t.whl", "archive_info": {}})) is None
+    monkeypatch.setattr(origin, "commit", lambda: (GIT["url"], COMMIT))
+    made = repository._generate({"project_name": "Credit risk", "project_slug": "credit-risk"}, tmp_path)
+    record = json.loads((made / ".cruft.json").read_text(encoding="utf-8"))
+    assert (record["template"], record["commit"]) == (GIT["url"], COMMIT)
+    assert record["context"]["cookiecutter"]["_template"] == GIT["url"]
+
+
 @pytest.mark.parametrize("info", [{"dir_info": {}}, {"dir_info": {"editable": True}}, {"archive_info": {}}])
 def test_a_folder_or_a_wheel_is_named_by_its_path(tmp_path: Path, info: dict[str, object]) -> None:
     place = tmp_path / "a place é"

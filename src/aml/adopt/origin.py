@@ -5,6 +5,7 @@ import json
 import re
 from importlib.metadata import Distribution
 from pathlib import Path
+from typing import Any
 from urllib.request import url2pathname
 
 from aml.errors import UserError
@@ -17,16 +18,14 @@ def package(installed: Distribution | None = None) -> str:
 
     A git address with its commit, a folder, a wheel, or a requirement such as aml-template==1.2 where it came from an
     index. Raises UserError when it came from a folder or file that is not there any more.
-    https://packaging.python.org/en/latest/specifications/direct-url/
     """
     installed = installed or importlib.metadata.distribution(NAME)
-    text = installed.read_text("direct_url.json")
-    if not text:
+    record = _record(installed)
+    if record is None:
         return f"{NAME}=={installed.version}"
-    found = json.loads(text)
-    url: str = found["url"]
-    if git := found.get("vcs_info"):
-        folder = f"#subdirectory={found['subdirectory']}" if found.get("subdirectory") else ""
+    url: str = record["url"]
+    if git := record.get("vcs_info"):
+        folder = f"#subdirectory={record['subdirectory']}" if record.get("subdirectory") else ""
         return f"{git['vcs']}+{url}@{git['commit_id']}{folder}"
     if not url.startswith("file:"):
         return url
@@ -36,6 +35,22 @@ def package(installed: Distribution | None = None) -> str:
             f"aml was installed from {path}, which is gone: install it again from a git address or an index"
         )
     return str(path)
+
+
+def commit(installed: Distribution | None = None) -> tuple[str, str] | None:
+    """The git address and the commit that `installed` (default: this package) came from; None for other places."""
+    record = _record(installed or importlib.metadata.distribution(NAME)) or {}
+    return (record["url"], record["vcs_info"]["commit_id"]) if "vcs_info" in record else None
+
+
+def _record(installed: Distribution) -> dict[str, Any] | None:
+    """What pip and uv wrote down; None when it came from an index.
+
+    https://packaging.python.org/en/latest/specifications/direct-url/
+    """
+    text = installed.read_text("direct_url.json")
+    record: dict[str, Any] | None = json.loads(text) if text else None
+    return record
 
 
 def requirement(extra: str) -> str:

@@ -166,6 +166,11 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
     made = folder / answers["project_slug"]
     for cache in made.rglob("__pycache__"):  # pip compiles the modules of the template, too, where it installs it
         shutil.rmtree(cache)
+    if commit := origin.commit():  # the template that was used lies in the package, where cruft does not find it
+        record = json.loads((made / ".cruft.json").read_text(encoding="utf-8"))
+        record["template"], record["commit"] = commit
+        record["context"]["cookiecutter"]["_template"] = record["template"]
+        _put(made / ".cruft.json", json.dumps(record, indent=2) + "\n")
     return made
 
 
