@@ -43,6 +43,9 @@ PLATFORMS = {
     "macOS arm64": "aarch64-apple-darwin",
     "macOS x86_64": "x86_64-apple-darwin",
 }
+# What is known to have no wheel and is no failure: libcst, for `aml adopt`, has none for Intel Macs since 1.9, and 1.8
+# has none for Python 3.15.
+WITHOUT_WHEELS = {("template", "macOS x86_64", "3.15")}
 
 
 class Failure(Exception):
@@ -196,7 +199,7 @@ def fresh() -> int:
 
 
 def resolve_everywhere(made: Path) -> int:
-    """Print a table of what resolves from wheels on which Python and system; returns how much does not.
+    """Print a table of what resolves from wheels on which Python and system; returns how much newly does not.
 
     train-conda.yml has no column, for its packages are among those of pyproject.toml, as `aml check` sees to.
     """
@@ -224,7 +227,7 @@ def resolve_everywhere(made: Path) -> int:
     for (name, system, column), reason in failed.items():
         print(f"{name}, {system}, Python {column}: {reason}")
     print(flush=True)
-    return len(failed)
+    return len(failed.keys() - WITHOUT_WHEELS)
 
 
 def resolve(requirements: list[str], options: tuple[str, ...], system: str, version: str) -> str:
