@@ -15,10 +15,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from aml.adopt import Note
+from aml.adopt.origin import NAME, own_dependencies
 from aml.adopt.package_files import Declared, Entry, read, read_inline, toml
 from aml.adopt.resolver import Conflict, Resolver, exact
 
-SUPPORTED = ("3.11", "3.12", "3.13", "3.14")  # in 2026-11; 3.10 ended in 2026-10
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")  # in 2026-11; 3.10 ended in 2026-10
 # Imports whose package has another name; where several provide one, the first is added, and any will do.
 PACKAGE_OF = {
     "attr": "attrs",
@@ -127,7 +128,8 @@ class Template:
     """What a generated repository has already."""
 
     python: str
-    azure: list[Requirement]  # of its conda file
+    training: list[str]  # of its conda file
+    azure: list[Requirement]  # among these
     beside: list[str]  # of its pyproject.toml, which all training packages share an environment with
     head: str  # the first comment of its conda file
 
@@ -199,9 +201,10 @@ def read_template(folder: Path) -> Template:
     azure = [
         entry.requirement for entry in conda.entries if entry.requirement.name in ("azureml-mlflow", "mlflow-skinny")
     ]
-    beside = [line for line in toml(filled("pyproject.toml"))["project"]["dependencies"] if line not in training]
+    lines = [line for line in toml(filled("pyproject.toml"))["project"]["dependencies"] if line not in training]
+    beside = [line for line in lines if Requirement(line).name != NAME] + own_dependencies()
     head = next((line for line in text.splitlines() if line.startswith("#")), "")
-    return Template(re.sub(r"[=.*]*$|^=+", "", conda.python), azure, beside, head)
+    return Template(re.sub(r"[=.*]*$|^=+", "", conda.python), training, azure, beside, head)
 
 
 def _python(declared: list[Declared], default: str, notes: list[Note]) -> str:
