@@ -165,7 +165,7 @@ class Bench:
         watch.cancel()
         self._children = []
         return [
-            Ended(status, *(Path(order[stream]).read_text(errors="replace") for stream in ("output", "errors")))
+            Ended(status, *(Path(str(order[stream])).read_text(errors="replace") for stream in ("output", "errors")))
             for status, order in zip(statuses, orders, strict=True)
         ]
 
