@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 from filelock import FileLock
+from hypothesis import settings
 from uv import find_uv_bin
 
 from support import ENVIRONMENT, TEMPLATE, Repository
+
+settings.register_profile("any machine", deadline=None)  # a busy one is no failure
+settings.load_profile("any machine")
 
 
 @pytest.fixture

@@ -57,10 +57,10 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{document.where('path')}: no path")
     elif policy.has(root, policy.DATA):
         say(f"{address} is not on this machine: {policy.DATA.path} does not check it")
-    subject = {"data": data["name"], "path": address}
-    if status := verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject):
-        return status
-    version, state = register(service, document, data, address, upload, verdict.stored())
-    if not service.dry:
-        print(f"data {data['name']}, version {version}: {address} ({state})")
-    return 0
+    version = None
+    if verdict.registers:
+        version, state = register(service, document, data, address, upload, verdict.stored())
+        if not service.dry:
+            print(f"data {data['name']}, version {version}: {address} ({state})")
+    subject = {"data": data["name"], "version": None if service.dry else version, "path": address}
+    return verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject)
