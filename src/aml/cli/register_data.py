@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     version = None
     if verdict.registers:
         version, state = register(service, document, data, address, upload, verdict.stored())
-        if not service.dry:
+        if not service.dry_run:
             print(f"data {data['name']}, version {version}: {address} ({state})")
-    subject = {"data": data["name"], "version": None if service.dry else version, "path": address}
+    subject = {"data": data["name"], "version": None if service.dry_run else version, "path": address}
     return verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject)
