@@ -85,6 +85,13 @@ def job_that_ended(repository: Attached) -> None:
     repository.submit("mkdir outputs; echo 1 > outputs/model.pkl", "-t", "run.json")
 
 
+def job_that_is_judged(repository: Attached) -> None:
+    job_that_ended(repository)
+    gate = repository.path / "scripts" / "register_model.py"
+    gate.parent.mkdir(exist_ok=True)
+    gate.write_text("def reasons_against(candidate, champion):\n    return []\n", encoding="utf-8")
+
+
 def job_that_runs(repository: Attached) -> None:
     repository.submit("sleep 60", "--no-wait", "-t", "run.json")
     until(lambda: repository.last_job.status == "Running")
@@ -144,6 +151,7 @@ VERBS: dict[str, tuple[Preparation, list[str]]] = {
     "submit, data of this machine": (local_data, ["submit", "-c", "job.yml"]),
     "submit, a registered environment": (known_environment, ["submit", "-c", "job.yml"]),
     "register-model": (job_that_ended, ["register-model", "-n", "birds", "-f", "run.json", "--tag", "a=b"]),
+    "register-model, with a gate": (job_that_is_judged, ["register-model", "-n", "birds", "-f", "run.json"]),
     "register-model --to azure": (run_here, ["register-model", "-n", "birds", "-f", "run.json", "--to", "azure"]),
     "runs cancel": (job_that_runs, ["runs", "--azure", "cancel", "RUN"]),
 }

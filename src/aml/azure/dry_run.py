@@ -38,6 +38,9 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
         "primaryRegionResourceProviderUri": "https://<region>.api.azureml.ms/",
         "subscriptionId": "<subscription>", "resourceGroup": "<resource group>"})),
     (r"GET .*/experiments/get-by-name", (200, {"experiment": {"experiment_id": "<experiment id>"}})),
+    (r"GET .*/experiments/get$", (200, {"experiment": {"experiment_id": "<experiment id>", "name": "<experiment>"}})),
+    (r"GET .*/runs/get$", (200, {"run": {"info": {
+        "run_id": "<run id>", "experiment_id": "<experiment id>", "status": "FINISHED"}}})),
     (r"POST .*/runs/search", (200, {"runs": []})),
     (r"POST .*/runs/create", (200, {"run": {"info": {"run_id": "<run id>"}}})),
 ]  # fmt: skip

@@ -94,18 +94,22 @@ def _register_job(
     from aml.azure.workspace_client import connect
 
     service = connect(root, args.dry_run)
-    if args.dry_run and policy.has(root, policy.MODEL):
-        say("a dry run looks nothing up: the gate is not asked, for the workspace has the metrics")
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
-    gate = policy.ModelGate(root, lambda: runs.find(service, run_id).metrics(), args.force)
 
     @functools.cache
     def source() -> str:
         return models.job_output(service, run_id, args.asset_path)
 
+    def read_metrics() -> dict[str, float]:
+        return runs.find(service, run_id).metrics()
+
     def judge(champion: Champion | None) -> Verdict:
         source()  # a job that failed is refused in its own words
-        return Verdict() if args.dry_run else gate(champion)
+        if args.dry_run and policy.has(root, policy.MODEL):
+            read_metrics()
+            say("a dry run looks nothing up: the gate is not asked, for the workspace has the metrics")
+            return Verdict()
+        return policy.ModelGate(root, read_metrics, args.force)(champion)
 
     return models.register(service, args.name, source, tags, properties, judge)
 
