@@ -181,7 +181,7 @@ def test_mistakes_in_a_runconfig_are_found_with_their_line(model: Path, old: str
         ("data.yml", "../sample-data", "../data", ":4: ../data does not exist"),
         ("data.yml", "uri_folder", "uri_file", ":4: ../sample-data is a folder, but the type is uri_file"),
         ("data.yml", "name: demo-model-data", "name: demo model", ":2: name demo model: should be 1-255"),
-        ("train-conda.yml", "- python=3.11\n", "- conda-forge::numpy\n", ":5: no python"),
+        ("train-conda.yml", "- python=3.12\n", "- conda-forge::numpy\n", ":5: no python"),
         ("train-conda.yml", "- joblib==1.6.0", "- -r requirements.txt", ":14: '-r requirements.txt' names a file"),
         ("train-conda.yml", "- joblib==1.6.0", "- azureml-core==1.61", ":14: azureml-core is SDK v1, out of support"),
         ("train-conda.yml", "- joblib==1.6.0", "- azureml-defaults", ":14: azureml-defaults brings SDK v1"),
@@ -407,7 +407,7 @@ def test_cuda_of_a_package_and_of_the_image(model: Path, image: str, entry: str,
 def test_cuda_of_a_conda_package_and_of_the_image(model: Path, entry: str, version: int | None) -> None:
     use_image(model, CUDA_12)
     replace(model / "aml_config" / "compute.yml", "Standard_DS3_v2", "Standard_NC4as_T4_v3")
-    replace(model / "aml_config" / "train-conda.yml", "- python=3.11\n", f"- python=3.11\n  - {entry}\n")
+    replace(model / "aml_config" / "train-conda.yml", "- python=3.12\n", f"- python=3.12\n  - {entry}\n")
     findings = set(check(model))
     assert len(findings) == (version is not None), findings
     for finding in findings:
