@@ -16,19 +16,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
 from aml.adopt import Note
+from aml.jobfile import conda
 
-# Conda packages whose name on PyPI differs. The first ten are the template's (aml/environment.py).
+# Conda packages whose name on PyPI differs: those that training on this machine knows, and more.
 PYPI_NAMES = {
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "pytorch-lightning": "lightning",
-    "matplotlib-base": "matplotlib",
-    "py-xgboost": "xgboost",
-    "py-opencv": "opencv-python",
-    "opencv": "opencv-python",
-    "msgpack-python": "msgpack",
-    "tensorflow-cpu": "tensorflow",
-    "pytables": "tables",
+    **conda.PYPI_NAMES,
     "pytorch-gpu": "torch",
     "py-xgboost-cpu": "xgboost",
     "py-xgboost-gpu": "xgboost",
@@ -42,13 +34,10 @@ PYPI_NAMES = {
     "pyqt": "pyqt5",
     "ruamel_yaml": "ruamel.yaml",
 }
-# Conda packages that are no Python package; some of these names belong to strangers on PyPI. The first three lines are
-# the template's.
+# Conda packages that are no Python package, likewise.
 CONDA_ONLY = re.compile(
-    r"cuda|cudatoolkit|cuda-(toolkit|version|runtime|nvcc|cudart|libraries|compiler).*|cudnn|nccl|pytorch-cuda|mkl|blas"
-    r"|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers|(gcc|gxx|gfortran|clang)(_.*)?"
-    r"|lib(gcc|stdcxx|gfortran|blas|cblas|lapack|openblas|png|jpeg|tiff).*|ffmpeg|r|r-.*|openssl|_.*"
-    r"|lib.*-ng|sqlite|zlib|xz|tk|readline|ncurses|bzip2|ca-certificates|graphviz|hdf5|ld_impl.*|vc|vs20.*|nb_conda.*"
+    conda.CONDA_ONLY.pattern
+    + r"|lib.*-ng|sqlite|zlib|xz|tk|readline|ncurses|bzip2|ca-certificates|graphviz|hdf5|ld_impl.*|vc|vs20.*|nb_conda.*"
     r"|conda|conda-.*|anaconda|anaconda-.*|icc_rt|intel-openmp|mkl-service|mkl_fft|mkl_random|cpuonly|pytorch-mutex"
 )
 INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
