@@ -20,6 +20,7 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -160,6 +161,7 @@ def demo(folder: Path) -> int:
 def test(arguments: list[str]) -> int:
     """Run pytest, with --all once more for what is slow; returns its exit status, the first that is not 0."""
     command = [str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it, and tests interrupt processes
     if "--all" not in arguments:
         return subprocess.run([*command, *arguments]).returncode
     arguments = [word for word in arguments if word != "--all"]

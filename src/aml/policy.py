@@ -1,12 +1,11 @@
 """The owner's policy: the scripts of the repository that say what may be registered.
 
-Each has one function that the owner edits. It is loaded by its path, under a private name, with src/ importable; `aml
-check` parses the script and never runs it.
+Each has one function that the owner edits, and the main() of its verb, so that it is a program of its own, too. It is
+loaded by its path, under a private name, with src/ importable; `aml check` parses it and never runs it.
 """
 
 import ast
 import contextlib
-import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,20 +18,29 @@ from aml.console import display_path
 from aml.errors import ServiceError, UserError
 from aml.gate import Champion, State, Verdict
 
-log = logging.getLogger("aml")
-
 
 @dataclass(frozen=True)
 class Script:
-    """A script of the repository, and the function in it that returns the reasons against, a list of texts."""
+    """A script of the repository, and its function, which returns the reasons against as a list of texts."""
 
-    path: str
-    function: str
+    verb: str
     parameters: tuple[str, ...]
+    function: str = "reasons_against"
+
+    @property
+    def path(self) -> str:
+        """Where it is, seen from the repository."""
+        return f"scripts/{self.verb.replace('-', '_')}.py"
+
+    @property
+    def lacking(self) -> str:
+        """What is wrong with a script that has no such function."""
+        return f"there is no function {self.function}({', '.join(self.parameters)}), which aml {self.verb} asks"
 
 
-MODEL = Script("scripts/register_model.py", "reasons_against", ("candidate", "champion"))
-DATA = Script("scripts/register_data.py", "reasons_against", ("path",))
+MODEL = Script("register-model", ("candidate", "champion"))
+DATA = Script("register-data", ("path",))
+SCRIPTS = {script.verb: script for script in (MODEL, DATA)}
 
 
 @dataclass(frozen=True)
@@ -93,40 +101,50 @@ def ask(root: Path, script: Script, *arguments: object) -> list[str]:
     of texts.
     """
     path = root / script.path
-    with _importable(root / "src"):
-        try:
-            function = getattr(_load(path), script.function, None)
-            answer = function(*arguments) if function else None
-        except (Exception, SystemExit) as error:  # the owner's code may raise anything
-            log.debug("%s", path, exc_info=error)  # aml register-model --debug shows it
-            raise UserError(f"{_place(error, root, path, script)}: {type(error).__name__}: {error}") from None
+    function = getattr(load(root, script), script.function, None)
     if function is None:
-        raise UserError(f"{display_path(path)}:1: {_lacks(script)}")
+        raise UserError(f"{display_path(path)}:1: {script.lacking}")
+    with _importable(root / "src"), errors_with_line(root, script):
+        answer = function(*arguments)
     if not isinstance(answer, list | tuple) or not all(isinstance(reason, str) for reason in answer):
         raise UserError(
-            f"{display_path(path)}:{_line(path, script)}: {script.function} returned {answer!r}: "
+            f"{display_path(path)}:{find_function(root, script) or 1}: {script.function} returned {answer!r}: "
             "it should return a list of texts, an empty one when nothing speaks against it"
         )
     return list(answer)
 
 
-def check(root: Path) -> Iterator[str]:
-    """Findings on the scripts: one that Python does not parse, or that lacks its function. None of them is run."""
-    for script in (MODEL, DATA):
-        path = root / script.path
-        if not path.is_file():
-            continue
-        try:
-            if not _line(path, script):
-                yield f"{display_path(path)}:1: {_lacks(script)}"
-        except SyntaxError as error:
-            yield f"{display_path(path)}:{error.lineno or 1}: {error.msg}: fix it: aml {_verb(script)} asks this script"
-        except (ValueError, OSError) as error:  # the former: a null byte, before Python 3.12
-            yield f"{display_path(path)}:1: {error}: fix it: aml {_verb(script)} asks this script"
+def load(root: Path, script: Script) -> ModuleType:
+    """The script as a module. Raises UserError, with the line, when it cannot be loaded."""
+    path = root / script.path
+    name = f"_aml_script_{path.stem}"  # private: no module of the repository is called so
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # dataclasses and pickle look their module up there
+    with _importable(root / "src"), errors_with_line(root, script):
+        SourceFileLoader(name, str(path)).exec_module(module)
+    return module
 
 
-def _line(path: Path, script: Script) -> int | None:
-    """The line where the script defines, imports or assigns its function; None where it does not."""
+@contextlib.contextmanager
+def errors_with_line(
+    root: Path, script: Script, passing: tuple[type[BaseException], ...] = (UserError,)
+) -> Iterator[None]:
+    """Turn what the owner's code raises into a UserError with `file:line` of that code, but for what is `passing`."""
+    try:
+        yield
+    except passing:
+        raise
+    except (Exception, SystemExit) as error:
+        raise UserError(f"{_place(error, root, script)}: {type(error).__name__}: {error}") from error
+
+
+def find_function(root: Path, script: Script) -> int | None:
+    """The line where the script defines, imports or assigns its function; None where it does not.
+
+    The script is not run. Raises SyntaxError, or ValueError, when it is not Python.
+    """
+    path = root / script.path
     for node in ast.parse(path.read_bytes(), str(path)).body:
         names: list[str | None] = []
         if isinstance(node, ast.FunctionDef):
@@ -140,28 +158,12 @@ def _line(path: Path, script: Script) -> int | None:
     return None
 
 
-def _lacks(script: Script) -> str:
-    parameters = ", ".join(script.parameters)
-    return f"there is no function {script.function}({parameters}): write it: aml {_verb(script)} asks it"
-
-
-def _verb(script: Script) -> str:
-    return Path(script.path).stem.replace("_", "-")
-
-
-def _load(path: Path) -> ModuleType:
-    name = f"_aml_{path.stem}"  # private: no module of the repository's is called so
-    loader = SourceFileLoader(name, str(path))
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # dataclasses look their module up
-    loader.exec_module(module)
-    return module
-
-
 @contextlib.contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Let the scripts import the training code, and leave no byte code of what is edited all the time."""
+    """Let the scripts import the training code, and leave no byte code of what is edited all the time.
+
+    Only while they run: a module of src/ may have the name of one that a verb imports later.
+    """
     path, writes_none = list(sys.path), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
@@ -171,15 +173,15 @@ def _importable(folder: Path) -> Iterator[None]:
         sys.path[:], sys.dont_write_bytecode = path, writes_none
 
 
-def _place(error: BaseException, root: Path, path: Path, script: Script) -> str:
+def _place(error: BaseException, root: Path, script: Script) -> str:
     """`file:line` of the repository's own code where the error was raised."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{display_path(Path(error.filename))}:{error.lineno or 1}"
-    own = (path.parent.resolve(), (root / "src").resolve())
+    own = [(root / folder).resolve() for folder in ("scripts", "src")]
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if any(map(Path(frame.filename).resolve().is_relative_to, own)):
             return f"{display_path(Path(frame.filename))}:{frame.lineno}"
-    return f"{display_path(path)}:{_line(path, script) or 1}"  # such as a function that takes other arguments
+    return f"{display_path(root / script.path)}:{find_function(root, script) or 1}"  # it takes other arguments
 
 
 def _state(reasons: list[str], force: bool) -> State:

@@ -6,7 +6,7 @@ WEB = re.compile(r"https?://")
 REMOTE_URI = re.compile(r"(?!file:)[a-z][a-z0-9]+:")  # not on this machine, and no drive of Windows
 WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>.+)")
 # What azure-ai-ml takes for the reference of an asset: azureml:NAME:VERSION, azureml:NAME@LABEL, or a resource's id.
-ASSET = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)|/.+)"
+ASSET = re.compile(r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)|/.+)")
 REGISTRY_ENVIRONMENT = re.compile(
     r"azureml://registries/([^/]+)/environments/([^/]+)/(?:labels/latest|versions/([^/]+))"
 )
@@ -16,6 +16,17 @@ def name_and_version(reference: str) -> tuple[str, str | None]:
     """The two parts of azureml:NAME:VERSION; the version is None for azureml:NAME@latest."""
     name, _, version = reference.removeprefix("azureml:").partition(":")
     return (name, version) if version else (name.partition("@")[0], None)
+
+
+def curated_environment(reference: str) -> tuple[str, str] | None:
+    """The name and version (or "latest") of an environment that Microsoft curates; None for any other.
+
+    It is azureml://registries/azureml/environments/NAME/versions/VERSION, or azureml:AzureML-NAME:VERSION.
+    """
+    if found := REGISTRY_ENVIRONMENT.fullmatch(reference):
+        return (found[2], found[3] or "latest") if found[1] == "azureml" else None
+    name, version = name_and_version(reference)
+    return (name.removeprefix("AzureML-"), version or "latest") if name.startswith("AzureML-") else None
 
 
 def shorten_datastore_path(uri: str) -> str:

@@ -20,11 +20,12 @@ from packaging.version import Version
 from uv import find_uv_bin
 
 from aml.adopt import Note, UserError, package_files, packages, resolver
-from aml.adopt.package_files import Declared, conda_requirement, poetry_specifier, read, read_inline
+from aml.adopt.package_files import Declared, poetry_specifier, read, read_inline
 from aml.adopt.packages import Packages, build
 from aml.adopt.proof import Tried, prove
 from aml.adopt.resolver import Conflict, Resolver, floor
 from aml.jobfile import conda as of_template
+from aml.jobfile.conda import conda_requirement
 from aml.local.environments import scripts
 from support import GENERATED
 
@@ -116,11 +117,6 @@ def test_conda_specs_mean_what_the_template_makes_of_them(name: str, channel: st
     assert line is not None
     [expected] = of_template.requirements({"dependencies": [channel + name + spec]}, "conda.yml")[1]
     assert Requirement(line) == Requirement(expected)
-
-
-def test_what_the_template_knows_of_conda_is_known_here_too() -> None:
-    assert of_template.PYPI_NAMES.items() <= package_files.PYPI_NAMES.items()
-    assert set(of_template.CONDA_ONLY.pattern.split("|")) <= set(package_files.CONDA_ONLY.pattern.split("|"))
 
 
 @settings(max_examples=150)

@@ -89,7 +89,10 @@ def job_that_is_judged(repository: Attached) -> None:
     job_that_ended(repository)
     gate = repository.path / "scripts" / "register_model.py"
     gate.parent.mkdir(exist_ok=True)
-    gate.write_text("def reasons_against(candidate, champion):\n    return []\n", encoding="utf-8")
+    gate.write_text(
+        "from aml.cli.register_model import main\ndef reasons_against(candidate, champion):\n    return []\n",
+        encoding="utf-8",
+    )
 
 
 def job_that_runs(repository: Attached) -> None:

@@ -44,6 +44,11 @@ def register(run_id: str, *more: str) -> list[str]:
     return ["register-model", "-n", "birds", "--to", "azure", "--run", run_id, *more]
 
 
+def write_gate(repository: Attached, body: str) -> None:
+    text = "from aml.cli.register_model import main\n\n\ndef reasons_against(candidate, champion):\n"
+    (repository.path / GATE).write_text(text + body, encoding="utf-8")
+
+
 def models(repository: Attached) -> dict[str, dict[str, str]]:
     """The properties of each version of the model."""
     found = repository.workspace.assets.get("models", {}).get("birds", {})
@@ -97,7 +102,7 @@ def test_a_run_that_is_registered_is_not_judged_again(gated: Attached) -> None:
     run_id = add_job(gated.workspace, 1, GOOD)
     gated.aml(*register(run_id))
     before = models(gated)["1"]
-    (gated.path / GATE).write_text("raise SystemExit('nobody asks')\n")
+    write_gate(gated, "    raise RuntimeError('nobody asks')\n")
     again = gated.aml(*register(run_id, "--tag", "stage=live"))
     assert again.stdout == f"model birds, version 1: {MODEL} of run {run_id} (registered before)\n"
     assert again.stderr == "" and models(gated) == {"1": before}
@@ -108,10 +113,10 @@ def test_what_cannot_be_judged(gated: Attached) -> None:
     failed = add_job(gated.workspace, 1, GOOD, "Failed")
     assert f"run {failed} is Failed: only what finished" in gated.refused(*register(failed))
     run_id = add_job(gated.workspace, 2, GOOD)
-    (gated.path / GATE).write_text("def reasons_against(candidate, champion):\n    return [][1]\n")
+    write_gate(gated, "    return [][1]\n")
     said = gated.aml(*register(run_id), status=2).stderr.splitlines()
     assert said[1:] == [
-        f"  {GATE}:2: IndexError: list index out of range",
+        f"  {GATE}:5: IndexError: list index out of range",
         "  fix it, or register it all the same with --force",
     ]
     assert models(gated) == {}
@@ -123,7 +128,7 @@ def test_what_cannot_be_judged(gated: Attached) -> None:
     })  # fmt: skip
     gated.aml("runs", "--azure")  # the workspace answers
     other = add_job(gated.workspace, 3, BETTER)
-    (gated.path / GATE).write_text("def reasons_against(candidate, champion):\n    return []\n")
+    write_gate(gated, "    return []\n")
     said = gated.aml(*register(other), status=2).stderr.splitlines()
     assert said[1] == "  the metrics of the champion, version 2, are gone from its tags"
     assert list(models(gated)) == ["1", "2"]

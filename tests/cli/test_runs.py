@@ -27,9 +27,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ):
         (tmp_path / "runs" / run_id / "code").mkdir(parents=True)
         (tmp_path / "runs" / run_id / "code" / "train.py").write_text(code, encoding="utf-8")
-        record = mlflow_store.create(tmp_path, "birds", run_id, run_id, (tmp_path / "runs" / run_id).as_uri(), commit)
-        mlflow_store.log(record, 1000.0, metrics, {"c": code[4]})
-        mlflow_store.end(record, "finished")
+        uri = (tmp_path / "runs" / run_id).as_uri()
+        run = mlflow_store.create_run(tmp_path, "birds", run_id, run_id, uri, commit)
+        mlflow_store.update_run(run, "finished", metrics=metrics, params={"c": code[4]})
     return tmp_path
 
 

@@ -28,7 +28,8 @@ def write_repository(root: Path) -> None:
     (root / "quick" / "part.txt").write_text("a part of the code\n")
     (root / "more-data").mkdir()
     (root / "scripts" / "register_data.py").unlink()
-    gate = "def reasons_against(candidate, champion):\n    return []\n"  # asked, with what it asks the workspace for
+    # a gate that is asked, with what it asks the workspace for
+    gate = "from aml.cli.register_model import main\ndef reasons_against(candidate, champion):\n    return []\n"
     (root / "scripts" / "register_model.py").write_text(gate)
     for number in range(3):
         (root / "more-data" / f"{number}.csv").write_text(f"a,b\n{number},1\n")

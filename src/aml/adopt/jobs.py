@@ -17,7 +17,6 @@ from aml.adopt.code import Code
 from aml.adopt.data import Asset, Data
 from aml.adopt.private import hide, without_secrets
 from aml.adopt.runconfig import (
-    COMPUTE,
     CPU_IMAGE,
     GPU_IMAGE,
     RETIRED_SIZE,
@@ -34,6 +33,7 @@ from aml.adopt.source import Source
 from aml.adopt.submits import Submit, handed_over
 from aml.adopt.syntax import literal
 from aml.adopt.tree import shown
+from aml.jobfile.names import RULES
 
 CLUSTER, SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own answers
 GPU_SIZE = "Standard_NC4as_T4_v3"  # the smallest current one
@@ -165,7 +165,7 @@ def _submitted_compute(submit: Submit, jobs: Jobs) -> dict[str, Any]:
     """What the file that submits the entry says of its cluster, as far as it can be kept."""
     compute = dict(submit.compute)
     name, size = compute.get("name"), compute.get("size")
-    if name and not COMPUTE.fullmatch(name):
+    if name and not RULES["compute"].accepts(name):
         compute.pop("name")
         text = f"{name} is no name that v2 accepts for a cluster: {CLUSTER} takes its place"
         jobs.notes.append(Note("decide", submit.where, text))

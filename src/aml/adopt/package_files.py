@@ -16,41 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
 from aml.adopt import Note
+from aml.jobfile.conda import CONDA_ONLY, conda_name, conda_requirement
 
-# Conda packages whose name on PyPI differs. The first ten are the template's (aml/environment.py).
-PYPI_NAMES = {
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "pytorch-lightning": "lightning",
-    "matplotlib-base": "matplotlib",
-    "py-xgboost": "xgboost",
-    "py-opencv": "opencv-python",
-    "opencv": "opencv-python",
-    "msgpack-python": "msgpack",
-    "tensorflow-cpu": "tensorflow",
-    "pytables": "tables",
-    "pytorch-gpu": "torch",
-    "py-xgboost-cpu": "xgboost",
-    "py-xgboost-gpu": "xgboost",
-    "xgboost-cpu": "xgboost",
-    "tensorflow-base": "tensorflow",
-    "keras-gpu": "keras",
-    "dask-core": "dask",
-    "seaborn-base": "seaborn",
-    "python-graphviz": "graphviz",
-    "faiss": "faiss-cpu",
-    "pyqt": "pyqt5",
-    "ruamel_yaml": "ruamel.yaml",
-}
-# Conda packages that are no Python package; some of these names belong to strangers on PyPI. The first three lines are
-# the template's.
-CONDA_ONLY = re.compile(
-    r"cuda|cudatoolkit|cuda-(toolkit|version|runtime|nvcc|cudart|libraries|compiler).*|cudnn|nccl|pytorch-cuda|mkl|blas"
-    r"|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers|(gcc|gxx|gfortran|clang)(_.*)?"
-    r"|lib(gcc|stdcxx|gfortran|blas|cblas|lapack|openblas|png|jpeg|tiff).*|ffmpeg|r|r-.*|openssl|_.*"
-    r"|lib.*-ng|sqlite|zlib|xz|tk|readline|ncurses|bzip2|ca-certificates|graphviz|hdf5|ld_impl.*|vc|vs20.*|nb_conda.*"
-    r"|conda|conda-.*|anaconda|anaconda-.*|icc_rt|intel-openmp|mkl-service|mkl_fft|mkl_random|cpuonly|pytorch-mutex"
-)
 INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
          "-f": "--find-links", "--find-links": "--find-links"}  # fmt: skip
 OPTION = re.compile(r"(--[\w-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)")
@@ -235,26 +202,6 @@ def _line(line: str, where: str, to: Declared, folder: Path | None, root: Path |
         to.note("changed", where, f"'{name}' left out")
 
 
-def conda_requirement(spec: str) -> str | None:
-    """A conda dependency as pip writes it, None when pip has no such constraint. Conda-only names come back too.
-
-    >>> conda_requirement("conda-forge::pytorch=2.1=py311_0")
-    'torch==2.1.*'
-    """
-    match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", spec.strip())
-    if not match or "|" in match[2] or match[2].startswith("["):
-        return None
-    name, version = match[1].lower(), match[2].strip()
-    if re.match(r"[\d*]", version):  # "name 1.2 build"
-        version = "==" + version.split()[0]
-    elif re.match(r"=[^=]", version):  # "name=1.2=build", which means 1.2.*
-        number = version[1:].split("=")[0].strip()
-        version = f"=={number.removesuffix('*').removesuffix('.')}.*"
-    elif version.startswith("=="):
-        version = "==" + version[2:].split("=")[0].strip()
-    return PYPI_NAMES.get(name, name) + ("" if version in ("==*", "==.*") else version.replace(" ", ""))
-
-
 def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> None:
     dependencies = data.get("dependencies") if isinstance(data, Mapping) else None
     if not isinstance(dependencies, list):
@@ -271,7 +218,7 @@ def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> N
         spec = str(item)
         builds += spec.count("=") == 2 and "==" not in spec
         line = conda_requirement(spec) or ""
-        name = re.match(r"(?:.*::)?\s*([\w.-]*)", spec.strip())[1].lower()  # type: ignore[index]
+        name = conda_name(spec)
         if name == "python":
             to.python = line.removeprefix("python")
         elif CONDA_ONLY.fullmatch(name):

@@ -127,7 +127,6 @@ class Packages:
 class Template:
     """What a generated repository has already."""
 
-    python: str
     training: list[str]  # of its conda file
     azure: list[Requirement]  # among these
     beside: list[str]  # of its pyproject.toml, which all training packages share an environment with
@@ -154,7 +153,7 @@ def build(
     declared = [read_inline(file[1], file[0]) if isinstance(file, tuple) else read(file, root) for file in files]
     notes: list[Note] = []
     base = next((each for each in declared if each.entries), Declared(""))
-    python = _python([base, *declared], given.python, notes)
+    python = _python([base, *declared], notes)
     imported = {key: where for key, where in imports.items() if not _own(key, where, root)}
     entries = _entries(base, python, notes)
     if base.frozen:
@@ -204,10 +203,11 @@ def read_template(folder: Path) -> Template:
     lines = [line for line in toml(filled("pyproject.toml"))["project"]["dependencies"] if line not in training]
     beside = [line for line in lines if Requirement(line).name != NAME] + own_dependencies()
     head = next((line for line in text.splitlines() if line.startswith("#")), "")
-    return Template(re.sub(r"[=.*]*$|^=+", "", conda.python), training, azure, beside, head)
+    return Template(training, azure, beside, head)
 
 
-def _python(declared: list[Declared], default: str, notes: list[Note]) -> str:
+def _python(declared: list[Declared], notes: list[Note]) -> str:
+    default = SUPPORTED[0]  # has wheels of the oldest packages
     file = next((each for each in declared if each.python), None)
     if file is None:
         return default

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Sequence
 
+from aml.checks.secrets import CREDENTIALS
+
 # By what the value itself looks like.
 VALUES = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----"
-    r"|(?:AccountKey|SharedAccessKey|SharedAccessSignature)=[A-Za-z0-9+/%&=]{16,}"
-    r"|[?&]sig=[A-Za-z0-9%+/]{16,}=*"
-    r"|(?i:\b(?:password|pwd)=)(?![\s{;<])[^;\s\"']{4,}(?=;|$)"
+    CREDENTIALS + r"|(?i:\b(?:password|pwd)=)(?![\s{;<])[^;\s\"']{4,}(?=;|$)"
     r"|\b[a-z][a-z0-9+]*://[^\s:/@{}<]+:[^\s/@{}<]{3,}@"
-    r"|\b(?:gh[pousr]_[A-Za-z0-9]{30,}|hf_[A-Za-z0-9]{30,}|AKIA[0-9A-Z]{16}|sk-[A-Za-z0-9]{32,})\b"
 )
 # By the name that it is given to.
 _WORDS = (

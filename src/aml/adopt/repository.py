@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from aml.adopt import Note, UserError, origin
+from aml.adopt import Note, UserError, gates, origin
 from aml.adopt import code as code_module
-from aml.adopt import gates
 from aml.adopt import packages as packages_module
 from aml.adopt.code import Code
 from aml.adopt.data import Data

@@ -14,6 +14,7 @@ from aml.adopt.runconfig_data import Binding, Data, Volume
 from aml.adopt.runconfig_script import imports, reachable, variables
 from aml.adopt.runconfig_text import escaped, quote, write
 from aml.adopt.runconfig_v1 import Keys, Runconfig, load
+from aml.jobfile.names import RULES
 
 __all__ = ["Converted", "Runconfig", "Spare", "convert", "dump", "load", "take"]
 
@@ -24,7 +25,6 @@ SUPPORTED = re.compile(  # Azure/AzureML-Containers, README of 2026-03-16
     r"|cuda(12\.[68]|13\.1)-ubuntu24\.04)|curated/.+)(:.+)?"
 )
 MICROSOFT = re.compile(r"(mcr\.microsoft\.com/(azureml|mmlspark)/|microsoft/(mmlspark|cntk|azureml))")
-COMPUTE = re.compile(r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}")  # as in the generated aml/names.py
 RETIRED_SIZE = re.compile(r"standard_(n[cvd]\d+r?s?(_promo)?|nc\d+r?s_v2)", re.IGNORECASE)  # NC, NV, ND, NCv2: 2023
 ABSENT_COMPUTE, ABSENT_SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own
 MPI, PYTORCH, TENSORFLOW = ("openmpi", "intelmpi", "mpi"), ("nccl", "gloo"), ("parameterserver",)
@@ -438,7 +438,7 @@ class _Conversion:
         if section["vmSize"]:
             name = section["name"] or (None if one_shot or v1.local else target)
             self.result.compute = {
-                "name": name if name and COMPUTE.fullmatch(name) else None,
+                "name": name if RULES["compute"].accepts(name) else None,
                 "size": section["vmSize"],
                 "max_instances": section["clusterMaxNodeCount"],
                 "tier": "low_priority" if (section["vmPriority"] or "").lower() == "lowpriority" else "dedicated",
@@ -460,7 +460,7 @@ class _Conversion:
             text = f"target {target} is a {v1.compute_type}, where v2 runs no job: name a cluster"
         elif target == "containerinstance":
             text = "container instances run no v2 job: name a cluster"
-        elif not COMPUTE.fullmatch(target):
+        elif not RULES["compute"].accepts(target):
             text = f"{target} is no name that v2 accepts for a cluster: name one"
         else:
             return f"azureml:{target}"

@@ -33,7 +33,7 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
         "accountName": "<account>", "containerName": "<container>", "endpoint": "core.windows.net",
         "credentials": {"credentialsType": "AccountKey"}}}]})),
     (r"GET .*/workspaces/[^/]+$", (200, {"location": "<region>", "properties": {
-        "mlFlowTrackingUri": "azureml://<region>.api.azureml.ms/mlflow/v1.0"}})),
+        "mlFlowTrackingUri": "azureml://<region>.api.azureml.ms/mlflow/v1.0/<workspace>"}})),
     (r"GET .*/registries/[^/]+/discovery", (200, {
         "primaryRegionResourceProviderUri": "https://<region>.api.azureml.ms/",
         "subscriptionId": "<subscription>", "resourceGroup": "<resource group>"})),

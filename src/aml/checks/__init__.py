@@ -1,4 +1,5 @@
 """Finding what azure-ai-ml or the service would refuse, and what azure-ai-ml accepts in silence.
 
-First the shapes of the files, then rules across their parts. A finding is `file:line: what is wrong: how to fix it`.
+`repository.check` asks all of it. Each check takes a file that was read, or a folder, and yields findings; none prints,
+asks a network, or changes anything.
 """

@@ -1,9 +1,10 @@
-"""Whether cluster, image and packages go together."""
+"""Checks of whether cluster, image and packages fit together."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from aml.checks.finding import Finding
 from aml.jobfile.conda import entries
 from aml.jobfile.document import Document
 from aml.jobfile.job import Job
@@ -19,33 +20,72 @@ BASE_IMAGE = re.compile(r"mcr\.microsoft\.com/azureml/(base:)?(open|intel)mpi") 
 NVIDIA = re.compile(r"standard_n[cdv](?!.*(as_v4|v710|mi300x))")  # the excepted ones have GPUs of AMD
 
 
-def check_hardware(job: Job, root: Path) -> Iterator[str]:
-    """Whether cluster, image and packages go together. submit does not ask: the cluster may have changed since."""
-    compute, nodes = str(job.data.get("compute")), job.at("resources", "instance_count")
-    image, where = str(job.at("environment", "image")), job.where("environment", "image")
-    found, base, short = CUDA.search(image.lower()), BASE_IMAGE.match(image), image.rpartition("/")[2]
-    cuda = int(found[1] or 0) if found else 0 if base else None  # 0: none; None: not known
+def check_hardware(job: Job, root: Path) -> Iterator[Finding]:
+    """The findings on a job's image beside its cluster, as aml_config/ describes that, and its packages.
+
+    `aml submit` does not ask: the cluster may have changed since it was described.
+    """
+    image = str(job.at("environment", "image"))
+    cuda = _cuda_of_image(image)
+    for cluster in _clusters(job, root):
+        yield from _check_cluster(job, image, cuda, cluster)
+    if cuda is not None:
+        yield from _check_packages(job, image, cuda)
+
+
+def _cuda_of_image(image: str) -> int | None:
+    """The CUDA version of an image, by its name: 0 without CUDA, None where the name does not tell."""
+    if found := CUDA.search(image.lower()):
+        return int(found[1] or 0)
+    return 0 if BASE_IMAGE.match(image) else None
+
+
+def _clusters(job: Job, root: Path) -> Iterator[Document]:
+    """The descriptions in aml_config/ of the cluster that the job names."""
+    compute = str(job.data.get("compute"))
     files = sorted((root / "aml_config").glob("*.y*ml")) if compute.startswith("azureml:") else []
-    for cluster in (Document(path) for path in files if b"\nsize:" in b"\n" + path.read_bytes()):
-        if compute != f"azureml:{cluster.data.get('name')}":
-            continue
-        most, size = cluster.data.get("max_instances", 4), str(cluster.data.get("size"))
-        if type(nodes) is int and type(most) is int and nodes > most:
-            limit = f"{cluster.where('max_instances')} allows {most}"
-            yield f"{job.where('resources', 'instance_count')}: {nodes} nodes, but {limit}: fix one of them"
-        gpu = NVIDIA.match(size.lower())
-        if base and not (size.lower().startswith("standard_n") if cuda else not gpu):
-            node = f"{size} ({cluster.where('size')}) has {'a' if gpu else 'no'} GPU"
-            yield f"{where}: image {short} has {'' if cuda else 'no '}CUDA, but {node}: take another image or size"
+    for path in files:
+        if b"\nsize:" in b"\n" + path.read_bytes():
+            cluster = Document(path)
+            if compute == f"azureml:{cluster.data.get('name')}":
+                yield cluster
+
+
+def _check_cluster(job: Job, image: str, cuda: int | None, cluster: Document) -> Iterator[Finding]:
+    nodes, most = job.at("resources", "instance_count"), cluster.data.get("max_instances", 4)
+    if type(nodes) is int and type(most) is int and nodes > most:
+        problem = f"{nodes} nodes, but {cluster.where('max_instances')} allows {most}"
+        yield Finding.at(job.document, ("resources", "instance_count"), problem, "fix one of them")
+    size = str(cluster.data.get("size"))
+    has_gpu = NVIDIA.match(size.lower()) is not None
+    # With CUDA, any size with an accelerator will do: some of them run it by other means.
+    fits = size.lower().startswith("standard_n") if cuda else not has_gpu
+    if BASE_IMAGE.match(image) and not fits:
+        node = f"{size} ({cluster.where('size')}) has {'a' if has_gpu else 'no'} GPU"
+        problem = f"image {_short(image)} has {'' if cuda else 'no '}CUDA, but {node}"
+        yield Finding.at(job.document, ("environment", "image"), problem, "take another image or size")
+
+
+def _check_packages(job: Job, image: str, cuda: int) -> Iterator[Finding]:
+    """The findings on packages that are for another CUDA than the image has; `cuda` is 0 where it has none."""
     conda = job.at("environment", "conda_file")
-    if cuda is None or not isinstance(conda, str) or not (job.folder / conda).is_file():
+    if not isinstance(conda, str) or not (job.folder / conda).is_file():
         return
     document = Document(job.folder / conda)
     lines = list(entries(document.data, document.name))
-    named = [(keys, text, int(match[1] or 0)) for keys, text in lines if (match := CUDA.search(text.lower()))]
-    pip = [(keys, text) for keys, text in lines if cuda and "pip" in keys]
-    pinned = [(*line, needs) for line in pip for pin, needs in PINS if re.match(pin, line[1].replace(" ", ""))]
-    for keys, text, needs in named or pinned:
-        if needs != cuda:
-            what, has = (f"CUDA {version}" if version else "CPUs" for version in (needs, cuda))
-            yield f"{document.where(*keys)}: {text} is for {what}, image {short} for {has}: take another build or image"
+    needs = [(keys, text, int(match[1] or 0)) for keys, text in lines if (match := CUDA.search(text.lower()))]
+    if not needs and cuda:  # no package says so in its name: what is known of releases on PyPI counts
+        pip = [(keys, text) for keys, text in lines if "pip" in keys]
+        needs = [(*line, version) for line in pip for pin, version in PINS if re.match(pin, line[1].replace(" ", ""))]
+    for keys, text, version in needs:
+        if version != cuda:
+            problem = f"{text} is for {_platform(version)}, image {_short(image)} for {_platform(cuda)}"
+            yield Finding.at(document, keys, problem, "take another build or image")
+
+
+def _platform(cuda: int) -> str:
+    return f"CUDA {cuda}" if cuda else "CPUs"
+
+
+def _short(image: str) -> str:
+    return image.rpartition("/")[2]

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from aml import policy
 from aml.checks.assets import check_compute, check_data
 from aml.checks.environments import check_conda, check_environment
+from aml.checks.finding import Finding
 from aml.checks.hardware import check_hardware
 from aml.checks.jobs import check_differences, check_job
+from aml.checks.packages import check_packages
+from aml.checks.scripts import check_scripts
 from aml.console import display_path
 from aml.errors import UserError
 from aml.jobfile import settings
@@ -16,39 +18,52 @@ from aml.jobfile.job import DATA_TYPES, Job
 from aml.jobfile.job import load as load_job
 
 
-def check(root: Path, name: str | None = None) -> Iterator[str]:
-    """All findings on one runconfig and what it refers to, or on everything in aml_config/."""
+def check(root: Path, name: str | None = None) -> Iterator[Finding]:
+    """The findings on one runconfig and what it refers to, or on the whole repository.
+
+    Several job files may refer to the same file, so a finding may come more than once. Raises UserError when there is
+    no runconfig of this name.
+    """
     if name:
         job = load_job(name, root)
         yield from check_job(job)
         yield from check_hardware(job, root)
         return
-    jobs = {}
+    jobs: dict[str, Job] = {}
     for path in sorted((root / "aml_config").glob("*.y*ml")):
         try:
-            document = Document(path)
-            data = document.data
-            if "command" in data or data.get("type") == "command":
-                job = jobs[path.stem] = Job(document)
-                yield from check_job(job)
-                yield from check_hardware(job, root)
-            elif "dependencies" in data:
-                yield from check_conda(document)
-            elif "size" in data or "compute" in str(data.get("type")):
-                yield from check_compute(document)
-            elif "path" in data or data.get("type") in DATA_TYPES:
-                yield from check_data(document)
-            else:
-                yield from check_environment(document, data)
+            yield from _check_file(path, root, jobs)
         except UserError as refusal:
-            yield str(refusal)
+            yield Finding.from_refusal(refusal)
     if {"train-local", "train-amlcompute"} <= jobs.keys():
         yield from check_differences(jobs["train-local"], jobs["train-amlcompute"])
-    yield from policy.check(root)
-    try:
-        for setting, value, state, why in settings.confirm(root)[1:]:
-            if state == "not confirmed":
-                file = display_path(settings.settings_file(root))
-                yield f"{file}: {setting} {value!r} {why}: fix it with aml workspace attach"
-    except UserError as refusal:
-        yield str(refusal)
+    for check_more in (_check_settings, check_packages, check_scripts):
+        try:
+            yield from check_more(root)
+        except UserError as refusal:
+            yield Finding.from_refusal(refusal)
+
+
+def _check_file(path: Path, root: Path, jobs: dict[str, Job]) -> Iterator[Finding]:
+    """The findings on a file of aml_config/, which its fields tell the kind of; a job is added to `jobs`."""
+    document = Document(path)
+    data = document.data
+    if "command" in data or data.get("type") == "command":
+        job = jobs[path.stem] = Job(document)
+        yield from check_job(job)
+        yield from check_hardware(job, root)
+    elif "dependencies" in data:
+        yield from check_conda(document)
+    elif "size" in data or "compute" in str(data.get("type")):
+        yield from check_compute(document)
+    elif "path" in data or data.get("type") in DATA_TYPES:
+        yield from check_data(document)
+    else:
+        yield from check_environment(document, data)
+
+
+def _check_settings(root: Path) -> Iterator[Finding]:
+    for setting, value, state, why in settings.confirm(root)[1:]:
+        if state == "not confirmed":
+            file = display_path(settings.settings_file(root))
+            yield Finding(file, 0, f"{setting} {value!r} {why}", "fix it with aml workspace attach")

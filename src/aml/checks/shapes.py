@@ -1,44 +1,53 @@
 """What each field of a file may hold: the fields that azure-ai-ml 1.35 knows, and the values that it or the service take.
 
 A shape says what a bad value should be, or None for a good one; a mapping of shapes holds for the fields of a mapping.
+The functions below make shapes.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from aml.checks.finding import Finding
 from aml.jobfile.document import Document
 from aml.jobfile.job import DATA_TYPES, FIELDS, nearest
 from aml.jobfile.names import RULES
 
-Shape = Callable[[Any], str | None] | dict[str, Any]  # says what a bad value should be; a mapping holds for its fields
+Shape = Callable[[Any], str | None] | dict[str, Any]
 
 
 def anything(value: Any) -> str | None:
+    """A shape that any value has."""
     return None
 
 
 def free(fields: str) -> dict[str, Shape]:
+    """The shape of a mapping whose `fields`, names with blanks between them, may hold anything."""
     return dict.fromkeys(fields.split(), anything)
 
 
 def named(rule: str) -> Shape:
+    """The shape of a name that this rule of names.RULES accepts."""
     return lambda name: None if RULES[rule].accepts(name) else f"{RULES[rule].says}, such as {RULES[rule].example}"
 
 
 def matching(pattern: str, says: str) -> Shape:
+    """The shape of a value that, as text, matches the whole pattern."""
     return lambda value: None if value is not None and re.fullmatch(pattern, str(value)) else says
 
 
 def one_of(*choices: str) -> Shape:
+    """The shape of a value that is one of these texts."""
     return lambda value: None if value in choices else f"one of {', '.join(choices)}"
 
 
 def at_least(low: int) -> Shape:
+    """The shape of a whole number that is not below `low`."""
     return lambda value: None if type(value) is int and value >= low else f"a whole number from {low}"
 
 
 def texts(value: Any) -> str | None:
+    """The shape of a mapping whose values are texts, and no numbers, dates or truth values."""
     entries = value.items() if isinstance(value, dict) else ()
     bad = [f"{key} ({entry!r})" for key, entry in entries if not isinstance(entry, str)]
     return f"texts: put {', '.join(bad)} in quotes" if bad else None
@@ -104,16 +113,17 @@ DATA = COMMON | {
 }
 
 
-def check_shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *keys: str) -> Iterator[str]:
+def check_shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *keys: str) -> Iterator[Finding]:
+    """The findings on a mapping, `data`, which stands at `keys`: fields that its shape lacks, and bad values."""
     for field, value in data.items():
-        where = document.where(*keys, field)
+        place = (*keys, field)
         if field not in shape:
-            yield f"{where}: unknown field {field}{nearest(str(field), shape)}"
+            yield Finding.at(document, place, f"unknown field {field}{nearest(str(field), shape)}")
         elif value is None:
-            yield f"{where}: {field} has no value: give it one, or take it out"
-        elif not isinstance(shape[field], dict):
-            if says := shape[field](value):
-                what = f"{field} {value}".strip() if isinstance(value, str | int) else field
-                yield f"{where}: {what}: should be {says}"
-        elif isinstance(value, dict):
-            yield from check_shape(document, value, shape[field], *keys, field)
+            yield Finding.at(document, place, f"{field} has no value", "give it one, or take it out")
+        elif isinstance(shape[field], dict):
+            if isinstance(value, dict):
+                yield from check_shape(document, value, shape[field], *place)
+        elif says := shape[field](value):
+            what = f"{field} {value}".strip() if isinstance(value, str | int) else field
+            yield Finding.at(document, place, what, f"should be {says}")

@@ -1,24 +1,41 @@
 """`aml check`: validate the configuration, offline."""
 
 import argparse
-import re
+from pathlib import Path
 
+from aml.checks.packages import repair
 from aml.checks.repository import check
+from aml.console import say
+from aml.errors import UserError
 from aml.jobfile.repository import find_root
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags of the verb."""
     parser.add_argument("-c", "--run-configuration-name", dest="name", metavar="NAME",
                         help="only this runconfig, a name in aml_config/ or a path, and what it refers to")  # fmt: skip
+    parser.add_argument("--fix", action="store_true",
+                        help="let pyproject.toml repeat the training packages of aml_config/train-conda.yml")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
+    """Print the findings, in the order of files and lines; returns 1 when there are any, and 0 otherwise."""
     root = find_root(args.start)
-    findings = sorted(set(check(root, args.name)), key=_place)
-    print("\n".join([*findings, f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to fix"]))
+    if args.fix:
+        _repair(root)
+    findings = sorted(set(check(root, args.name)))
+    print("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to fix"]))
     return 1 if findings else 0
 
 
-def _place(finding: str) -> tuple[str, int, str]:
-    file, line = re.match(r"(.*?)(?::(\d+))?: ", finding).groups()  # type: ignore[union-attr]
-    return file, int(line or 0), finding
+def _repair(root: Path) -> None:
+    """Repair what can be repaired, and say what was repaired, or why it was not."""
+    try:
+        repaired = repair(root)
+    except UserError as refusal:
+        say(f"aml: not repaired: {refusal}")
+        return
+    for finding in repaired:
+        print(f"repaired: {finding._replace(fix='')}")
+    if repaired:
+        print("to install them: pip install -e .")

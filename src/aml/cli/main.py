@@ -9,8 +9,8 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import NoReturn
 
+from aml.cli import scripts
 from aml.console import redirect_to_devnull, say
 from aml.errors import UserError
 
@@ -30,18 +30,6 @@ VERBS = {
 }
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser that names the nearest verb where there is none of the name."""
-
-    def error(self, message: str) -> NoReturn:
-        word = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
-        if self.prog == "aml" and word not in VERBS:
-            near = difflib.get_close_matches(word, VERBS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"the verbs are {', '.join(VERBS)}"
-            message = f"there is no verb {word}; {hint}"
-        super().error(message)
-
-
 class _Version(argparse.Action):
     """Prints the version of the installed package."""
 
@@ -50,20 +38,47 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def build_parser(argv: list[str]) -> argparse.ArgumentParser:
-    """The parser of all verbs; only the module of the verb in `argv` is imported, so that --help stays instant."""
-    parser = _Parser(prog="aml", description="Train, track and register the model of this repository.")
+def build_parser(verb: str | None) -> argparse.ArgumentParser:
+    """The parser of all verbs; only the module of this `verb` is imported, so that --help stays instant."""
+    parser = argparse.ArgumentParser(prog="aml", description="Train, track and register the model of this repository.")
     parser.add_argument("--version", nargs=0, action=_Version, help="show the version of this package")
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", parser_class=argparse.ArgumentParser)
-    asked_for = next((word for word in argv if word in VERBS), None)
-    for verb, summary in VERBS.items():
-        verb_parser = verbs.add_parser(verb, help=summary, description=summary)
-        if verb == asked_for:
-            module = importlib.import_module("aml.cli." + verb.replace("-", "_"))
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+    for name, summary in VERBS.items():
+        verb_parser = verbs.add_parser(name, help=summary, description=summary)
+        if name == verb:
+            module = importlib.import_module("aml.cli." + name.replace("-", "_"))
             module.add_arguments(verb_parser)
             verb_parser.add_argument("--debug", action="store_true", help="show requests and tracebacks")
             verb_parser.set_defaults(run=module.run)
     return parser
+
+
+def _find_verb(argv: list[str]) -> str | None:
+    """The verb that the arguments begin with, None when they name none. Raises UserError for one that is unknown."""
+    verb = argv[0] if argv and not argv[0].startswith("-") else None
+    if verb is None or verb in VERBS:
+        return verb
+    near = difflib.get_close_matches(verb, VERBS, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"the verbs are {', '.join(VERBS)}"
+    raise UserError(f"there is no verb {verb}; {hint}")
+
+
+def _run(argv: list[str], root: Path | None) -> int:
+    """Parse the arguments and run the verb, or the script that the repository has for it."""
+    verb = _find_verb(argv)
+    if verb in scripts.VERBS and root is None and (script := scripts.load_main(verb)):
+        return script(argv[1:])  # calls main() again, with a root
+    parser = build_parser(verb)
+    args = parser.parse_args(argv, argparse.Namespace(start=root))
+    if not args.verb:
+        parser.print_help()
+        return 2
+    if args.debug:
+        logging.basicConfig(format="%(name)s: %(message)s")
+        for name in ("aml", "azure"):  # not urllib3: it logs addresses with the permission that they carry
+            logging.getLogger(name).setLevel(logging.DEBUG)
+    status: int = args.run(args)
+    return status
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
@@ -78,16 +93,7 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
         if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
-        parser = build_parser(argv)
-        args = parser.parse_args(argv, argparse.Namespace(start=root))
-        if not args.verb:
-            parser.print_help()
-            return 2
-        if args.debug:
-            logging.basicConfig(format="%(name)s: %(message)s")
-            for name in ("aml", "azure"):  # not urllib3: it logs addresses with the permission that they carry
-                logging.getLogger(name).setLevel(logging.DEBUG)
-        status: int = args.run(args)
+        status = _run(argv, root)
         sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has enough, as in `aml runs | head`
         redirect_to_devnull(sys.stdout)

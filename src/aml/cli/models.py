@@ -12,7 +12,7 @@ from aml.gate import Verdict, compare, find_champion, read_metrics, visible
 from aml.jobfile import settings
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
-from aml.local.models import registry
+from aml.local import mlflow_store
 from aml.local.runs import all_runs
 from aml.uris import shorten_datastore_path
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _versions_here(root: Path, name: str | None) -> Iterator[Listed]:
     runs = {one.id: one for one in all_runs(root)}
-    found = registry(root).search_model_versions(f"name = '{name}'" if name else None)
+    found = mlflow_store.client(root).search_model_versions(f"name = '{name}'" if name else None)
     for version in sorted(found, key=lambda version: (version.name, -int(version.version))):
         run_id = version.run_id or ""
         path = str(version.source).partition(f"{run_id}/")[2] or str(version.source)

@@ -21,14 +21,30 @@ PYPI_NAMES = {
     "msgpack-python": "msgpack",
     "tensorflow-cpu": "tensorflow",
     "pytables": "tables",
+    "pytorch-gpu": "torch",
+    "py-xgboost-cpu": "xgboost",
+    "py-xgboost-gpu": "xgboost",
+    "xgboost-cpu": "xgboost",
+    "tensorflow-base": "tensorflow",
+    "keras-gpu": "keras",
+    "dask-core": "dask",
+    "seaborn-base": "seaborn",
+    "python-graphviz": "graphviz",
+    "faiss": "faiss-cpu",
+    "pyqt": "pyqt5",
+    "ruamel_yaml": "ruamel.yaml",
 }
-# Conda packages that are no Python package. Some of these names belong to strangers on PyPI, so uv is not asked.
+# Conda packages that are no Python package; some of these names belong to strangers on PyPI, so they
+# are not looked for there.
 CONDA_ONLY = re.compile(
     r"cuda|cudatoolkit|cuda-(toolkit|version|runtime|nvcc|cudart|libraries|compiler).*|cudnn|nccl|pytorch-cuda|mkl|blas"
     r"|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers|(gcc|gxx|gfortran|clang)(_.*)?"
     r"|lib(gcc|stdcxx|gfortran|blas|cblas|lapack|openblas|png|jpeg|tiff).*|ffmpeg|r|r-.*|openssl|_.*"
+    r"|lib.*-ng|sqlite|zlib|xz|tk|readline|ncurses|bzip2|ca-certificates|graphviz|hdf5|ld_impl.*|vc|vs20.*|nb_conda.*"
+    r"|conda|conda-.*|anaconda|anaconda-.*|icc_rt|intel-openmp|mkl-service|mkl_fft|mkl_random|cpuonly|pytorch-mutex"
 )
 NAMES_A_FILE = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
+INSTALLERS = ("pip", "setuptools", "wheel")  # which conda files list to get pip's section installed
 OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
 
 
@@ -78,15 +94,13 @@ def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str
         if "pip" in keys:
             pip.append(entry)
             continue
-        # "channel::name=version=build", spaces allowed (conda's MatchSpec)
-        match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", entry.strip())
-        name, specifier = (match[1], _pep440(match[2])) if match else ("", None)
-        if specifier is None or CONDA_ONLY.fullmatch(name):
+        name, line = conda_name(entry), conda_requirement(entry)
+        if line is None or CONDA_ONLY.fullmatch(name):
             refused.append(entry)
         elif name == "python":
-            python = specifier.removeprefix("==").removesuffix(".*") or None
-        elif name not in ("pip", "setuptools", "wheel"):
-            pip.append(PYPI_NAMES.get(name, name) + specifier)
+            python = line.removeprefix("python").removeprefix("==").removesuffix(".*") or None
+        elif name not in INSTALLERS:
+            pip.append(line)
     if refused:
         raise UserError(f"{file}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
     for line in pip:
@@ -95,17 +109,29 @@ def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str
     return python, pip
 
 
-def _pep440(version: str) -> str | None:
-    """Conda's version constraint as pip writes it, or None when pip has no such constraint."""
-    if not version:
-        return ""
-    if "|" in version or version.startswith("["):
+def conda_name(spec: str) -> str:
+    """The name of the package in a conda dependency, or in a line for pip; "" where there is none."""
+    found = re.match(r"(?:.*::)?\s*([\w.-]*)", spec.strip())
+    return found[1].lower() if found else ""
+
+
+def conda_requirement(spec: str) -> str | None:
+    """A conda dependency as pip writes it, None when pip has no such constraint. Conda-only names come back too.
+
+    A dependency is channel::name=version=build, where blanks may stand (conda's MatchSpec).
+
+    >>> conda_requirement("conda-forge::pytorch=2.1=py311_0")
+    'torch==2.1.*'
+    """
+    match = re.fullmatch(r"(?:.*::)?\s*([\w.-]+)\s*(.*)", spec.strip())
+    if not match or "|" in match[2] or match[2].startswith("["):
         return None
-    if re.match(r"[\d*]", version):  # "name 1.2" or "name 1.2 build"
-        version = "==" + version.split(maxsplit=1)[0]
+    name, version = match[1].lower(), match[2].strip()
+    if re.match(r"[\d*]", version):  # "name 1.2 build"
+        version = "==" + version.split()[0]
     elif re.match(r"=[^=]", version):  # "name=1.2=build", which means 1.2.*
         number = version[1:].split("=")[0].strip()
-        version = "==" + number if number.endswith("*") else f"=={number}.*"
+        version = f"=={number.removesuffix('*').removesuffix('.')}.*"
     elif version.startswith("=="):
         version = "==" + version[2:].split("=")[0].strip()
-    return "" if version in ("==*", "==.*") else version.replace(" ", "")
+    return PYPI_NAMES.get(name, name) + ("" if version in ("==*", "==.*") else version.replace(" ", ""))

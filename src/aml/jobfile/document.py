@@ -32,6 +32,10 @@ class Document:
 
     def where(self, *keys: str | int) -> str:
         """`file:line` of the value at `keys`, or of the deepest part of it that exists."""
+        return f"{self.name}:{self.line(*keys)}"
+
+    def line(self, *keys: str | int) -> int:
+        """The line of the value at `keys`, or of the deepest part of it that exists, counted from 1."""
         node, line = self._node, 1
         for key in keys:
             if isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
@@ -45,4 +49,4 @@ class Document:
                 line = name.start_mark.line + 1
             else:
                 break
-        return f"{self.name}:{line}"
+        return line

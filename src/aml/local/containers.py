@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from aml.errors import UserError
 from aml.jobfile.conda import conda_file
 from aml.jobfile.job import Job
 from aml.local.runs import LocalRun
+from aml.uris import curated_environment
 
 # Source: Azure/azureml-assets, the names that curated environments have on the Microsoft container registry.
 CURATED = "mcr.microsoft.com/azureml/curated/{}:{}"
@@ -41,12 +41,9 @@ def image(engine: str, job: Job) -> str:
     """The image of the job's environment; one with a conda file or a Dockerfile is built once for each content."""
     environment = job.data.get("environment")
     if isinstance(environment, str):
-        # azureml://registries/azureml/environments/NAME/versions/VERSION, azureml:AzureML-NAME@latest
-        found = re.fullmatch(r"azureml:(?://registries/azureml/environments/|AzureML-)([^/@:]+)(.*)", environment)
-        if not found:
+        if not (curated := curated_environment(environment)):
             raise UserError(f"{job.where('environment')}: {environment} is known to a workspace only: name an image")
-        version = re.fullmatch(r"(?:/versions/|:)(.+)", found[2])
-        return CURATED.format(found[1], version[1] if version else "latest")
+        return CURATED.format(*curated)
     environment = environment if isinstance(environment, dict) else {}
     if "build" in environment:
         context = job.local_path("environment", "build", "path")

@@ -1,8 +1,6 @@
 """Registered models of this machine, through MLflow's own client."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aml import locks
 from aml.console import display_path
@@ -11,17 +9,6 @@ from aml.gate import Gate, Registration, Verdict, find_champion
 from aml.local import mlflow_store
 from aml.local.runs import AZURE_OPEN, LocalRun
 from aml.run import Run
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-
-def registry(root: Path) -> "MlflowClient":
-    """MLflow's client of this repository's registry. The import takes two seconds."""
-    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=(root / "mlruns").as_uri(), registry_uri=(root / "mlruns").as_uri())
 
 
 def register(
@@ -34,7 +21,7 @@ def register(
     change.
     """
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
-    client = registry(root)
+    client = mlflow_store.client(root)
     with locks.held(root / "mlruns" / ".register.lock"):
         found = client.search_model_versions(f"name = '{name}'")
         versions = {str(version.version): version for version in sorted(found, key=lambda one: -int(one.version))}
@@ -60,7 +47,7 @@ def read_metrics(run: LocalRun) -> dict[str, float]:
     """What the run logged, for the gate. Raises UserError when that is not here, or cannot be read."""
     if AZURE_OPEN in run.tags():
         raise UserError(f"run {run.id}: its metrics are in the workspace only; the next tracked run fetches them")
-    if not mlflow_store.is_complete(run.record):
+    if not run.stored.has_metrics():
         raise UserError(f"run {run.id}: its metrics are gone from {display_path(run.record)}")
     try:
         return run.metrics()
