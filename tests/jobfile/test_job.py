@@ -90,7 +90,7 @@ def test_literals_are_written_as_azure_ai_ml_sends_them(tmp_path: Path) -> None:
 
     inputs = {"yes": True, "no": "false", "n": 3, "rate": 0.1, "small": 1e-05, "large": 1e20, "text": "a b", "one": "1"}
     job = job_of(tmp_path, inputs=inputs, environment="azureml:e:1", compute="local")
-    loaded = load_job(job.document.path)._to_job()
+    loaded = load_job(job.document.path)._to_job()  # type: ignore[attr-defined]  # of command jobs
     sent = to_rest_dataset_literal_inputs(loaded.inputs, job_type="command")
     assert job.literals() == {name: value["value"] for name, value in sent.items()}
 
