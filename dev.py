@@ -1,9 +1,11 @@
-"""Try, test and measure the template with nothing but Python 3.11 or newer and git.
+"""Try, test and measure the template with nothing but Python 3.11 to 3.15 and git.
 
-    python dev.py demo      generate a repository, train a model in it and register it: about a minute
-    python dev.py test      run the tests; arguments go to pytest, such as -m "not slow"
-    python dev.py faults    try every fault at every request to Azure, and print what was survived: ten minutes
-    python dev.py bench     print the benchmarks; arguments go to benchmarks/*.py
+    python dev.py demo        generate a repository, train a model in it and register it: about a minute
+    python dev.py test        run the tests that take seconds: at most five minutes; arguments go to pytest
+    python dev.py test --all  run these, and then all others: half an hour
+    python dev.py faults      try every fault at every request to Azure, and print what was survived: ten minutes
+    python dev.py bench       print the benchmarks; arguments go to benchmarks/*.py
+    python dev.py fresh       see whether packages still resolve for every Python and system, and train with the newest
 
 What this needs goes into .venv beside this file, which dev.py makes anew whenever it is not whole. No other Python
 environment changes, so it works where pip may not install (PEP 668).
@@ -18,17 +20,33 @@ import platform
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 
-if sys.version_info < (3, 11):  # noqa: UP036  # macOS's own python3 is older, and gets here
-    sys.exit(f"dev.py: needs Python 3.11 or newer; this is {platform.python_version()} ({sys.executable})")
+PYTHONS = [(3, 11), (3, 12), (3, 13), (3, 14), (3, 15)]
+if sys.version_info[:2] not in PYTHONS:  # macOS's own python3 is older, and gets here
+    sys.exit(f"dev.py: needs Python 3.11 to 3.15; this is {platform.python_version()} ({sys.executable})")
 
 TEMPLATE = Path(__file__).resolve().parent
 ENVIRONMENT = TEMPLATE / ".venv"
 WINDOWS = os.name == "nt"
+SLOWER = "slow or standin or faults"  # the marks that `python dev.py test` leaves out: see addopts in pyproject.toml
+# What uv calls the systems that people train on: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile--python-platform
+PLATFORMS = {
+    "Linux x86_64": "x86_64-unknown-linux-gnu",
+    "Linux arm64": "aarch64-unknown-linux-gnu",
+    "Windows x86_64": "x86_64-pc-windows-msvc",
+    "macOS arm64": "aarch64-apple-darwin",
+    "macOS x86_64": "x86_64-apple-darwin",
+}
+# What is known to have no wheel and is no failure: libcst, for `aml adopt`, has none for Intel Macs since 1.9, and 1.8
+# has none for Python 3.15.
+WITHOUT_WHEELS = {("template", "macOS x86_64", "3.15")}
 
 
 class Failure(Exception):
@@ -141,10 +159,15 @@ def demo(folder: Path) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run pytest; returns its exit status."""
-    return subprocess.run(
-        [str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup", *arguments]
-    ).returncode
+    """Run pytest, with --all once more for what is slow; returns its exit status, the first that is not 0."""
+    command = [str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup"]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it, and tests interrupt processes
+    if "--all" not in arguments:
+        return subprocess.run([*command, *arguments]).returncode
+    arguments = [word for word in arguments if word != "--all"]
+    found = [subprocess.run([*command, *arguments, *marks]).returncode for marks in ([], ["-m", SLOWER])]
+    nothing = 5  # pytest's status when the arguments choose no test, as a file without slow tests does
+    return next((status for status in found if status not in (0, nothing)), min(found))
 
 
 def faults(arguments: list[str]) -> int:
@@ -161,17 +184,92 @@ def bench(arguments: list[str]) -> int:
     return 0
 
 
+def fresh() -> int:
+    """Print whether all packages resolve, as pinned and at their newest, and train a model with the newest."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        made = repository(Path(folder).resolve())
+        unresolved = resolve_everywhere(made)
+        for file in (made / "pyproject.toml", made / "aml_config" / "train-conda.yml"):
+            file.write_text(loosened(file.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
+        own_python, aml = program(made / ".venv", "python"), program(made / ".venv", "aml")
+        run(prepare("demo"), "-m", "uv", "pip", "install", "--upgrade", "--python", own_python, "--editable", made)
+        run(aml, "check", cwd=made)  # both lists of packages are still the same
+        run(aml, "submit", "-c", "train-local", "--here", cwd=made)
+        run(aml, "register-model", "-n", "demo-model", cwd=made)
+        run(aml, "models", cwd=made)
+    return 1 if unresolved else 0
+
+
+def resolve_everywhere(made: Path) -> int:
+    """Print a table of what resolves from wheels on which Python and system; returns how much newly does not.
+
+    train-conda.yml has no column, for its packages are among those of pyproject.toml, as `aml check` sees to.
+    """
+    import tomllib
+
+    project = tomllib.loads((made / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = [line for line in project["dependencies"] if not line.startswith("aml-template")]
+    sets = {
+        "as pinned": (pins, ()),
+        "newest": ([loosened(line) for line in pins], ()),
+        "template": ([], ("--extra", "adopt", "--group", "demo", "--group", "test")),
+    }
+    columns = [f"{python[0]}.{python[1]}" for python in PYTHONS]
+    cells = list(product(sets, PLATFORMS, columns))
+    prepare("demo")  # once, before the threads
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        reasons = dict(
+            zip(cells, pool.map(lambda cell: resolve(*sets[cell[0]], PLATFORMS[cell[1]], cell[2]), cells), strict=True)
+        )
+    print("\nfrom wheels".ljust(31), *(column.ljust(6) for column in columns))
+    for name, system in product(sets, PLATFORMS):
+        row = ("no" if reasons[name, system, column] else "ok" for column in columns)
+        print(name.ljust(12), system.ljust(16), *(cell.ljust(6) for cell in row))
+    failed = {cell: reason for cell, reason in reasons.items() if reason}
+    for (name, system, column), reason in failed.items():
+        print(f"{name}, {system}, Python {column}: {reason}")
+    print(flush=True)
+    return len(failed.keys() - WITHOUT_WHEELS)
+
+
+def resolve(requirements: list[str], options: tuple[str, ...], system: str, version: str) -> str:
+    """Why uv cannot resolve these and the package's own requirements from wheels: in its words, or "" if it can."""
+    command = [program(ENVIRONMENT, "python"), "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:"]
+    command += ["--no-python-downloads", "--python-platform", system, "--python-version", version, *options]
+    done = subprocess.run(
+        [*map(str, command), str(TEMPLATE / "pyproject.toml"), "-"],
+        input="\n".join(requirements),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    return one_line(done.stderr) or f"uv ended with status {done.returncode}" if done.returncode else ""
+
+
+def one_line(message: str) -> str:
+    """What uv says of a conflict, without what stands around it."""
+    text = " ".join(line for line in message.splitlines() if not line.startswith("warning:"))
+    text = re.sub(r"^.*?(?=Because )|\bhint: .*$", "", text)
+    return " ".join(text.split())
+
+
+def loosened(text: str) -> str:
+    """The text with each pin `name==1.2.3` as the versions that are to work with it: `name>=1.2.3,<2`."""
+    return re.sub(r"==((\d+)[\w.]*)", lambda pin: f">={pin[1]},<{int(pin[2]) + 1}", text)
+
+
 def main(argv: list[str]) -> int:
     """Run one verb; returns the exit status."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
     parser = argparse.ArgumentParser(prog="dev.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|bench", required=True)
+    verbs = parser.add_subparsers(dest="verb", metavar="demo|test|faults|bench|fresh", required=True)
     demo_options = verbs.add_parser("demo")
     demo_options.add_argument("-o", "--output-dir", type=Path, default=TEMPLATE / "demo", help="default: %(default)s")
     verbs.add_parser("test")
     verbs.add_parser("faults")
     verbs.add_parser("bench")
+    verbs.add_parser("fresh")
     passes_on = argv[:1] in (["test"], ["faults"], ["bench"])
     args = parser.parse_args(argv[:1] if passes_on else argv)
     try:
@@ -182,6 +280,8 @@ def main(argv: list[str]) -> int:
             os.chdir(TEMPLATE)
         if args.verb == "demo":
             return demo(output_dir)
+        if args.verb == "fresh":
+            return fresh()
         return {"test": test, "faults": faults, "bench": bench}[args.verb](argv[1:])
     except Failure as failure:
         print(f"dev.py: {failure}", file=sys.stderr)

@@ -108,6 +108,7 @@ def compare(race: Race, repository: Path, rounds: int) -> list[str]:
 
 
 def main() -> None:
+    """Measure on the stand-in, and print one table."""
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Measure, and print one table.")
     parser.add_argument("repository", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=7, help="of each pair (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""What the template and its command line cost, each beside a yardstick, in one run: python dev.py bench [--rounds N]
+"""What the template and its command line cost, each beside a yardstick, in one run: `python dev.py bench [--rounds N]`.
 
 Both commands of a pair run in turn (A B A B ...), after one round to warm up, so that whatever else the machine does
 falls on both; the table has medians. A missed goal is no error: a benchmark is no test.
@@ -23,6 +23,8 @@ ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHON
 
 @dataclass
 class Pair:
+    """Two commands side by side."""
+
     name: str
     command: list[str]
     yardstick_name: str
@@ -33,6 +35,8 @@ class Pair:
 
 @dataclass
 class Cost:
+    """What a command took."""
+
     seconds: float
     megabytes: float  # the largest process at its peak; not a number on Windows, which does not tell
 
@@ -93,12 +97,14 @@ def compare(pair: Pair, folder: Path, rounds: int) -> list[str]:
 
 
 def print_table(lines: list[list[str]]) -> None:
+    """Print lines of cells in columns."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
         print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
 def main() -> None:
+    """Measure what the command line asks for, and print one table."""
     parser = argparse.ArgumentParser(prog="dev.py bench", description="Measure, and print one table.")
     parser.add_argument("repository", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--rounds", type=int, default=7, help="of each pair (default: %(default)s)")

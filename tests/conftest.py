@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +69,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Repos
 
 
 @pytest.fixture
-def repository(installed: Repository, tmp_path: Path) -> Iterator[Repository]:
+def repository(installed: Repository, tmp_path: Path) -> Repository:
     """A copy of that repository for one test to change and run, in a path with a blank."""
     folder = tmp_path / "a model" / "demo-model"
     shutil.copytree(installed.path, folder, ignore=shutil.ignore_patterns(".venv", "ready", "__pycache__"))
-    yield Repository(folder, installed.python)
+    return Repository(folder, installed.python)

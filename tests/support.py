@@ -1,4 +1,4 @@
-"""What tests share that is no fixture: where things are, the variables of a user's shell, a repository to run verbs in."""
+"""What tests share beside fixtures: where things are, the variables of a user's shell, a repository to run verbs in."""
 
 import os
 import subprocess

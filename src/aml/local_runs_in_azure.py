@@ -33,9 +33,9 @@ class AzureTracker:
             if AZURE_OPEN in earlier.tags() and earlier.id != run.id and earlier.status != "running":
                 self.finish(earlier)
         tags = run.tags()
-        mlflow_store.write_tag(run.record, AZURE_OPEN, "true")
+        mlflow_store.update_run(run.stored, tags={AZURE_OPEN: "true"})
         variables = runs.start(self._service, run.experiment, run.id, tags)
-        mlflow_store.write_tag(run.record, AZURE_RUN, variables["MLFLOW_RUN_ID"])
+        mlflow_store.update_run(run.stored, tags={AZURE_RUN: variables["MLFLOW_RUN_ID"]})
         say(self._service.studio(variables["MLFLOW_RUN_ID"]))
         return variables
 
@@ -46,8 +46,8 @@ class AzureTracker:
             if run_id:
                 runs.end(self._service, run_id, run.status)
                 found = runs.find(self._service, run_id)
-                mlflow_store.log(run.record, run.start, found.metrics(), found.params())
-            mlflow_store.remove_tag(run.record, AZURE_OPEN)
+                mlflow_store.update_run(run.stored, metrics=found.metrics(), params=found.params())
+            mlflow_store.update_run(run.stored, tags={AZURE_OPEN: None})
         except UserError as error:
             say(f"aml: {error}\n     run {run.id} ended all the same; the next tracked run tells the workspace")
 

@@ -5,32 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 from uv import find_uv_bin
 
+from adopt.sources import SAMPLES, adopt, contents, laid_out
 from aml.adopt import source as source_module
 from aml.adopt.repository import slug
 from aml.cli.adopt import default_output
-from support import ENVIRONMENT, TEMPLATE, Repository
-
-SAMPLES = Path(__file__).parent / "samples"
-
-
-def adopt(source: Path, *arguments: str, status: int = 0, cwd: Path = TEMPLATE) -> str:
-    """Run aml adopt as a user does, and return what it printed."""
-    command = [sys.executable, "-m", "aml.adopt", str(source), *arguments]
-    variables = {**ENVIRONMENT, "PYTHONPATH": str(TEMPLATE)}
-    done = subprocess.run(command, cwd=cwd, env=variables, capture_output=True, encoding="utf-8", timeout=300)
-    assert done.returncode == status and "Traceback" not in done.stderr, done.stdout + done.stderr
-    return done.stdout + done.stderr
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+from support import ENVIRONMENT, Repository
 
 
 @pytest.fixture(scope="module")
@@ -42,13 +27,13 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def adopted(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+def adopted(source: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """The repository, and what was said; the source is as it was."""
     out = tmp_path_factory.mktemp("adopted") / "credit-risk"
     before = contents(source)
     said = adopt(source, "-o", str(out))
     assert contents(source) == before
-    yield out, said
+    return out, said
 
 
 @pytest.mark.slow
@@ -138,14 +123,6 @@ OTHERS = {
         "aml_config/train.runconfig:13: image mcr.microsoft.com/azureml/base-gpu:openmpi3.1.2-cuda10.0",
     ),
 }  # fmt: skip
-
-
-def laid_out(sample: str, data: str, folder: Path) -> Path:
-    """A copy of a sample, with its data."""
-    shutil.copytree(SAMPLES / sample, folder)
-    (folder / data).parent.mkdir(exist_ok=True, parents=True)
-    shutil.copy(SAMPLES / "v1-repository" / "sample-data" / "credit.csv", folder / data)
-    return folder
 
 
 def runs_and_registers(repository: Repository, model: str) -> str:

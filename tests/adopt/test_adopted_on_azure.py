@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from adopt.test_adopt import SAMPLES, adopt
+from adopt.sources import SAMPLES, adopt
 from standin import StandIn
 from standin.cloud import GROUP, SUBSCRIPTION, WORKSPACE, Workspace
 from standin.fixtures import Attached

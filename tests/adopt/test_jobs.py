@@ -85,7 +85,7 @@ def test_secrets_of_a_documented_command_stay_there(tmp_path: Path, line: str) -
 def test_settings_that_nothing_names_are_no_data(tmp_path: Path) -> None:
     body = "x = y = yaml.safe_load(open(args.config))\npd.read_csv('d.csv')"
     plant(tmp_path, {"train.py": TRAIN + body + FIT, "d.csv": "a\n1\n"})
-    written, done, _ = made(tmp_path)
+    written, _, _ = made(tmp_path)
     assert [one.flag for one in written.inputs] == ["--d"]
     assert [note.where for note in written.notes if note.text.startswith("--config names settings")] == ["train.py:8"]
 

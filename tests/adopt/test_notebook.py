@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jupytext
+import jupytext  # type: ignore[import-untyped]
 import nbformat
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from aml.adopt import UserError, notebook
 
-CODE = nbformat.v4.new_code_cell
-TEXT = nbformat.v4.new_markdown_cell
+V3: Any = nbformat.v3  # these have no types
+V4: Any = nbformat.v4
+CODE, TEXT = V4.new_code_cell, V4.new_markdown_cell
 
 
 def compiles(code: str) -> bool:
@@ -30,9 +31,7 @@ def compiles(code: str) -> bool:
 
 def convert(folder: Path, *cells: Any, **metadata: Any) -> notebook.Script:
     """Convert a notebook of these cells; a plain text is a code cell."""
-    made = nbformat.v4.new_notebook(
-        cells=[CODE(cell) if isinstance(cell, str) else cell for cell in cells], metadata=metadata
-    )
+    made = V4.new_notebook(cells=[CODE(cell) if isinstance(cell, str) else cell for cell in cells], metadata=metadata)
     path = folder / "train.ipynb"
     path.write_text(json.dumps(made), encoding="utf-8")
     return notebook.convert(path, "work/train.ipynb")
@@ -61,7 +60,7 @@ def test_a_whole_notebook(tmp_path: Path) -> None:
         TEXT("Some words.\n\n![plot](data:image/png;base64,aaaa)\n- more"),
         "x = math.sqrt(4)\nx",
         "",
-        nbformat.v4.new_raw_cell("raw"),
+        V4.new_raw_cell("raw"),
         "print(x)",
     )
     assert script.text == (
@@ -229,17 +228,14 @@ def test_future_imports_and_globals_hold_for_the_whole(tmp_path: Path) -> None:
     script = convert(tmp_path, "x: int = 1", "from __future__ import annotations\nglobal x\nx = 2")
     assert script.text.startswith('"""Converted from train.ipynb."""\n\nfrom __future__ import annotations\n\n# %%\n')
     space: dict[str, Any] = {}
-    exec(compile(script.text, "script", "exec"), space)
+    exec(compile(script.text, "script", "exec"), space)  # noqa: S102  # made here
     assert space["x"] == 2
 
 
 def test_reads_the_third_version_of_the_format(tmp_path: Path) -> None:
-    v3 = nbformat.v3
-    cells = [v3.new_heading_cell("Old"), v3.new_code_cell("x = 1")]
+    cells = [V3.new_heading_cell("Old"), V3.new_code_cell("x = 1")]
     path = tmp_path / "train.ipynb"
-    path.write_text(
-        nbformat.writes(v3.new_notebook(worksheets=[v3.new_worksheet(cells=cells)]), version=3), encoding="utf-8"
-    )
+    path.write_text(V3.writes_json(V3.new_notebook(worksheets=[V3.new_worksheet(cells=cells)])), encoding="utf-8")
     assert notebook.convert(path, "train.ipynb").text == '"""Old."""\n\n# %%\nx = 1\n'
 
 
@@ -256,9 +252,9 @@ def test_reads_the_third_version_of_the_format(tmp_path: Path) -> None:
 )
 def test_refuses_what_is_no_notebook(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "a.ipynb").write_text(text, encoding="utf-8")
-    with pytest.raises(UserError, match=f"^a.ipynb {reason}"):
+    with pytest.raises(UserError, match=rf"^a\.ipynb {reason}"):
         notebook.convert(tmp_path / "a.ipynb", "a.ipynb")
-    with pytest.raises(UserError, match="b.ipynb: "):
+    with pytest.raises(UserError, match=r"b\.ipynb: "):
         notebook.convert(tmp_path / "b.ipynb", "b.ipynb")
 
 
@@ -372,7 +368,8 @@ def test_anything_in_cells_gives_a_script_that_compiles(tmp_path: Path, cells: l
     try:
         script = convert(tmp_path, TEXT(f"# {heading}\n{heading}"), *cells)
     except UserError as refusal:
-        assert "has no code" in str(refusal)
+        reason = str(refusal)
+        assert "has no code" in reason
     else:
         compile(script.text.encode("utf-8"), "script", "exec")
         assert script == notebook.convert(tmp_path / "train.ipynb", "work/train.ipynb")

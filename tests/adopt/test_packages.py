@@ -26,6 +26,7 @@ from aml.adopt.proof import Tried, prove
 from aml.adopt.resolver import Conflict, Resolver, floor
 from aml.jobfile import conda as of_template
 from aml.jobfile.conda import conda_requirement
+from aml.local.environments import scripts
 from support import GENERATED
 
 PRESENT = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -78,9 +79,9 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
         }  # fmt: skip
 
     monkeypatch.setattr(Resolver, "newest", newest)
-    monkeypatch.setattr(Resolver, "_users", lambda self, name, requirements: set())
-    monkeypatch.setattr(Resolver, "has_wheel", lambda self, name: "nowhere" not in name)
-    monkeypatch.setattr(packages, "_installed", lambda package: "")
+    monkeypatch.setattr(Resolver, "_users", lambda *_: set())
+    monkeypatch.setattr(Resolver, "has_wheel", lambda _, name: "nowhere" not in name)
+    monkeypatch.setattr(packages, "_installed", lambda _: "")
 
 
 # What the files say
@@ -145,7 +146,7 @@ def test_poetry_versions_by_example(version: str, specifier: str) -> None:
 
 @pytest.mark.parametrize("version", ["^1 || ^2", "newest", ""])
 def test_a_poetry_version_without_equal(version: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011  # its words are not shown
         poetry_specifier(version)
 
 
@@ -381,7 +382,7 @@ def test_a_lifted_requirement_takes_what_it_took_from_its_lower_bound_on(specifi
     requirement = Requirement(f"x{specifier}")
     if floor(requirement):
         assert all(each.operator in ("<", "<=") or Version(each.version) <= Version(floor(requirement))
-                   for each in requirement.specifier if each.operator not in ("!=",))  # fmt: skip
+                   for each in requirement.specifier if each.operator != "!=")  # fmt: skip
         assert Version(floor(requirement)) in resolver.loosened(requirement).specifier
     else:
         assert all(each.operator == "!=" for each in requirement.specifier)
@@ -472,7 +473,7 @@ def test_the_ancestors_pins_lifted_install_and_train(tmp_path: Path) -> None:
         "x = OneHotEncoder(sparse=False).fit_transform(pandas.DataFrame({'a': ['b', 'c', 'b']}))\n"
         "joblib.dump(LogisticRegression(C=100).fit(x, [0, 1, 0]), 'm.pkl')\nprint(joblib.load('m.pkl').predict(x))"
     )
-    python = of_template.scripts(venv) / ("python.exe" if os.name == "nt" else "python")
+    python = scripts(venv) / ("python.exe" if os.name == "nt" else "python")
     done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert re.search(r"^\[0 1 0\]$", done.stdout, re.MULTILINE), done.stderr
 

@@ -190,7 +190,7 @@ def test_rewriting_twice_is_rewriting_once(parts: list[str], versions: dict[str,
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.sampled_from(NOT_MEANT + ["", "# np.float\n", "s = '''np.float'''\n", "if x:\n\ty = (1,\n  2)\n"]), max_size=5), st.sampled_from(["\n", "\r\n"]))  # fmt: skip
+@given(st.lists(st.sampled_from([*NOT_MEANT, "", "# np.float\n", "s = '''np.float'''\n", "if x:\n\ty = (1,\n  2)\n"]), max_size=5), st.sampled_from(["\n", "\r\n"]))  # fmt: skip
 def test_code_of_today_comes_back_byte_for_byte(parts: list[str], newline: str) -> None:
     text = "".join(part for part in parts if "mine" not in part and "clock" not in part).replace("\n", newline)
     assert rewrite(text, "train.py", NEW) == Rewritten(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from adopt.test_source import plant
+from adopt.sources import plant
 from aml.adopt import Note, code, jobs, source, submits
 from aml.adopt.data import Data
 from aml.adopt.package_files import read_inline
@@ -36,16 +36,8 @@ RUN = "src = ScriptRunConfig(source_directory='code', script='train.py'{})\n"
 
 def notebook_of(*cells: str) -> str:
     parts: list[dict[str, Any]] = [{"cell_type": "markdown", "metadata": {}, "source": "# Submits"}]
-    for cell in cells:
-        parts.append(
-            {
-                "cell_type": "code",
-                "metadata": {},
-                "execution_count": None,
-                "outputs": [],
-                "source": cell.splitlines(True),
-            }
-        )
+    empty: dict[str, Any] = {"cell_type": "code", "metadata": {}, "execution_count": None, "outputs": []}
+    parts += [{**empty, "source": cell.splitlines(keepends=True)} for cell in cells]
     return json.dumps({"cells": parts, "metadata": {}, "nbformat": 4, "nbformat_minor": 4})
 
 

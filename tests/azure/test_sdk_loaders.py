@@ -113,4 +113,4 @@ def test_environment_of_a_job_makes_a_registered_environment_too(variant: Varian
         file.unlink()
     assert (environment.name, environment.image) == ("penguins-env", variant.image)
     assert environment.conda_file["name"] == "penguins-env"
-    assert environment.conda_file["dependencies"][:2] == ["python=3.11", "pip"]
+    assert environment.conda_file["dependencies"][:2] == ["python=3.12", "pip"]

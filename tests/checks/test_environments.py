@@ -7,7 +7,7 @@ import pytest
 from checks.models import Case, Edit
 
 CASES = [
-    Case("no python", Edit("train-conda.yml", "- python=3.11\n", "- conda-forge::numpy\n"), 5, "no python"),
+    Case("no python", Edit("train-conda.yml", "- python=3.12\n", "- conda-forge::numpy\n"), 5, "no python"),
     Case(
         "-r requirements.txt names a file",
         Edit("train-conda.yml", "- joblib==1.6.0", "- -r requirements.txt"),

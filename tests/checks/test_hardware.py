@@ -130,7 +130,7 @@ def test_cuda_of_a_package_and_of_the_image(model: Path, image: str, entry: str,
 def test_cuda_of_a_conda_package_and_of_the_image(model: Path, entry: str, version: int | None) -> None:
     use_image(model, CUDA_12)
     replace(model / "aml_config" / "compute.yml", "Standard_DS3_v2", "Standard_NC4as_T4_v3")
-    replace(model / "aml_config" / "train-conda.yml", "- python=3.11\n", f"- python=3.11\n  - {entry}\n")
+    replace(model / "aml_config" / "train-conda.yml", "- python=3.12\n", f"- python=3.12\n  - {entry}\n")
     (model / "pyproject.toml").unlink()  # which repeats the packages
     findings = set(check(model))
     assert len(findings) == (version is not None), findings

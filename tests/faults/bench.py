@@ -165,7 +165,7 @@ class Bench:
         watch.cancel()
         self._children = []
         return [
-            Ended(status, *(Path(order[stream]).read_text(errors="replace") for stream in ("output", "errors")))
+            Ended(status, *(Path(str(order[stream])).read_text(errors="replace") for stream in ("output", "errors")))
             for status, order in zip(statuses, orders, strict=True)
         ]
 
@@ -323,10 +323,10 @@ def sizes(container: Any, prefix: str) -> list[str]:
 
 def in_repository(root: Path, trains: bool) -> Any:
     """The files of a repository and the runs that it knows of."""
-    from aml import tracking
+    from aml.local.runs import all_runs
 
-    runs = [run.status for run in tracking.runs(root)]
-    failed = [run.id for run in tracking.runs(root) if trains and run.status == "failed"]
+    runs = [run.status for run in all_runs(root)]
+    failed = [run.id for run in all_runs(root) if trains and run.status == "failed"]
     files = [file.relative_to(root) for file in sorted(root.rglob("*")) if file.is_file()]
     return {
         "runs": sorted(status for status in runs if not (trains and status == "failed")),

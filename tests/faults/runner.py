@@ -51,7 +51,7 @@ def hurry(timeout: float | None) -> None:
     def quick_send(*arguments: Any, **options: Any) -> Any:
         return send(*arguments, **{**options, "timeout": timeout})
 
-    time.sleep = lambda seconds: sleep(min(seconds, PAUSE))
+    time.sleep = lambda seconds: sleep(min(float(seconds), PAUSE))
     if timeout:
         urllib.request.urlopen = quick_urlopen
         requests.adapters.HTTPAdapter.send = quick_send  # type: ignore[method-assign]

@@ -63,7 +63,8 @@ def conda_file(workspace: Workspace, identifier: str) -> str | None:
     """The conda file of an environment version, if it has one; a curated one is its image alone."""
     curated = _LABEL.fullmatch(identifier)
     if curated is None:
-        return find(workspace, identifier, "environments")["properties"].get("condaFile")
+        conda: str | None = find(workspace, identifier, "environments")["properties"].get("condaFile")
+        return conda
     if curated[1] not in CURATED or (curated[2] or CURATED[curated[1]]) != CURATED[curated[1]]:
         raise ServiceError(404, "UserError", f"Environment {identifier} could not be found in the registry.")
     return None
@@ -238,7 +239,7 @@ def resolved(workspace: Workspace, uri: str) -> str:
 
 
 def _check_exists(workspace: Workspace, uri: str, job: str | None) -> None:
-    """azure-sdk-for-python#33978: "No artifacts matching outputs/model.pkl found from Job." """
+    """azure-sdk-for-python#33978: "No artifacts matching outputs/model.pkl found from Job"."""
     from . import datastores
 
     if not job or not uri.startswith("azureml://"):

@@ -102,7 +102,7 @@ class Workspace:
 
     @property
     def resource(self) -> Json:
-        """docs: the contract's Workspace; tracking address as of how-to-use-mlflow-configure-tracking.md"""
+        """docs: the contract's Workspace; tracking address as of how-to-use-mlflow-configure-tracking.md."""
         plane = f"{self.location}.api.azureml.ms"
         account = f"/subscriptions/{self.subscription}/resourceGroups/{self.group}/providers"
         return {
@@ -255,8 +255,10 @@ def _allowed(role: Role, action: str) -> bool:
 
 
 def _covers(pattern: str, action: str) -> bool:
-    """Whether the pattern means the action. "/*/" also means nothing between: else no role would have to take
-    workspaces/write out of workspaces/*/write, as AzureML Data Scientist does.
+    """Whether the pattern means the action.
+
+    "/*/" also means nothing between: else no role would have to take workspaces/write out of workspaces/*/write, as
+    AzureML Data Scientist does.
     """
     from fnmatch import fnmatchcase
 

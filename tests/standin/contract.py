@@ -110,9 +110,10 @@ def _check_value(value: Any, field: dict[str, Any], where: str) -> Any:
     elif kind == "bool":
         if not isinstance(value, bool):
             yield f"{where}: true or false is wanted, not {_kind(value)}"
-    elif kind in ("int", "float"):
-        if isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float)):
-            yield f"{where}: a number is wanted, not {_kind(value)}"
+    elif kind in ("int", "float") and (
+        isinstance(value, bool) or not isinstance(value, int if kind == "int" else (int, float))
+    ):
+        yield f"{where}: a number is wanted, not {_kind(value)}"
 
 
 def _kind(value: Any) -> str:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from . import assets, cloud, computes, datastores, jobs, login, mlflow, registries, runhistory, storage
@@ -104,7 +104,7 @@ class StandIn:
             login.IMDS_HOST: login.imds_router,
         }
 
-    def __enter__(self) -> StandIn:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -276,7 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
     #: The host of a CONNECT, once inside its TLS.
     inside: str = ""
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # http.server's own name
         """No log on stderr: `StandIn.calls` is the log."""
 
     def do_CONNECT(self) -> None:
@@ -302,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         self.rfile = self.connection.makefile("rb", -1)
-        self.wfile = self.connection.makefile("wb", 0)  # type: ignore[assignment]
+        self.wfile = self.connection.makefile("wb", 0)
         self.inside = host
         self.close_connection = False
         while not self.close_connection:

@@ -76,7 +76,7 @@ def sdk(service: StandIn, code: str, *, check: bool = True, sign_in: str = "az",
     if check and done.returncode:
         calls = "\n".join(map(str, service.calls[-15:]))
         pytest.fail(f"{done.stdout}\n{done.stderr[-4000:]}\n{calls}\n{service.violations}")
-    return done.stdout
+    return str(done.stdout)
 
 
 def cluster(workspace: Workspace) -> None:
@@ -735,7 +735,7 @@ def test_crash_between_upload_and_submit(service: StandIn, workspace: Workspace)
         """
     cluster(workspace)
     child: list[subprocess.Popen[str]] = []
-    service.faults.add("crash-after", method="PUT", path="/codes/.*/versions/", action=lambda: child[0].kill())
+    service.faults.add("crash-after", method="PUT", path="/codes/.*/versions/", action=lambda: child[0].kill())  # noqa: PLW0108  # the child comes later
     child.append(subprocess.Popen(script(code), env=service.environment(), stdout=subprocess.PIPE, text=True))
     child[0].communicate(timeout=100)
     assert child[0].returncode != 0 and not workspace.jobs

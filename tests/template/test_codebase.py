@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import yaml
+from uv import find_uv_bin
 
 from standin import cloud
 from standin.fixtures import CLUSTER, Attached
@@ -196,6 +197,28 @@ def test_what_travels_to_the_cluster_is_what_runs_here(
     assert copied == expected
     if follow == []:
         assert workspace.runs[model.last_job.name].metrics["accuracy"][-1]["value"] > 0.8
+
+
+# Environments
+
+
+@pytest.mark.slow
+def test_models_with_the_same_pin_can_share_one_environment(codebase: Path, tmp_path: Path) -> None:
+    """Each with an environment of its own is what the other tests have."""
+    python = tmp_path / "shared" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    models = [codebase / "models" / name for name in MODELS]
+    subprocess.run([find_uv_bin(), "venv", "-q", str(tmp_path / "shared")], check=True, env=ENVIRONMENT)
+    editable = [word for model in models for word in ("-e", str(model))]
+    install = [find_uv_bin(), "pip", "install", "-q", "--python", str(python), *editable]
+    subprocess.run(install, check=True, env=ENVIRONMENT)
+    for model in models:
+        assert "nothing to fix" in Repository(model, python).aml("check").stdout
+        Repository(model, python).aml("submit", "-c", "train-local", "--here")
+        assert (only_run(model) / "outputs" / "model.pkl").is_file()
+        own = subprocess.run(
+            [str(python), "-m", "pytest", "-q"], cwd=model, env=ENVIRONMENT, capture_output=True, text=True
+        )
+        assert own.returncode == 0, own.stdout
 
 
 # Settings

@@ -276,13 +276,13 @@ def declare(text: str, inputs: Iterable[DataInput]) -> str:
     parsers = Parsers(tree)
     known = {option.flag for option in parsers.options()}
     new = sorted({entry.flag for entry in inputs if entry.flag} - known)
-    help = 'help="data, read in another module"'
+    told = 'help="data, read in another module"'
     if new and parsers.parsers:
-        lines = [f'.add_argument("{flag}", {help})\n' for flag in new]
+        lines = [f'.add_argument("{flag}", {told})\n' for flag in new]
         return _declare(tree.module, 0, lambda parser: [parser + line for line in lines]).code
     imported = {str(name).partition(".")[0] for name in re.findall(r"(?m)^\s*(?:import|from)\s+(\w+)", text)}
     if not new or not imported & set(READERS):
         return text
     parser = free(tree.module, "parser", "input_parser")
-    lines = [f'{parser}.add_argument("{flag}", {help})\n' for flag in new]
+    lines = [f'{parser}.add_argument("{flag}", {told})\n' for flag in new]
     return _block(tree.module, parser, "_", lines, True).code

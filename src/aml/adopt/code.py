@@ -5,6 +5,7 @@ import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -135,7 +136,7 @@ def _given(source: Source, code: Code) -> None:
                 for one in code.inputs
             ]
     alone = {name for option in options if not option.takes_value for name in option.names}
-    for flag, value in zip(words, words[1:], strict=False):
+    for flag, value in pairwise(words):
         place = PurePosixPath(value.replace("\\", "/"))
         path = _in_source(source, value)
         if path is None or not flag.startswith("--") or flag in alone or results.leads_out(flag):

@@ -356,7 +356,7 @@ def _type(path: str, otherwise: str) -> str:
 
 
 def _there(local: Converted, data: Data, compute: str, inputs: list[DataInput]) -> Converted:
-    """This machine's job on a cluster."""
+    """The job of this machine, on a cluster."""
     job = copy.deepcopy(local.job)
     job["compute"] = f"azureml:{compute}"
     known = {wanted.name: wanted for wanted in inputs if isinstance(wanted.path, str)}

@@ -71,17 +71,18 @@ def _without_screen(work: Work) -> None:
                 isinstance(part, cst.Import | cst.ImportFrom)
                 and "matplotlib" in work.tree.code(part)
                 and "pyplot" in work.tree.code(part)
+                and not re.search(r"matplotlib\.use\(|mpl\.use\(", work.tree.module.code)
+                and line not in work.new
             ):
-                if not re.search(r"matplotlib\.use\(|mpl\.use\(", work.tree.module.code) and line not in work.new:
-                    own = (
-                        []
-                        if has_import(work.tree.module, "import matplotlib") and _imported_before(work, line)
-                        else ["import matplotlib"]
-                    )
-                    lines = [cst.parse_statement(code) for code in (*own, 'matplotlib.use("Agg")')]
-                    lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)
-                    work.new[line] = cst.FlattenSentinel([*lines, line.with_changes(leading_lines=[])])
-                    return
+                own = (
+                    []
+                    if has_import(work.tree.module, "import matplotlib") and _imported_before(work, line)
+                    else ["import matplotlib"]
+                )
+                lines = [cst.parse_statement(code) for code in (*own, 'matplotlib.use("Agg")')]
+                lines[0] = lines[0].with_changes(leading_lines=line.leading_lines)
+                work.new[line] = cst.FlattenSentinel([*lines, line.with_changes(leading_lines=[])])
+                return
 
 
 def _imported_before(work: Work, line: cst.CSTNode) -> bool:

@@ -16,6 +16,7 @@ import tokenize
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -68,8 +69,8 @@ class Script:
 def convert(path: Path, name: str) -> Script:
     """Convert the notebook in `path`, which messages call `name`.
 
-    What cannot be converted is a note of the kind "blocked"; the text compiles even so. Raises UserError on what is not a
-    notebook of Python 3.
+    What cannot be converted is a note of the kind "blocked"; the text compiles even so. Raises UserError on what is
+    not a notebook of Python 3.
     """
     return _Conversion(name).script(read(path, name))
 
@@ -450,7 +451,7 @@ def _after_options(rest: str, options: str) -> str:
 
 
 def _values(words: list[str], flag: str) -> list[str]:
-    return [value for option, value in zip(words, words[1:], strict=False) if option == flag]
+    return [value for option, value in pairwise(words) if option == flag]
 
 
 def _packages(words: list[str]) -> tuple[list[str], list[str]]:

@@ -54,7 +54,7 @@ class Declared:
         if re.match(r"[./~\\]|\w:[\\/]", text) or re.search(
             r"[/\\]|\.(whl|zip|tar\.gz)$", re.split(r"[\[@;]", text)[0]
         ):
-            self._local(text, where)
+            self.local(text, where)
             return
         try:
             requirement = Requirement(text)
@@ -88,7 +88,7 @@ class Declared:
             self.entries.append(Entry(requirement, where))
             self.note("taken", where, f"{name} is kept at its address, which was not asked")
 
-    def _local(self, text: str, where: str) -> None:
+    def local(self, text: str, where: str) -> None:
         if re.fullmatch(r"\.?[./\\]*(\[[\w,.-]*\])?", text):
             self.note("changed", where, f"'{text}' left out: the code itself is in src/")
         else:
@@ -205,7 +205,7 @@ def _line(line: str, where: str, to: Declared, folder: Path | None, root: Path |
 def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> None:
     dependencies = data.get("dependencies") if isinstance(data, Mapping) else None
     if not isinstance(dependencies, list):
-        raise ValueError("it has no list of dependencies")
+        raise ValueError("it has no list of dependencies")  # noqa: TRY004  # like all that makes a file unreadable
     builds = 0
     for index, item in enumerate(dependencies):
         where = _place(to, dependencies, index)
@@ -287,7 +287,7 @@ def _table(name: str, value: Any, where: str, to: Declared, specifier: Any) -> N
     if table.get("optional"):
         return
     if "path" in table or "file" in table:
-        to._local(str(table.get("path") or table.get("file")), where)
+        to.local(str(table.get("path") or table.get("file")), where)
         return
     extras = f"[{','.join(table['extras'])}]" if table.get("extras") else ""
     marker = f" ; {table['markers']}" if table.get("markers") else ""

@@ -15,10 +15,11 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from aml.adopt import Note
+from aml.adopt.origin import NAME, own_dependencies
 from aml.adopt.package_files import Declared, Entry, read, read_inline, toml
 from aml.adopt.resolver import Conflict, Resolver, exact
 
-SUPPORTED = ("3.11", "3.12", "3.13", "3.14")  # in 2026-11; 3.10 ended in 2026-10
+SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")  # in 2026-11; 3.10 ended in 2026-10
 # Imports whose package has another name; where several provide one, the first is added, and any will do.
 PACKAGE_OF = {
     "attr": "attrs",
@@ -126,8 +127,8 @@ class Packages:
 class Template:
     """What a generated repository has already."""
 
-    python: str
-    azure: list[Requirement]  # of its conda file
+    training: list[str]  # of its conda file
+    azure: list[Requirement]  # among these
     beside: list[str]  # of its pyproject.toml, which all training packages share an environment with
     head: str  # the first comment of its conda file
 
@@ -152,7 +153,7 @@ def build(
     declared = [read_inline(file[1], file[0]) if isinstance(file, tuple) else read(file, root) for file in files]
     notes: list[Note] = []
     base = next((each for each in declared if each.entries), Declared(""))
-    python = _python([base, *declared], given.python, notes)
+    python = _python([base, *declared], notes)
     imported = {key: where for key, where in imports.items() if not _own(key, where, root)}
     entries = _entries(base, python, notes)
     if base.frozen:
@@ -199,12 +200,14 @@ def read_template(folder: Path) -> Template:
     azure = [
         entry.requirement for entry in conda.entries if entry.requirement.name in ("azureml-mlflow", "mlflow-skinny")
     ]
-    beside = [line for line in toml(filled("pyproject.toml"))["project"]["dependencies"] if line not in training]
+    lines = [line for line in toml(filled("pyproject.toml"))["project"]["dependencies"] if line not in training]
+    beside = [line for line in lines if Requirement(line).name != NAME] + own_dependencies()
     head = next((line for line in text.splitlines() if line.startswith("#")), "")
-    return Template(re.sub(r"[=.*]*$|^=+", "", conda.python), azure, beside, head)
+    return Template(training, azure, beside, head)
 
 
-def _python(declared: list[Declared], default: str, notes: list[Note]) -> str:
+def _python(declared: list[Declared], notes: list[Note]) -> str:
+    default = SUPPORTED[0]  # has wheels of the oldest packages
     file = next((each for each in declared if each.python), None)
     if file is None:
         return default

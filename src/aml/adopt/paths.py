@@ -62,7 +62,7 @@ DATA = re.compile(
 )
 ABSOLUTE = re.compile(r"[A-Za-z]:[\\/]|[\\/]|~[\\/]|file:")
 ADDRESS = re.compile(r"[a-z][a-z0-9]+://|azureml:")
-TEMPORARY = re.compile(r"/tmp/|/dev/|/var/tmp/")
+TEMPORARY = re.compile(r"/tmp/|/dev/|/var/tmp/")  # noqa: S108  # recognised, not used
 MODELS = re.compile(r"(?i).+\.(pkl|pickle|joblib|pt|pth|h5|keras|onnx|cbm|bin|model|sav|dill|ckpt|safetensors)")
 
 
@@ -86,9 +86,12 @@ def _left(node: cst.BaseExpression) -> cst.BaseExpression | None:
         return node.parts[0].expression if isinstance(node.parts[0], cst.FormattedStringExpression) else None
     if isinstance(node, cst.Attribute) and node.attr.value == "parent":
         return node.value
-    if isinstance(node, cst.Call) and isinstance(node.func, cst.Attribute):
-        if node.func.attr.value in ("joinpath", "resolve", "absolute", "open", "as_posix", "expanduser"):
-            return node.func.value
+    if (
+        isinstance(node, cst.Call)
+        and isinstance(node.func, cst.Attribute)
+        and node.func.attr.value in ("joinpath", "resolve", "absolute", "open", "as_posix", "expanduser")
+    ):
+        return node.func.value
     if isinstance(node, cst.Call) and node.args and not node.args[0].star and not node.args[0].keyword:
         name = node.func.attr.value if isinstance(node.func, cst.Attribute) else getattr(node.func, "value", "")
         if name in ("join", "Path", "PurePath", "dirname", "abspath", "realpath", "normpath", "fspath", "str", "open"):
@@ -124,8 +127,9 @@ class Paths:
             yield from roots
 
     def _known(self, node: cst.BaseExpression | None, joined: bool = False, depth: int = 8) -> Root | None:
-        """The first part of a path that has a value: where the variable that it begins with gets it, if that says more
-        than which folder holds the code.
+        """The first part of a path that has a value.
+
+        Where the variable that it begins with gets it, if that says more than which folder holds the code.
         """
         if node is None or not depth:
             return None

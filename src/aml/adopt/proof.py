@@ -95,8 +95,9 @@ def _missing(error: str) -> str:
 
 
 def _failure(one: Tried, error: str) -> Note:
-    """What to do about an import that fails: a name that a package lacks is in the way, other causes may be this
-    machine's.
+    """What to do about an import that fails.
+
+    A name that a package lacks is in the way; other causes may be this machine's.
     """
     own = re.escape(one.module.split(".")[0])
     gone = re.search(rf"No module named '{own}\.|cannot import name .* from '{own}", error)

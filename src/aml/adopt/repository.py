@@ -7,11 +7,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from aml.adopt import Note, UserError
+from aml.adopt import Note, UserError, origin
 from aml.adopt import code as code_module
 from aml.adopt import packages as packages_module
 from aml.adopt.code import Code
@@ -73,9 +74,10 @@ class Adoption:
 
 
 def template() -> Path:
-    """The template: beside this package in a checkout, within it when it is installed."""
-    here = Path(__file__).parent
-    return next(folder for folder in (here / "template", here.parent) if (folder / "cookiecutter.json").is_file())
+    """The template: within the package when that is installed, else at the root of the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "template"
+    return installed if installed.is_dir() else package.parents[1]
 
 
 def plan(source: Source, slug: str) -> Adoption:
@@ -128,7 +130,7 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     Raises UserError when `out` is there already with other content, or when the template refuses an answer.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".aml adopt-") as folder:
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".aml-adopt-") as folder:
         made = _generate(adoption.answers, Path(folder))
         _fill(adoption, made, report)
         findings = _check(made)
@@ -155,16 +157,25 @@ def slug(source: Source) -> str:
 def _generate(answers: dict[str, str], folder: Path) -> Path:
     """The template's output with these answers, in `folder`."""
     command = [sys.executable, "-m", "cookiecutter", str(template()), "--no-input", "-o", str(folder)]
-    command += [f"{key}={value}" for key, value in answers.items()]
+    command += [f"{key}={value}" for key, value in {**answers, "package": origin.package()}.items()]
     # Not in the working folder, which may be the source: python -m takes the modules there for its own.
     done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         reason = [line.strip() for line in done.stderr.splitlines() if line.startswith("  ")]
         raise UserError(f"the template refuses an answer: {reason[0] if reason else done.stderr.strip()[-300:]}")
-    return folder / answers["project_slug"]
+    made = folder / answers["project_slug"]
+    for cache in made.rglob("__pycache__"):  # pip compiles the modules of the template, too, where it installs it
+        shutil.rmtree(cache)
+    if commit := origin.commit():  # the template that was used lies in the package, where cruft does not find it
+        record = json.loads((made / ".cruft.json").read_text(encoding="utf-8"))
+        record["template"], record["commit"] = commit
+        record["context"]["cookiecutter"]["_template"] = record["template"]
+        _put(made / ".cruft.json", json.dumps(record, indent=2) + "\n")
+    return made
 
 
 def _fill(adoption: Adoption, made: Path, report: str) -> None:
+    example = packages_module.read_template(made).training
     for name in EXAMPLE:
         (made / name).unlink()
     for place, content in adoption.code.files.items():
@@ -184,9 +195,12 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
         lines = ["$schema: https://azuremlschemas.azureedge.net/latest/data.schema.json", f"name: {asset.name}"]
         _put(configuration / name, "\n".join([*lines, f"type: {asset.type}", f"path: {json.dumps(asset.path)}", ""]))
     if most := adoption.jobs.compute.get("max_instances"):
-        _replace(configuration / "compute.yml", "max_instances: 1", f"max_instances: {most}")
-    _packages(made / "pyproject.toml", adoption.packages)
-    _readme(made / "README.md", adoption)
+        _edit(
+            configuration / "compute.yml",
+            lambda text: re.sub(r"^max_instances: \d+", f"max_instances: {most}", text, flags=re.MULTILINE),
+        )
+    _edit(made / "pyproject.toml", lambda text: _pyproject(text, example, adoption.packages))
+    _edit(made / "README.md", lambda text: _readme(text, adoption))
     _put(made / "ADOPTED.md", report)
 
 
@@ -198,71 +212,63 @@ def _put(path: Path, content: str | Path) -> None:
         shutil.copyfile(content, path)
 
 
-def _replace(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    if text.count(old) != 1:
-        raise RuntimeError(f"the template's {path.name} has {old!r} {text.count(old)} times")
-    path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
+def _edit(path: Path, edit: Callable[[str], str]) -> None:
+    path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8", newline="\n")
 
 
-def _packages(pyproject: Path, packages: Packages) -> None:
-    """Let pyproject.toml have the training packages, apart from those of the command line.
+def _pyproject(text: str, example: Iterable[str], packages: Packages) -> str:
+    """pyproject.toml with the training packages in an extra instead of the example's among the dependencies.
 
-    Old pins may need another Python than the command line has: uv builds the training environment in any case.
+    Old ones may need another Python than is here, and the command line does not: uv builds the training environment.
     """
-    text = pyproject.read_text(encoding="utf-8")
-    begin = text.index("  # training: ")
-    end = text.index("  # tests\n")
-    tracking = [line for line in packages.requirements if re.match(r"(azureml-mlflow|mlflow)\b", line)]
-    lines = [f"  {json.dumps(line)},\n" for line in packages.requirements]
-    own = [f"  {json.dumps(line)},\n" for line in tracking]
-    text = text[:begin] + "".join(["  # tracking\n", *own]) + text[end:]
-    training = "".join(
-        ["[project.optional-dependencies]\n# aml_config/train-conda.yml repeats them\ntraining = [\n", *lines]
+    lines = text.splitlines(keepends=True)
+    own = tuple(f"  {json.dumps(line)}," for line in example)
+    first = next(number for number, line in enumerate(lines) if line.startswith(own))
+    beside = [line for line in packages.requirements if re.match(r"(azureml-mlflow|mlflow)\b", line)]
+    lines[first:first] = ["  # tracking\n", *(f"  {json.dumps(line)},\n" for line in beside)]
+    extra = [
+        "[project.optional-dependencies]\n",
+        f"# aml_config/train-conda.yml has them too: Python {packages.python}\n",
+    ]
+    extra += ["training = [\n", *(f"  {json.dumps(line)},\n" for line in packages.requirements), "]\n", "\n"]
+    after = next(number for number, line in enumerate(lines) if line.startswith("[tool."))
+    kept = [line for line in lines[first + 1 + len(beside) : after] if not line.startswith(own)]
+    text = "".join([*lines[: first + 1 + len(beside)], *kept, *extra, *lines[after:]])
+    text = re.sub(r"^  # training: .*\n", "", text, flags=re.MULTILINE)
+    environment = (
+        "# The command line: pip install -e . Tests of the training code need its packages: pip install -e .[training]"
     )
-    text = text.replace("[project.scripts]", f"{training}]\n\n[project.scripts]")
-    old = "# One environment for the command line, for training and for tests: pip install -e ."
-    if old not in text:
-        raise RuntimeError("the template's pyproject.toml says something else of its environment")
-    text = text.replace(
-        old, "# For the command line: pip install -e . (for tests of the training code: pip install -e .[training])"
-    )
-    pyproject.write_text(text, encoding="utf-8", newline="\n")
+    return re.sub(r"^# One environment for .*", environment, text, flags=re.MULTILINE)
 
 
-def _readme(readme: Path, adoption: Adoption) -> None:
-    """Let README.md tell of what is there, and not of the example."""
-    text = readme.read_text(encoding="utf-8")
-    text = text[: text.index("\nThe data in `sample-data/` are the Palmer penguins")]
+def _readme(text: str, adoption: Adoption) -> str:
+    """README.md with the names of what was adopted, without the lines that tell of the example."""
+    gone = ["penguin", "max_iter"]
+    gone += [] if adoption.data.files else ["^    sample-data/ "]
+    gone += [] if adoption.data.assets else [r"^    (aml register-data|aml_config/data\.yml)\b"]
+    text = "".join(line for line in text.splitlines(keepends=True) if not re.search("|".join(gone), line))
     entry = f"src/{adoption.code.entry}"
-    text = re.sub(r"(?m)^    src/train\.py +", f"    {entry:<32} ", text)
-    text = text.replace("`src/train.py`", f"`{entry}`")
-    text = re.sub(r"\n  `tests/test_train.py` goes with it: .*", "", text)
-    text = re.sub(r"\n- \*\*Another value\*\* .*", "", text)
-    again = "  together); then run `pip install -e .` again."
-    if again not in text:
-        raise RuntimeError("the template's README.md says something else of packages")
-    text = text.replace(again, "  together). `pip install -e .[training]` has them in this environment, too.")
-    if not adoption.data.files:
-        text = re.sub(r"(?m)^    sample-data/ .*\n", "", text)
-    if not adoption.data.assets:
-        text = re.sub(r"(?m)^    (aml register-data|aml_config/data\.yml) .*\n", "", text)
-        text = text.replace("`type` and `path` in `train-local.yml` and `data.yml`", "an input of both job files")
-    text = text.replace(
-        "## Where things are\n",
-        "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n## Where things are\n",
-    )
-    more = "".join(f"    aml register-data -f aml_config/{name}\n" for name in [*adoption.data.descriptions()][1:])
-    text = re.sub(r"(?m)^    aml register-data  .*\n", lambda first: first[0] + more, text)
-    option = asset_option(adoption.code.model)
-    text = re.sub(r"aml register-model -n \S+", f"aml register-model -n {adoption.model}{option}", text)
-    readme.write_text(text, encoding="utf-8", newline="\n")
+    register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
+    more = [f"    aml register-data -f aml_config/{name}\n" for name in [*adoption.data.descriptions()][1:]]
+    report = "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n"
+    changes: list[tuple[str, Callable[[re.Match[str]], str]]] = [
+        (r"^    src/train\.py +", lambda _: f"    {entry:<32} "),
+        (r"`src/train\.py`", lambda _: f"`{entry}`"),
+        (r"aml register-model -n [\w-]+", lambda _: register),
+        (r"^    aml register-data\b.*\n", lambda found: found[0] + "".join(more)),
+        (r"`pip install -e \.` installs them", lambda _: "`pip install -e .[training]` installs them for tests"),
+        (r"\A# .*\n\n", lambda found: found[0] + report),
+    ]
+    for pattern, change in changes:
+        text = re.sub(pattern, change, text, flags=re.MULTILINE)
+    return text
 
 
 def _check(made: Path) -> list[str]:
     """What `aml check` of the new repository finds."""
-    command = [sys.executable, "-m", "aml", "check"]
-    variables = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
+    # -P: modules of the repository are not taken for those of the package.
+    command = [sys.executable, "-P", "-m", "aml", "check"]
+    variables = {**os.environ, "PYTHONUTF8": "1"}
     done = subprocess.run(command, cwd=made, capture_output=True, encoding="utf-8", errors="replace", env=variables)
     if done.returncode not in (0, 1):
         return [done.stderr.strip()]

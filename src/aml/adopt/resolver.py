@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -158,8 +158,9 @@ class Resolver:
         return fixed
 
     def stay_near(self, requirements: list[Requirement]) -> str:
-        """Let what has no exact version be of the time of what has one, where that installs: old packages rarely work
-        with what came years later, and rarely say so. Returns the day that limits it, or "".
+        """Let what has no exact version be of the time of what has one, where that installs.
+
+        Old packages rarely work with what came years later, and rarely say so. Returns the day that limits it, or "".
         """
         found = self.newest(requirements)
         pinned = {canonicalize_name(each.name) for each in requirements if exact(each)}
@@ -169,7 +170,7 @@ class Resolver:
         if not latest or not free:
             return ""
         days = [date.fromisoformat(latest) + timedelta(days=days) for days in range(365, 3 * 366, 183)]
-        days = [day for day in days if day < date.today()]
+        days = [day for day in days if day < datetime.now(UTC).date()]
         for start in range(len(days)):
             self.until = {}
             for name in free:

@@ -24,7 +24,7 @@ def add(root: Path, project: Path, path: Path, key: str, files: set[Path], closu
         base = base.parent
     wanted: dict[str, Path] = {}
     for own, file in list(closure.code.items()):
-        wanted.update(named(root, project, path.parent, base, own, closure.texts.get(own, set()), files))
+        wanted.update(named(project, path.parent, base, own, closure.texts.get(own, set()), files))
         if file.name == "__init__.py":
             inside = PurePosixPath(own).parent
             for beside in files:
@@ -48,7 +48,7 @@ def add(root: Path, project: Path, path: Path, key: str, files: set[Path], closu
 
 
 def named(
-    root: Path, project: Path, entry_folder: Path, base: Path, own: str, strings: set[str], files: set[Path]
+    project: Path, entry_folder: Path, base: Path, own: str, strings: set[str], files: set[Path]
 ) -> list[tuple[str, Path]]:
     """Files that the code names in a string, with the place that keeps them where the string looks for them."""
     found: list[tuple[str, Path]] = []

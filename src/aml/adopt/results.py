@@ -141,7 +141,8 @@ def _below_outputs(work: Work, node: cst.CSTNode) -> None:
 def _known_outputs(work: Work, root: Root) -> bool:
     """Lead a path below outputs/ that is put together, or says where the code lies; False when it may stay."""
     node, value = root.node, root.value
-    assert node is not None and value is not None
+    assert node is not None
+    assert value is not None
     if node in work.new:
         return True
     path = Path(value)

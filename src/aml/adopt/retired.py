@@ -464,7 +464,7 @@ class _Rewrite:
             self.edit(call, lambda new: _without(new, row.keyword))
             self.note("changed", arg, f"{said} is taken out, which {row.gone} has no more: it does the same without")
             return
-        named, equals, value = row.new.partition("=") if re.match(r"[a-z_]+=", row.new) else ("", "", row.new)
+        named, _, value = row.new.partition("=") if re.match(r"[a-z_]+=", row.new) else ("", "", row.new)
         if named and keyword(call, named):
             return  # both: an error, which is not ours
 
@@ -590,10 +590,9 @@ class _Rewrite:
                 for gone in ("max_queue_size", "workers", "use_multiprocessing", "pickle_safe", "nb_worker"):
                     if keyword(call, gone) and self.holds("keras>=3"):
                         self.note("decide", call, f"{gone}= of {new} is gone since Keras 3: take it out")
-        elif method in ("predict_classes", "predict_proba") and self.roots & {"keras", "tensorflow"}:
-            if method == "predict_classes" and method not in self.tree.functions:
-                advice = "write model.predict(x).argmax(axis=-1), or (model.predict(x) > 0.5) for one output"
-                self.note("decide", call, f"predict_classes is gone since TensorFlow 2.6: {advice}")
+        elif method == "predict_classes" and self.roots & {"keras", "tensorflow"} and method not in self.tree.functions:
+            advice = "write model.predict(x).argmax(axis=-1), or (model.predict(x) > 0.5) for one output"
+            self.note("decide", call, f"predict_classes is gone since TensorFlow 2.6: {advice}")
 
     def _rename(self, call: cst.Call, new: str, why: str) -> None:
         """Call another function of the same module."""

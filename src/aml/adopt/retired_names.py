@@ -361,8 +361,10 @@ NAMES_TO_DECIDE = {
 
 
 class Argument(NamedTuple):
-    """An argument of calls. `new`: "name=" is another name, "name=value" another one with that value, else a value; ""
-    takes it out. With `advice` instead, it is the owner's to change.
+    """An argument of calls.
+
+    `new`: "name=" is another name, "name=value" another one with that value, else a value; "" takes it out. With
+    `advice` instead, it is the owner's to change.
     """
 
     functions: str  # their full names; ".name" is a method of anything

@@ -618,7 +618,8 @@ class _Rewrite(cst.CSTTransformer):
         return self._lost(original, updated)
 
     def _dataset_method(self, base: Value, name: str, original: cst.Call, updated: cst.Call) -> cst.BaseExpression:
-        assert isinstance(updated.func, cst.Attribute) and isinstance(original.func, cst.Attribute)
+        assert isinstance(updated.func, cst.Attribute)
+        assert isinstance(original.func, cst.Attribute)
         if name.startswith("as_") and self.v1.of(original):
             return updated.func.value
         if name == "to_pandas_dataframe":

@@ -30,7 +30,7 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
             if not found and folder.name and ".." not in folder.parts and (project / folder).is_dir():
                 files.setdefault(f"{folder}/.gitkeep", "")  # such as logs/, which logging does not make
             if found and found not in read:
-                _let_travel(files, found, value, where, root, notes)
+                _let_travel(files, found, value, where, notes)
             elif not found and RESULTS.fullmatch(key) and (new := _result(value)):
                 whole = re.compile(rf"(?m)(?<![\w./-]){re.escape(value)}(?![\w./-])")
                 if whole.search(text):
@@ -67,9 +67,7 @@ def _result(text: str) -> str | None:
     return f"outputs/{plain}"
 
 
-def _let_travel(
-    files: dict[str, str | Path], found: Path, text: str, where: str, root: Path, notes: list[Note]
-) -> None:
+def _let_travel(files: dict[str, str | Path], found: Path, text: str, where: str, notes: list[Note]) -> None:
     inner = files_below(found) if found.is_dir() else [found]
     place = PurePosixPath(text.replace("\\", "/"))
     if not inner:

@@ -189,7 +189,7 @@ def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Clo
     for name, content in written.items():
         tracer.follow_text(name, path, content)
     for own, strings in list(closure.texts.items()):
-        for place in resources.named(root, project, path.parent, base, own, strings, files):
+        for place in resources.named(project, path.parent, base, own, strings, files):
             if place[1].suffix == ".py":
                 tracer.also(*place)
     closure.notes += notes

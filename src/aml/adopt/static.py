@@ -123,9 +123,12 @@ class Values:
             if isinstance(target, cst.Attribute) and getattr(target.value, "value", "") == "self":
                 if target.attr.value == name and self.tree.around(target, cst.ClassDef) is home:
                     found.append(value)
-            elif isinstance(target, cst.Name) and target.value == name:
-                if self.tree.around(target, cst.FunctionDef, cst.ClassDef) is home:
-                    found.append(value)
+            elif (
+                isinstance(target, cst.Name)
+                and target.value == name
+                and self.tree.around(target, cst.FunctionDef, cst.ClassDef) is home
+            ):
+                found.append(value)
         return found
 
     def _default(self, key: Key | None) -> list[cst.BaseExpression]:
@@ -278,14 +281,14 @@ class Values:
             parts = [self.of(arg, depth) for arg in args]
             if not parts or not all(isinstance(part, str | Path) for part in parts):
                 return None
-            return Path(*parts) if name in PATH_TYPES else os.path.join(*parts)
+            return Path(*parts) if name in PATH_TYPES else os.path.join(*parts)  # noqa: PTH118  # what the code does
         if name in SAME and args:
             value = self.of(args[0], depth)
             if not isinstance(value, str | Path):
                 return None
             return str(_settled(Path(value))) if name in SETTLED else str(value)
         if name == "os.path.dirname" and args:
-            return os.path.dirname(self.of(args[0], depth))
+            return os.path.dirname(self.of(args[0], depth))  # noqa: PTH120  # what the code does
         if (kind := LOADERS.get(name)) and args:
             return self._settings(args[0], kind, depth)
         if name in OPENERS and args:

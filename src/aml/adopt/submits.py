@@ -235,9 +235,14 @@ class _File:
             key = self.tree.key(one) if isinstance(one, cst.Name) else None
             found += [key] if key and key not in found else []
         for target, value in self.tree.assigned():
-            if isinstance(value, cst.Name) and self.tree.key(value) in found and isinstance(target, cst.Name):
-                if (key := self.tree.key(target)) and key not in found:
-                    found.append(key)
+            if (
+                isinstance(value, cst.Name)
+                and self.tree.key(value) in found
+                and isinstance(target, cst.Name)
+                and (key := self.tree.key(target))
+                and key not in found
+            ):
+                found.append(key)
         return found
 
     def text(self, node: cst.BaseExpression | None) -> str | None:
@@ -397,9 +402,12 @@ class _File:
                     self.note("decide", call, f"changes the {what} after they were made: see to the job's command")
             for target in self.tree.all(cst.AssignTarget):
                 base = target.target
-                if isinstance(base, cst.Subscript) and isinstance(base.value, cst.Name):
-                    if self.tree.key(base.value) == key:
-                        self.note("decide", base, f"changes the {what} after they were made: see to the job's command")
+                if (
+                    isinstance(base, cst.Subscript)
+                    and isinstance(base.value, cst.Name)
+                    and self.tree.key(base.value) == key
+                ):
+                    self.note("decide", base, f"changes the {what} after they were made: see to the job's command")
 
     def sort(self, words: Sequence[str | cst.BaseExpression], found: Submit) -> None:
         """Take the literal arguments; an option whose value is none goes with it."""

@@ -128,7 +128,7 @@ class Tree:
             if isinstance(node, cst.Assign):
                 for target in node.targets:
                     yield from _pairs(target.target, node.value)
-            elif (isinstance(node, cst.AnnAssign) and node.value) or isinstance(node, cst.NamedExpr):
+            elif isinstance(node, cst.AnnAssign | cst.NamedExpr) and node.value:
                 yield node.target, node.value
             elif isinstance(node, cst.WithItem) and node.asname:
                 yield node.asname.name, node.item

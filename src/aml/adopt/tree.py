@@ -33,8 +33,9 @@ def by_end(root: Path, project: Path, name: str, files: list[str]) -> list[Path]
 
 
 def listing(root: Path) -> tuple[list[str], list[Note]]:
-    """The files below `root`, as sorted posix paths; in a git checkout without what git ignores. Links to elsewhere
-    and what cannot be read do not count.
+    """The files below `root`, as sorted posix paths; in a git checkout without what git ignores.
+
+    Links to elsewhere and what cannot be read do not count.
     """
     notes: list[Note] = []
     names = _of_git(root)

@@ -102,9 +102,10 @@ class Meanings:
             return self.variables.get(key) if key else None
         if isinstance(node, cst.Attribute):
             owner = getattr(node.value, "value", "")
-            if owner in ("self", "cls") or owner in self.tree.classes:
-                if found := self.attributes.get(node.attr.value):
-                    return found
+            if (owner in ("self", "cls") or owner in self.tree.classes) and (
+                found := self.attributes.get(node.attr.value)
+            ):
+                return found
             return self._member(node)
         if isinstance(node, cst.Subscript) and (base := self.of(node.value)) and base.kind == "inputs":
             return Value("dataset", frozenset([node]))
@@ -140,11 +141,12 @@ class Meanings:
         foreign = ("wandb", "neptune", "comet_ml")
         imports = [self.tree.code(node) for node in self.tree.nodes if isinstance(node, cst.Import | cst.ImportFrom)]
         for param in self.tree.all(cst.Param):
-            if param.annotation and self.static(param.annotation.annotation) == "Run":
+            if (param.annotation and self.static(param.annotation.annotation) == "Run") or (
+                param.name.value in RUN_PARAMETERS
+                and not any(name in line for line in imports for name in foreign)
+                and self._used_as_run(param.name)
+            ):
                 self._bind(param.name, Value("run"))
-            elif param.name.value in RUN_PARAMETERS and not any(name in line for line in imports for name in foreign):
-                if self._used_as_run(param.name):
-                    self._bind(param.name, Value("run"))
 
     def _used_as_run(self, name: cst.Name) -> bool:
         key = self.tree.key(name)

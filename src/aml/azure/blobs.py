@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aml.azure.sdk import translate_azure_errors
-from aml.azure.workspace_client import WorkspaceClient
+from aml.azure.workspace_client import CONNECTIONS, WorkspaceClient
 from aml.errors import UserError
 from aml.jobfile import snapshot
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient, ContainerClient
 
-THREADS = 32  # each waits for the line most of the time; azure-ai-ml uses 2 for each core
+THREADS = CONNECTIONS  # each waits for the line most of the time; azure-ai-ml uses 2 for each core
 BLOCK = 8 * 2**20  # bytes; a larger file goes up in blocks of this size
 DEFAULT = "workspaceblobstore"  # where it keeps named outputs
 ARTIFACTS = "workspaceartifactstore"  # where the service keeps what runs leave
@@ -38,15 +38,11 @@ class Container:
 
         A blob of the same size that is there already is not sent again, so names should depend on the content.
         """
-        if self.service.dry:
-            print(f"GET    {self.url}?restype=container&comp=list&prefix={os.path.commonprefix(list(files))}")
-            for name, path in sorted(files.items()):
-                print(f"PUT    {self.url}/{name}  ({path.stat().st_size} bytes)")
-            return 0
         from azure.storage.blob import BlobBlock
 
         with translate_azure_errors(self.service), self._client() as client:
-            there = {blob.name: blob.size for blob in client.list_blobs(os.path.commonprefix(list(files)))}
+            prefix = os.path.commonprefix(list(files))  # noqa: RUF071  # of names of blobs, which have no folders
+            there = {blob.name: blob.size for blob in client.list_blobs(prefix)}
             missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
             total = sum(path.stat().st_size for path in missing.values())
             steps: list[Callable[[], int]] = []
@@ -72,19 +68,15 @@ class Container:
         return sorted(files.values())
 
     def _client(self) -> "ContainerClient":
-        import requests
-        from azure.core.pipeline.transport import RequestsTransport
         from azure.storage.blob import ContainerClient
 
-        session = requests.Session()  # one that keeps as many connections as there are threads
-        session.mount("https://", requests.adapters.HTTPAdapter(pool_maxsize=THREADS))
         return ContainerClient.from_container_url(
             self.url,
             credential=self._credential,
             max_single_put_size=BLOCK,
             initial_backoff=1,  # 15 s by default
             retry_total=5,
-            transport=RequestsTransport(session=session),
+            transport=self.service.transport,
         )
 
 
@@ -97,7 +89,7 @@ def datastore(service: WorkspaceClient, name: str | None = None) -> Container:
     properties = found["properties"]
     container = properties.get("containerName") or properties["filesystem"]  # the latter of Data Lake Gen2
     url = f"https://{properties['accountName']}.blob.{properties['endpoint']}/{container}"
-    credential: Any = service.sign_in
+    credential: Any = service.credential
     if properties["credentials"]["credentialsType"] != "None":
         secrets = service.send("POST", f"/datastores/{found['name']}/listSecrets")
         credential = secrets.get("key") or secrets.get("sasToken")
@@ -105,9 +97,9 @@ def datastore(service: WorkspaceClient, name: str | None = None) -> Container:
 
 
 def download_run(service: WorkspaceClient, run_id: str, folder: Path) -> list[Path]:
-    """What a run left, as it would lie here: outputs/, user_logs/ and pictures, and its named outputs. Raises UserError.
+    """What a run left, as it would lie here: outputs/, user_logs/ and pictures, and its named outputs.
 
-    jobs.download of azure-ai-ml 1.35 fails on named outputs that are models.
+    Raises UserError when there is nothing. jobs.download of azure-ai-ml 1.35 fails on named outputs that are models.
     """
     files = datastore(service, ARTIFACTS).download(f"ExperimentRun/dcid.{run_id}/", folder)
     found = service.find(f"/jobs/{run_id}")
@@ -210,5 +202,5 @@ def _get(blob: "BlobClient", path: Path) -> int:
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("wb") as stream:
         size = blob.download_blob().readinto(stream)
-    os.replace(unfinished, path)
+    unfinished.replace(path)
     return size

@@ -27,7 +27,7 @@ def create(service: WorkspaceClient, document: Document) -> str:
     """Create the cluster, or change what differs; returns what was done. Raises UserError with the line to fix."""
     name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
     found = service.find(f"/computes/{name}")
-    present = _read(found) if found and not service.dry else {}
+    present = _read(found) if found and "properties" in found else {}  # a dry run has none
     changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
     if present and not changed and present["state"] != "Failed":
         return f"is there already, as described ({present['state'].lower()})"
@@ -39,8 +39,7 @@ def create(service: WorkspaceClient, document: Document) -> str:
     ml = client(service)
     from azure.ai.ml import load_compute
 
-    if not service.dry:
-        say(f"{'changing' if present else 'creating'} cluster {name}")
+    say(f"{'changing' if present else 'creating'} cluster {name}")
     try:
         with translate_azure_errors(service, role=ROLE):
             cluster = load_compute(document.path)
@@ -55,7 +54,7 @@ def create(service: WorkspaceClient, document: Document) -> str:
 
 def delete(service: WorkspaceClient, name: str) -> str:
     """Delete the cluster, whether or not it is there; returns what was done."""
-    if not service.find(f"/computes/{name}"):
+    if not service.find(f"/computes/{name}"):  # the service answers 204 to the deletion of what is not there
         return "is not there"
     with translate_azure_errors(service, role=ROLE):
         client(service).compute.begin_delete(name).result()

@@ -14,12 +14,12 @@ SUBMIT_JOBS = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
 def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     """What the service knows of the settings: for each, its state and why. Takes a second; never raises."""
-    service = WorkspaceClient(settings, patience=(1,))
+    service = WorkspaceClient(settings, retries=1)
     states = dict.fromkeys(SETTINGS, ("confirmed", ""))
     try:
         resource = service.workspace
         account = resource["properties"]["storageAccount"].rpartition("/")[2]
-        who = user(service.sign_in.get_token(f"{RESOURCE_MANAGER}/.default").token)
+        who = user(service.credential.get_token(f"{RESOURCE_MANAGER}/.default").token)
         may = "may submit jobs" if _allowed(service, SUBMIT_JOBS) else "may only look: ask for AzureML Data Scientist"
         states["workspace_name"] = "confirmed", f"in {resource['location']}, storage {account}; {who} {may}"
     except ServiceError as error:

@@ -1,13 +1,15 @@
-"""Who you are on Azure: tokens from azure-identity's DefaultAzureCredential, or from the az command alone."""
+"""Who you are on Azure: tokens from azure-identity's DefaultAzureCredential."""
 
 import base64
 import json
 import os
-import shutil
-import subprocess
 import threading
 import time
-from typing import Any, NamedTuple
+from typing import Any
+
+from azure.core.credentials import AccessToken, TokenCredential
+from azure.core.exceptions import AzureError
+from azure.identity import DefaultAzureCredential
 
 from aml.errors import UserError
 
@@ -15,14 +17,7 @@ NOT_SIGNED_IN = "not signed in to Azure: run `az login`, or set AZURE_CLIENT_ID 
 REFRESH = 300  # seconds before its end at which a token is fetched anew, as azure-core does
 
 
-class AccessToken(NamedTuple):
-    """As of azure.core.credentials, which may not be installed."""
-
-    token: str
-    expires_on: int
-
-
-class SignIn:
+class Credential:
     """A credential for every client of one verb: each token is fetched once, however many clients ask.
 
     Without it one submission launches `az` seven times (azure-ai-ml 1.35). azure-identity is imported at once: in a
@@ -52,9 +47,7 @@ class SignIn:
     def _fetch(self, scope: str, **options: Any) -> Any:
         try:
             return self._credential.get_token(scope, **options)
-        except UserError:
-            raise
-        except Exception as error:  # azure-identity's own, which may not be installed
+        except AzureError as error:
             lines = [line.strip("\t -") for line in str(error).splitlines()]
             why = next((line for line in lines if "AADSTS" in line), "")  # else: a list of all that was tried
             raise UserError(why.partition(" Trace ID")[0] or NOT_SIGNED_IN) from error
@@ -67,28 +60,9 @@ def user(token: str) -> str:
     return str(claims.get("upn") or claims.get("unique_name") or claims.get("appid") or claims.get("oid"))
 
 
-def _credential() -> Any:
+def _credential() -> TokenCredential:
     """DefaultAzureCredential, without managed identity where there is none: that takes 25 s."""
-    try:
-        from azure.identity import DefaultAzureCredential
-    except ImportError:
-        return _Az()
     options: dict[str, Any] = {"managed_identity_client_id": os.environ.get("DEFAULT_IDENTITY_CLIENT_ID")}
     if not {"MSI_ENDPOINT", "IDENTITY_ENDPOINT", "AZURE_TOKEN_CREDENTIALS"} & os.environ.keys():
         options["exclude_managed_identity_credential"] = True
     return DefaultAzureCredential(**options)
-
-
-class _Az:
-    """The az command as a credential."""
-
-    def get_token(self, scope: str, **options: Any) -> AccessToken:
-        az = shutil.which("az")
-        if not az:
-            raise UserError("neither azure-identity nor the az command is here: pip install -e .")
-        command = [az, "account", "get-access-token", "--scope", scope, "--output", "json"]
-        done = subprocess.run(command, capture_output=True, encoding="utf-8", stdin=subprocess.DEVNULL)
-        if done.returncode:
-            raise UserError(NOT_SIGNED_IN)
-        answer = json.loads(done.stdout)
-        return AccessToken(answer["accessToken"], int(answer.get("expires_on") or time.time() + 2 * REFRESH))

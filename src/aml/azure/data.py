@@ -48,7 +48,7 @@ def register(
         upload()  # also when it is registered: that sends what is not there any more
         return assets.create(service, "data", name, lambda version: make(assets.newest(service, "data", name), version))
     found = service.find(f"/data/{name}/versions/{fixed}")
-    if found and not is_here(found) and not service.dry:
+    if found and not is_here(found) and not service.dry_run:
         where = document.where("version")
         raise UserError(f"{where}: data {name}, version {fixed} has another path: write another version, or none")
     upload()

@@ -1,16 +1,21 @@
-"""--dry-run: prints the requests that a verb would send, and makes up what the service would answer.
+"""--dry-run: a transport that prints requests instead of sending them, and makes up what the service would answer.
 
-What only the service knows is in <angle brackets>. Nothing is sent, and no sign-in is needed.
+It stands below everything that sends anything: this package's own requests, azure-ai-ml and azure-storage-blob. What
+only the service knows is in <angle brackets>. No sign-in is needed.
 """
 
 import base64
+import io
 import json
 import re
+import threading
 import time
 from typing import Any
 from urllib.parse import unquote
 
-from aml.azure.credential import AccessToken
+import requests
+from azure.core.credentials import AccessToken
+from azure.core.pipeline.transport import RequestsTransport
 
 NEW: tuple[int, Any] = (404, {"error": {"code": "NotFound", "message": "not there yet"}})
 CONTAINER = "https://<account>.blob.core.windows.net/<container>"
@@ -19,7 +24,7 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
     (r"GET .*/jobs/[^/]+$", (200, {"properties": {"status": "Completed"}})),
     (r"POST .*/startPendingUpload", (200, {"blobReferenceForConsumption": {
-        "blobUri": CONTAINER, "credential": {"credentialType": "SAS", "sasUri": f"{CONTAINER}?<signature>"}}})),
+        "blobUri": CONTAINER, "credential": {"credentialType": "SAS", "sasUri": f"{CONTAINER}?sig=<signature>"}}})),
     (r"GET .*/data/[^/]+/versions/", (200, {"properties": {"dataUri": "<path>"}})),
     (r"GET .*/(data|models|environments)/[^/]+$",
      (200, {"properties": {"latestVersion": "<latest version>", "nextVersion": "<next version>"}})),
@@ -36,12 +41,15 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"POST .*/runs/search", (200, {"runs": []})),
     (r"POST .*/runs/create", (200, {"run": {"info": {"run_id": "<run id>"}}})),
 ]  # fmt: skip
+NO_BLOBS = b"<?xml version='1.0' encoding='utf-8'?><EnumerationResults><Blobs /><NextMarker /></EnumerationResults>"
+_printing = threading.Lock()
 
 
-class SignIn:
+class DryRunCredential:
     """A token that says nothing."""
 
-    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+    def get_token(self, *_: str, **__: Any) -> AccessToken:
+        """A token for any scope."""
         nothing = base64.urlsafe_b64encode(b"{}").decode()
         return AccessToken(f"{nothing}.{nothing}.", int(time.time()) + 3600)
 
@@ -49,13 +57,51 @@ class SignIn:
         """There is nothing to forget."""
 
 
-def answer(method: str, address: str, body: Any = None) -> tuple[int, Any]:
-    """Print a request; returns the status and the body that the service would answer."""
-    path = unquote(address.split("?", maxsplit=1)[0])
-    print(f"{method:<6} {unquote(address)}")
-    if body is not None:
-        print("  " + json.dumps(body, indent=2, ensure_ascii=False).replace("\n", "\n  "))
-    known = next((known for pattern, known in ANSWERS if re.match(pattern, f"{method} {path}")), None)
-    # azure-ai-ml wants to read the flavours of a model that it has made
+def transport() -> RequestsTransport:
+    """The transport of azure-core that takes the place of the network."""
+    session = requests.Session()
+    session.mount("https://", _Printer())
+    return RequestsTransport(session=session, session_owner=False)
+
+
+class _Printer(requests.adapters.BaseAdapter):
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        response = requests.Response()
+        response.request, response.url = request, str(request.url)
+        if ".blob." in response.url.partition("?")[0]:
+            response.status_code, kind, content = _storage_answer(request)
+        else:
+            response.status_code, kind, content = _json_answer(request)
+        response.headers["Content-Type"] = kind
+        response.raw = io.BytesIO(content)
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _storage_answer(request: requests.PreparedRequest) -> tuple[int, str, bytes]:
+    reads = request.method == "GET"
+    size = "" if reads else f"  ({request.headers.get('Content-Length', 0)} bytes)"
+    _print(request, size)
+    return (200, "application/xml", NO_BLOBS) if reads else (201, "application/xml", b"")
+
+
+def _json_answer(request: requests.PreparedRequest) -> tuple[int, str, bytes]:
+    body = json.loads(request.body) if isinstance(request.body, bytes | str) and request.body else None
+    _print(request, "" if body is None else "\n  " + _indented(body))
+    path = unquote(str(request.url).partition("?")[0])
+    known = next((known for pattern, known in ANSWERS if re.match(pattern, f"{request.method} {path}")), None)
+    # azure-ai-ml reads the flavours of a model that it has made
     made = {"properties": {"flavors": {}, **body["properties"]}} if "/models/" in path and body else body or {}
-    return known or (200, {"id": path.removeprefix("https://management.azure.com"), **made})
+    status, answer = known or (200, {"id": path.removeprefix("https://management.azure.com"), **made})
+    return status, "application/json", json.dumps(answer).encode()
+
+
+def _indented(body: Any) -> str:
+    return json.dumps(body, indent=2, ensure_ascii=False).replace("\n", "\n  ")
+
+
+def _print(request: requests.PreparedRequest, more: str) -> None:
+    with _printing:  # several threads look things up
+        print(f"{request.method:<6} {unquote(str(request.url))}{more}")

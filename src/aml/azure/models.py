@@ -44,7 +44,7 @@ def job_output(service: WorkspaceClient, run_id: str, asset_path: str) -> str:
     if found is None:
         raise UserError(f"run {run_id}: no such job in workspace {service.name}; aml runs --azure lists them")
     status = found["properties"].get("status")
-    if not service.dry and status != "Completed":
+    if status != "Completed":
         raise UserError(
             f"run {run_id} is {status}: only what finished can be registered; aml runs --azure show {run_id}"
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from aml.azure.workspace_client import RETRYABLE, WorkspaceClient, fetch
+from aml.azure.workspace_client import RETRYABLE, WorkspaceClient
 from aml.console import say
 from aml.errors import ServiceError, UserError
 from aml.run import Run
@@ -48,27 +48,29 @@ class WorkspaceRun(Run):
     logged: dict[str, Any]
 
     def metrics(self) -> dict[str, float]:
+        """The last value of each metric."""
         return {entry["key"]: float(entry["value"]) for entry in self.logged.get("metrics", [])}
 
     def params(self) -> dict[str, str]:
+        """The parameters that were logged."""
         return {entry["key"]: str(entry["value"]) for entry in self.logged.get("params", [])}
 
     def tags(self) -> dict[str, str]:
+        """All tags."""
         return {entry["key"]: str(entry["value"]) for entry in self.logged.get("tags", [])}
 
     def files(self) -> list[str]:
+        """The names of what the run left."""
         return artifacts(self.service, self.id)
 
 
-def mlflow(
-    service: WorkspaceClient, method: str, call: str, patience: tuple[float, ...] | None = None, **arguments: Any
-) -> Any:
+def mlflow(service: WorkspaceClient, method: str, call: str, retries: int | None = None, **arguments: Any) -> Any:
     """A call of MLflow's REST interface, such as runs/search, in the workspace."""
     uri = service.workspace["properties"]["mlFlowTrackingUri"].replace("/mlflow/v1.0", "/mlflow/v2.0")
     address = f"https://{uri.removeprefix('azureml://')}/api/2.0/mlflow/{call}"
     if method == "GET":
         return service.send("GET", address, **arguments)
-    return service.send("POST", address, arguments, patience=patience)
+    return service.send("POST", address, arguments, retries=retries)
 
 
 def runs(service: WorkspaceClient, experiment: str | None, limit: int) -> list[WorkspaceRun]:
@@ -151,7 +153,7 @@ def follow(service: WorkspaceClient, run_id: str, write: Callable[[str], object]
         new, missed = 0, False
         for path in _logs(artifacts(service, run_id, LOGS)):
             address = history(service, run_id, "/artifacts/contentinfo", path=path)["contentUri"]
-            part = fetch(address, shown.get(path, 0))
+            part = service.fetch(address, shown.get(path, 0))
             missed = part is None
             if part:
                 shown[path] = shown.get(path, 0) + len(part)
@@ -195,7 +197,7 @@ def start(service: WorkspaceClient, experiment: str, run_id: str, tags: dict[str
         if begun:
             break
         try:
-            begun = [mlflow(service, "POST", "runs/create", patience=(), **new)["run"]]
+            begun = [mlflow(service, "POST", "runs/create", retries=0, **new)["run"]]
         except ServiceError as error:
             if error.status not in (0, *RETRYABLE):
                 raise

@@ -27,7 +27,7 @@ from aml.run import new_id, write_record
 from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_URI, name_and_version
 
 EXIT = {"finished": 0, "failed": 1, "cancelled": 130}
-FOLLOWING = (1.0, 2, 4, 8, 15, 30, 60)  # seconds between attempts to reach the service while a job goes on there
+FOLLOWING = 8  # retries, two minutes in all, of a request to the service while a job goes on there
 NOTE_LASTS = 86400  # seconds after which a submission that was cut off is forgotten
 
 
@@ -36,7 +36,7 @@ def submit(root: Path, service: WorkspaceClient, job: Job, record: Path | None, 
 
     Raises UserError, before anything is uploaded, when the job cannot run there.
     """
-    with ThreadPoolExecutor(1 if service.dry else 8) as pool:  # meanwhile azure-ai-ml is imported
+    with ThreadPoolExecutor(1 if service.dry_run else 8) as pool:  # meanwhile azure-ai-ml is imported
         looking = [pool.submit(look) for look in _lookups(service, job)]
         ml = client(service)
         for lookup in looking:
@@ -50,7 +50,7 @@ def submit(root: Path, service: WorkspaceClient, job: Job, record: Path | None, 
     with _once(root, service, body) as (run_id, again):
         if not again or runs.job(service, run_id) is None:
             _create(service, ml, job, {**body, "name": run_id})
-        if service.dry:
+        if service.dry_run:
             return 0
         where = str(body.get("compute", "serverless")).removeprefix("azureml:")
         if record:
@@ -65,7 +65,7 @@ def submit(root: Path, service: WorkspaceClient, job: Job, record: Path | None, 
 def watch(service: WorkspaceClient, run_id: str) -> int:
     """Show what a job prints until it ends; returns its exit status. Ctrl-C ends the watching, not the job."""
     began = time.time()
-    service.patience = FOLLOWING
+    service.retries = FOLLOWING
 
     def write(text: str) -> None:
         print(text, end="", flush=True)
@@ -176,7 +176,7 @@ def _once(root: Path, service: WorkspaceClient, body: dict[str, Any]) -> Iterato
     A note in runs/ holds the id from before the job is submitted until its end was seen. Its lock tells a submission
     that was cut off from one that goes on: of those, the same job may be submitted any number of times.
     """
-    if service.dry:
+    if service.dry_run:
         yield str(body.get("name", "<run id>")), False
         return
     what = hashlib.sha256(json.dumps([service.scope, body], sort_keys=True, default=str).encode()).hexdigest()[:16]

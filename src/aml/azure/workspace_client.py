@@ -1,55 +1,75 @@
-"""Azure Machine Learning's REST interface with the standard library: to look up, to confirm, to follow, to upload.
+"""Azure Machine Learning's REST interface through azure-core's pipeline: to look up, to confirm, to follow, to upload.
 
 Jobs, clusters, datastores and models are made by azure-ai-ml (sdk.py), whose import takes two seconds.
 """
 
-import contextlib
 import functools
-import http.client
-import json
 import logging
-import os
-import ssl
-import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from aml.azure import dry_run
-from aml.azure.credential import SignIn
+import requests
+from azure.core.exceptions import AzureError
+from azure.core.pipeline import policies
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.mgmt.core import ARMPipelineClient
+from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
+
+from aml.azure import dry_run as dry
+from aml.azure.credential import Credential
 from aml.console import display_path
 from aml.errors import ServiceError, UserError
 from aml.jobfile.settings import ATTACH, confirm, read, settings_file
 
 RESOURCE_MANAGER = "https://management.azure.com"
 API = "2024-10-01"  # of Microsoft.MachineLearningServices
-PAUSES = (0.5, 1, 2, 4)  # seconds between attempts, where the service names none
+TIMEOUT = 60  # seconds without an answer
+CONNECTIONS = 32
+RETRIES = 4
 RETRYABLE = (408, 429, 500, 502, 503, 504)
-TO_TRAIN = "AzureML Data Scientist"  # role, which may not make clusters (how-to-assign-roles.md)
+DATA_SCIENTIST = "AzureML Data Scientist"  # role to train with, which may not make clusters (how-to-assign-roles.md)
 log = logging.getLogger("aml")
 
 
 class WorkspaceClient:
-    """The workspace that the settings name. `dry` sends nothing: it prints requests and makes answers up."""
+    """The workspace that the settings name.
 
-    def __init__(self, settings: dict[str, str], dry: bool = False, patience: tuple[float, ...] = PAUSES) -> None:
+    Attributes:
+        dry_run: Nothing is sent: requests are printed, answers are made up.
+        transport: What sends the requests of every client of this workspace.
+        credential: Who you are, for all of them.
+
+    """
+
+    def __init__(self, settings: dict[str, str], *, dry_run: bool = False, retries: int = RETRIES) -> None:
         if not log.isEnabledFor(logging.DEBUG):
             logging.disable()  # Azure's libraries tell of every class that is experimental, every sign-in they tried
         self.settings = settings
-        self.dry = dry
-        self.patience = patience
-        self.sign_in = dry_run.SignIn() if dry else SignIn()
+        self.dry_run = dry_run
+        self.retries = retries
+        self.transport = dry.transport() if dry_run else _transport()
+        self.credential = dry.DryRunCredential() if dry_run else Credential()
+        self._client = self._pipeline(ARMChallengeAuthenticationPolicy(self.credential, f"{RESOURCE_MANAGER}/.default"))
+        self._anonymous = self._pipeline()
         self.subscription = f"/subscriptions/{settings['subscription_id']}"
         self.scope = (
             f"{self.subscription}/resourceGroups/{settings['resource_group']}"
             f"/providers/Microsoft.MachineLearningServices/workspaces/{settings['workspace_name']}"
         )
 
+    def _pipeline(
+        self, *authentication: "policies.HTTPPolicy[HttpRequest, HttpResponse]"
+    ) -> "ARMPipelineClient[HttpRequest, HttpResponse]":
+        retry, user_agent = policies.RetryPolicy(retry_backoff_factor=0.5), policies.UserAgentPolicy("aml")
+        steps = [user_agent, retry, *authentication, policies.HttpLoggingPolicy(log)]
+        return ARMPipelineClient(RESOURCE_MANAGER, policies=steps, transport=self.transport)
+
     @property
     def name(self) -> str:
+        """The workspace's name."""
         return str(self.settings["workspace_name"])
 
     def send(
@@ -59,30 +79,53 @@ class WorkspaceClient:
         body: Any = None,
         /,
         api: str = API,
-        patience: tuple[float, ...] | None = None,
+        retries: int | None = None,
         **query: Any,
     ) -> Any:
         """The answer to a request below the workspace, below the subscription ("/subscriptions/…") or at an address.
 
-        `patience` has the seconds between attempts; none for a request that must not be sent twice. Raises
-        ServiceError when the service refuses, or does not answer after the last attempt.
+        `retries` is 0 for a request that must not be sent twice. Raises ServiceError when the service refuses, or
+        does not answer after the last attempt.
         """
         address = path
         if not path.startswith("https:"):
             base = RESOURCE_MANAGER + ("" if path.startswith("/subscriptions") else self.scope)
-            address = base + urllib.parse.quote(path) + "?" + urllib.parse.urlencode({"api-version": api, **query})
-        elif query:
-            address += "?" + urllib.parse.urlencode(query)
-        if self.dry:
-            status, answer = dry_run.answer(method, address, body)
-            if status == 404:
-                raise ServiceError("not there yet", status, "NotFound")
-            return answer
-        return json.loads(
-            self._attempt(method, address, body, self.patience if patience is None else patience) or b"null"
-        )
+            address = base + urllib.parse.quote(path)
+            query = {"api-version": api, **query}
+        attempts = self.retries if retries is None else retries
+        response = self._send(HttpRequest(method, address, params=query, json=body), attempts)
+        if response.status_code == 401:
+            self.credential.forget()  # the service does not take the token any more, whatever its time
+            response = self._send(HttpRequest(method, address, params=query, json=body), attempts)
+        if response.status_code >= 400:
+            raise _explain(response, self)
+        return response.json() if response.content else None
+
+    def _send(self, request: HttpRequest, retries: int) -> HttpResponse:
+        try:
+            answer: HttpResponse = self._client.send_request(
+                request, retry_total=retries, retry_on_methods=[request.method]
+            )
+        except AzureError as error:
+            reason = getattr(error.inner_exception, "reason", None) or error.inner_exception or error
+            host = urllib.parse.urlsplit(request.url).netloc
+            raise ServiceError(f"{host} cannot be reached: {reason}", 0, "Unreachable") from error
+        return answer
+
+    def fetch(self, address: str, start: int) -> bytes | None:
+        """What a blob has from byte `start` on, by an address that carries its own permission, which no log shows.
+
+        b"" when that is nothing yet, None when storage did not answer.
+        """
+        request = HttpRequest("GET", address, headers={"Range": f"bytes={start}-"})
+        try:
+            response = self._anonymous.send_request(request, retry_total=0)
+        except AzureError:
+            return None
+        return response.content if response.status_code < 400 else b"" if response.status_code == 416 else None
 
     def get(self, path: str, /, **query: Any) -> Any:
+        """The answer to a GET."""
         return self.send("GET", path, **query)
 
     def find(self, path: str, /, **query: Any) -> Any:
@@ -105,6 +148,7 @@ class WorkspaceClient:
 
     @functools.cached_property
     def workspace(self) -> Any:
+        """The resource of the workspace itself. Raises ServiceError when it is not there."""
         return self.get("")
 
     @functools.cached_property
@@ -113,93 +157,58 @@ class WorkspaceClient:
         return "https://" + urllib.parse.urlsplit(str(self.workspace["properties"]["mlFlowTrackingUri"])).netloc
 
     def studio(self, run_id: str) -> str:
+        """The address of a run in Azure Machine Learning studio."""
         return f"https://ml.azure.com/runs/{run_id}?wsid={self.scope}"
 
-    def _attempt(self, method: str, address: str, body: Any, patience: tuple[float, ...]) -> bytes:
-        content = None if body is None else json.dumps(body).encode()
-        host = urllib.parse.urlsplit(address).netloc
-        pauses, renewed = list(patience), False
-        while True:
-            token = self.sign_in.get_token(f"{RESOURCE_MANAGER}/.default").token
-            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json", "User-Agent": "aml"}
-            request = urllib.request.Request(address, content, headers, method=method)
-            try:
-                with urllib.request.urlopen(request, timeout=60, context=_trust()) as response:
-                    log.debug("%s %s %s", response.status, method, address)
-                    return bytes(response.read())
-            except urllib.error.HTTPError as refused:
-                error = _explain(refused, self)
-                log.debug("%s %s %s: %s", refused.code, method, address, error.code)
-                if refused.code == 401 and not renewed:
-                    self.sign_in.forget()
-                    renewed = True
-                    continue
-                if refused.code not in RETRYABLE or not pauses:
-                    raise error from None
-                pause = pauses.pop(0)
-                with contextlib.suppress(ValueError):
-                    pause = float(refused.headers.get("Retry-After") or pause)
-            except (OSError, http.client.HTTPException) as broken:
-                reason = getattr(broken, "reason", broken)
-                log.debug("%s %s: %s", method, address, reason)
-                if not pauses or isinstance(reason, ssl.SSLCertVerificationError):
-                    raise ServiceError(f"{host} cannot be reached: {reason}", 0, "Unreachable") from None
-                pause = pauses.pop(0)
-            time.sleep(pause)
+
+def _transport() -> RequestsTransport:
+    """Sends requests over as many connections as blobs.THREADS; one for all clients of a verb."""
+    session = requests.Session()
+    session.mount("https://", _Adapter(pool_maxsize=CONNECTIONS))
+    return RequestsTransport(session=session, session_owner=False, connection_timeout=TIMEOUT, read_timeout=TIMEOUT)
 
 
-def connect(root: Path, dry: bool = False) -> WorkspaceClient:
+class _Adapter(requests.adapters.HTTPAdapter):
+    """Does not let a retry policy try again where a certificate is not trusted: that does not pass."""
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        try:
+            return super().send(request, *args, **options)
+        except requests.exceptions.SSLError as error:
+            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+                raise
+            host = urllib.parse.urlsplit(str(request.url)).netloc
+            text = f"{host} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
+            raise ServiceError(text, 0, "Unreachable") from error
+
+
+def connect(root: Path, dry_run: bool = False) -> WorkspaceClient:
     """The workspace of the settings, to send requests to. Raises UserError unless they are set and well-formed."""
     settings = read(root)
     for name, value, state, why in confirm(root)[1:]:
-        if state == "not confirmed" or (state == "not set" and not dry):
+        if state == "not confirmed" or (state == "not set" and not dry_run):
             raise UserError(f"{display_path(settings_file(root))}: {name} {value!r} {why or 'is not set'}: {ATTACH}")
-    return WorkspaceClient(settings, dry)
-
-
-def fetch(address: str, start: int) -> bytes | None:
-    """What a blob has from byte `start` on, by an address that carries its own permission.
-
-    b"" when that is nothing yet, None when storage did not answer.
-    """
-    request = urllib.request.Request(address, headers={"Range": f"bytes={start}-"})
-    try:
-        with urllib.request.urlopen(request, timeout=60, context=_trust()) as response:
-            return bytes(response.read())
-    except (OSError, http.client.HTTPException) as error:
-        return b"" if getattr(error, "code", 0) == 416 else None
-
-
-@functools.cache  # to read them takes 40 ms
-def _trust() -> ssl.SSLContext:
-    """The system's certificates, certifi's (python.org's Python on macOS has none), and those of a company's proxy."""
-    context = ssl.create_default_context()
-    with contextlib.suppress(ImportError):
-        import certifi
-
-        context.load_verify_locations(certifi.where())
-    if own := os.environ.get("REQUESTS_CA_BUNDLE"):
-        context.load_verify_locations(own)
-    return context
+    return WorkspaceClient(settings, dry_run=dry_run)
 
 
 # Azure Resource Manager's codes (azure-resource-manager/troubleshooting/common-deployment-errors)
 MISSING = ("SubscriptionNotFound", "InvalidSubscriptionId", "ResourceGroupNotFound", "WorkspaceNotFound")
 
 
-def _explain(refused: urllib.error.HTTPError, service: WorkspaceClient) -> ServiceError:
+def _explain(response: HttpResponse, client: WorkspaceClient) -> ServiceError:
     try:
-        answer = json.loads(refused.read() or b"{}")
+        answer = response.json()
         error = answer.get("error") if isinstance(answer.get("error"), dict) else answer
     except ValueError:
         error = {}
-    code = str(error.get("code") or error.get("error_code") or refused.reason)
-    return explain(refused.code, code, str(error.get("message") or ""), service)
+    code = str(error.get("code") or error.get("error_code") or response.reason)
+    return explain(response.status_code, code, str(error.get("message") or ""), client)
 
 
-def explain(status: int, code: str, message: str, service: WorkspaceClient, role: str = TO_TRAIN) -> ServiceError:
-    """What the service refused, why and the fix, in a line or two. `code` and `message` are the service's own,
-    `role` is the one that may do it.
+def explain(status: int, code: str, message: str, service: WorkspaceClient, role: str = DATA_SCIENTIST) -> ServiceError:
+    """What the service refused, why, and how to fix it, in a line or two.
+
+    `code` and `message` are the service's own, `role` is the one that may do it.
     """
     if code == "ResourceNotFound" and f"/workspaces/{service.name}'".lower() in message.lower():
         code = "WorkspaceNotFound"  # the same code stands for what is not in a workspace

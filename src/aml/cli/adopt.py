@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aml.adopt import Note
+from aml.adopt import Note, origin
 from aml.adopt.report import asset_option, document, lines
 from aml.errors import UserError
 
@@ -19,14 +19,24 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags of the verb."""
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder or git checkout, which is never changed")
-    parser.add_argument("-o", "--output", type=Path, metavar="OUT",
-                        help="folder to make, whose name is the repository's (default: that of the entry's folder)")  # fmt: skip
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="folder to make, whose name is the repository's (default: that of the entry's folder)",
+    )
     parser.add_argument("--entry", metavar="FILE", help="script or notebook that trains (default: found, or asked for)")
     parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
 
 
 def run(args: argparse.Namespace) -> int:
+    """Run the verb; returns the exit status. Raises UserError when the extra `adopt` is not installed."""
+    if missing := origin.missing("adopt"):
+        install = f'pip install "{origin.requirement("adopt")}"'
+        raise UserError(f"aml adopt needs {', '.join(missing)}, which are not installed: {install}")
     try:
         return adopt(args.source, args.output, args.entry, args.dry_run)
     except EOFError:
@@ -57,9 +67,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     if adoption.blocked:
         print("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
-        print(
-            f"\naml adopt: nothing was written: fix {count} in a copy of the source, and run it again", file=sys.stderr
-        )
+        print(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again", file=sys.stderr)
         return 1
     notes = adoption.notes
     if not dry:

@@ -22,6 +22,6 @@ def run(args: argparse.Namespace) -> int:
     RULES["compute"].require(document.data.get("name"), f"{document.where('name')}: name")
     service = connect(root, args.dry_run)
     done = delete(service, document.data["name"]) if args.delete else create(service, document)
-    if not service.dry:
+    if not service.dry_run:
         print(f"cluster {document.data['name']}: {done}")
     return 0

@@ -8,7 +8,7 @@ from aml.errors import UserError
 from aml.jobfile import settings
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
-from aml.local.models import registry
+from aml.local import mlflow_store
 from aml.local.runs import all_runs
 from aml.uris import shorten_datastore_path
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _rows(root: Path, name: str | None) -> list[tuple[str, ...]]:
     runs = {one.id: one for one in all_runs(root)}
-    versions = registry(root).search_model_versions(f"name = '{name}'" if name else None)
+    versions = mlflow_store.client(root).search_model_versions(f"name = '{name}'" if name else None)
     return [
         (
             version.name,

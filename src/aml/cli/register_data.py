@@ -48,6 +48,6 @@ def run(args: argparse.Namespace) -> int:
     elif not address:
         raise UserError(f"{document.where('path')}: no path")
     version, state = register(service, document, data, address, upload)
-    if not service.dry:
+    if not service.dry_run:
         print(f"data {data['name']}, version {version}: {address} ({state})")
     return 0

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
                 AzureBlobDatastore(name=args.name, account_name=args.account, container_name=args.container)
             )
         state = "changed" if found else "registered"
-    if not service.dry:
+    if not service.dry_run:
         print(f"datastore {args.name}: container {args.container} of {args.account} ({state})")
         print(f"a path in data.yml: azureml://datastores/{args.name}/paths/FOLDER/")
     return 0

@@ -57,7 +57,7 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
         RULES["run"].require(args.id, "run")
     if args.action == "cancel":
         runs.cancel(service, args.id)
-        if not service.dry:
+        if not service.dry_run:
             print(f"run {args.id}: its end was asked for")
         return 0
     if args.action == "download":

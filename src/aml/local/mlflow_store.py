@@ -13,17 +13,22 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 # mlflow.entities.RunStatus
 STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "cancelled"}
 CODES = {status: code for code, status in STATUSES.items()}
+# For every process that reads or writes the store: newer MLflow wants to be asked for files, and would report its use.
+VARIABLES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 class StoredRun(NamedTuple):
-    """A run as MLflow's files have it. Times are seconds since the epoch."""
+    """A run as MLflow's files have it. Times are seconds since the epoch. What was logged is read when asked for."""
 
     folder: Path
     experiment: str
@@ -34,16 +39,43 @@ class StoredRun(NamedTuple):
 
     @property
     def id(self) -> str:
+        """The run's id."""
         return self.folder.name
 
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric, by step; a line of its file is "<time> <value> <step>"."""
+        texts = _read_texts(self.folder / "metrics")
+        return {key: max(map(_point, text.split("\n")))[-1] for key, text in texts.items() if text}
 
-def create(root: Path, experiment: str, run_id: str, name: str, artifact_uri: str, tags: Mapping[str, str]) -> Path:
-    """Record a run that begins now, in its experiment, which is made when it is new; returns the run's folder."""
+    def params(self) -> dict[str, str]:
+        """The parameters."""
+        return _read_texts(self.folder / "params")
+
+    def tags(self) -> dict[str, str]:
+        """All tags."""
+        return _read_texts(self.folder / "tags")
+
+    def tag(self, key: str) -> str:
+        """The value of one tag; empty where there is none."""
+        try:
+            return (self.folder / "tags" / key).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def artifacts(self) -> list[Path]:
+        """The files that MLflow keeps for a run that no job of this repository is."""
+        return [path for path in (self.folder / "artifacts").rglob("*") if path.is_file()]
+
+
+def create_run(
+    root: Path, experiment: str, run_id: str, name: str, artifact_uri: str, tags: Mapping[str, str]
+) -> StoredRun:
+    """Record a run that begins now, in its experiment, which is made when it is new."""
     folder = _experiment(root, experiment) / run_id
     for part in ("artifacts", "metrics", "params", "tags"):  # MLflow does not recognise a run without them
         (folder / part).mkdir(parents=True)
     for key, value in tags.items():
-        write_tag(folder, key, value)
+        _write_text(folder / "tags" / key, value)
     meta: dict[str, Any] = {
         "artifact_uri": artifact_uri,
         "end_time": None,
@@ -61,15 +93,10 @@ def create(root: Path, experiment: str, run_id: str, name: str, artifact_uri: st
         "user_id": os.environ.get("USER") or os.environ.get("USERNAME") or "unknown",
     }
     _write_meta(folder, meta)
-    return folder
+    return _stored(folder, experiment, meta)
 
 
-def end(folder: Path, status: str) -> None:
-    """Record that a run ends now."""
-    _write_meta(folder, {**_read_meta(folder), "status": CODES[status], "end_time": _now()})
-
-
-def runs(root: Path) -> Iterator[StoredRun]:
+def read_runs(root: Path) -> Iterator[StoredRun]:
     """All runs that were not deleted."""
     for experiment, name in _experiments(root):
         for path in experiment.glob("*/meta.yaml"):
@@ -77,62 +104,65 @@ def runs(root: Path) -> Iterator[StoredRun]:
                 yield _stored(path.parent, name, meta)
 
 
-def read(folder: Path, experiment: str) -> StoredRun:
-    """One run again, as it is now."""
-    return _stored(folder, experiment, _read_meta(folder))
+def update_run(
+    run: StoredRun,
+    status: str | None = None,
+    tags: Mapping[str, str | None] | None = None,
+    metrics: Mapping[str, float] | None = None,
+    params: Mapping[str, str] | None = None,
+) -> StoredRun:
+    """Record what is given, and return the run as it is then, with what others have written meanwhile.
+
+    A `status` ends the run now. A tag that is None is removed. Metrics are recorded as of the start of the run.
+    """
+    for key, value in (metrics or {}).items():
+        _write_text(run.folder / "metrics" / key, f"{run.start * 1000:.0f} {value!r} 0\n")
+    for key, text in (params or {}).items():
+        _write_text(run.folder / "params" / key, text)
+    if status:
+        _write_meta(run.folder, {**_read_meta(run.folder), "status": CODES[status], "end_time": _now()})
+    for key, tag in (tags or {}).items():
+        if tag is None:
+            (run.folder / "tags" / key).unlink(missing_ok=True)
+        else:
+            _write_text(run.folder / "tags" / key, tag)
+    return _stored(run.folder, run.experiment, _read_meta(run.folder))
 
 
-def metrics(folder: Path) -> dict[str, float]:
-    """The last value of each metric, by step; a line of its file is "<time> <value> <step>"."""
-    texts = _read_texts(folder / "metrics")
-    return {key: max(map(_point, text.split("\n")))[-1] for key, text in texts.items() if text}
-
-
-def params(folder: Path) -> dict[str, str]:
-    return _read_texts(folder / "params")
-
-
-def tags(folder: Path) -> dict[str, str]:
-    return _read_texts(folder / "tags")
-
-
-def tag(folder: Path, key: str) -> str:
-    """The value of a tag; nothing where there is none."""
-    try:
-        return (folder / "tags" / key).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return ""
-
-
-def write_tag(folder: Path, key: str, value: str) -> None:
-    _write_text(folder / "tags" / key, value)
-
-
-def remove_tag(folder: Path, key: str) -> None:
-    (folder / "tags" / key).unlink(missing_ok=True)
-
-
-def log(folder: Path, start: float, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:
-    """Record what a run logged elsewhere, as of its start."""
-    for key, value in metrics.items():
-        _write_text(folder / "metrics" / key, f"{start * 1000:.0f} {value!r} 0\n")
-    for key, text in params.items():
-        _write_text(folder / "params" / key, text)
-
-
-def variables(store: PurePath, folder: Path, experiment: str, context_tags: Mapping[str, str]) -> dict[str, str]:
+def job_variables(store: PurePath, run: StoredRun, context_tags: Mapping[str, str]) -> dict[str, str]:
     """The environment variables that lead a job's MLflow into a run, as on the service.
 
     `store` is mlruns/ as the job sees it. Runs that the job begins by itself get the `context_tags`.
     """
     return {
+        **VARIABLES,
         "MLFLOW_TRACKING_URI": store.as_uri(),
-        "MLFLOW_ALLOW_FILE_STORE": "true",  # newer MLflow wants to be asked for files
-        "MLFLOW_RUN_ID": folder.name,
-        "MLFLOW_EXPERIMENT_ID": folder.parent.name,
-        "MLFLOW_EXPERIMENT_NAME": experiment,
+        "MLFLOW_RUN_ID": run.id,
+        "MLFLOW_EXPERIMENT_ID": run.folder.parent.name,
+        "MLFLOW_EXPERIMENT_NAME": run.experiment,
         "MLFLOW_RUN_CONTEXT": json.dumps(dict(context_tags)),
     }
+
+
+def client(root: Path) -> "MlflowClient":
+    """MLflow's own client of the store and its model registry. The import takes two seconds."""
+    os.environ.update(VARIABLES)
+    from mlflow import MlflowClient
+
+    uri = (root / "mlruns").as_uri()
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def page_of_runs(run: StoredRun) -> str:
+    """The page of MLflow's UI that lists the runs of the run's experiment, with the run's metrics as columns.
+
+    The UI opens a view that an experiment's tag describes; source: useSharedExperimentViewState in MLflow's UI.
+    """
+    # In the order in which they are shown, up to a dozen: more do not fit on a screen.
+    columns = ["attributes.`Source`", *(f"metrics.`{key}`" for key in list(run.metrics())[:12])]
+    view = json.dumps({"selectedColumns": columns})
+    _write_text(run.folder.parent / "tags" / "mlflow.sharedViewState.aml", view)
+    return f"#/experiments/{run.folder.parent.name}/runs?workflowType=machine_learning&viewStateShareKey=aml"
 
 
 def make_paths_relative(root: Path, ended: Callable[[StoredRun], bool]) -> None:

@@ -1,23 +1,11 @@
 """Registered models of this machine, through MLflow's own client."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from aml import locks
 from aml.errors import UserError
+from aml.local import mlflow_store
 from aml.run import Run
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-
-def registry(root: Path) -> "MlflowClient":
-    """MLflow's client of this repository's registry. The import takes two seconds."""
-    os.environ["MLFLOW_ALLOW_FILE_STORE"] = "true"
-    from mlflow import MlflowClient
-
-    return MlflowClient(tracking_uri=(root / "mlruns").as_uri(), registry_uri=(root / "mlruns").as_uri())
 
 
 def register(root: Path, name: str, run: Run, asset: Path, tags: dict[str, str]) -> tuple[str, bool]:
@@ -27,7 +15,7 @@ def register(root: Path, name: str, run: Run, asset: Path, tags: dict[str, str])
     stands for a property would change.
     """
     source = asset.relative_to(root.resolve()).as_posix()  # relative, so that the repository can be moved
-    client = registry(root)
+    client = mlflow_store.client(root)
     with locks.held(root / "mlruns" / ".register.lock"):
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)

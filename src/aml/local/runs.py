@@ -32,26 +32,34 @@ class LocalRun(Run):
     """A run of this machine.
 
     Attributes:
-        record: What MLflow knows of it, below mlruns/.
+        stored: What MLflow knows of it.
         folder: What it made, runs/<id>.
 
     """
 
-    record: Path
+    stored: StoredRun
     folder: Path
 
+    @property
+    def record(self) -> Path:
+        """Where MLflow keeps it, below mlruns/."""
+        return self.stored.folder
+
     def metrics(self) -> dict[str, float]:
-        return mlflow_store.metrics(self.record)
+        """The last value of each metric."""
+        return self.stored.metrics()
 
     def params(self) -> dict[str, str]:
-        return mlflow_store.params(self.record)
+        """The parameters that were logged."""
+        return self.stored.params()
 
     def tags(self) -> dict[str, str]:
-        return mlflow_store.tags(self.record)
+        """All tags, MLflow's own included."""
+        return self.stored.tags()
 
     def files(self) -> list[Path]:
         """What the run left: outputs, logs, pictures, but not the copy of its code."""
-        found = [*self.folder.rglob("*"), *(self.record / "artifacts").rglob("*")]
+        found = [*self.folder.rglob("*"), *self.stored.artifacts()]
         own = (self.folder / "code", self.folder / LOCK)
         return sorted(file for file in found if file.is_file() and not any(map(file.is_relative_to, own)))
 
@@ -71,8 +79,7 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> LocalRun:
     folder = root / "runs" / run_id
     folder.mkdir(parents=True)
     _held[run_id] = locks.acquire(folder / LOCK)
-    record = mlflow_store.create(root, experiment, run_id, name, view(folder).as_uri(), tags)
-    return _local_run(root, mlflow_store.read(record, experiment))
+    return _local_run(root, mlflow_store.create_run(root, experiment, run_id, name, view(folder).as_uri(), tags))
 
 
 def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
@@ -82,14 +89,13 @@ def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
         if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
             shutil.copytree(left, run.folder / name, symlinks=True, dirs_exist_ok=True)
             shutil.rmtree(left)
-    mlflow_store.end(run.record, status)
-    mlflow_store.remove_tag(run.record, RUNNER)
+    mlflow_store.update_run(run.stored, status, tags={RUNNER: None})
     if run.id in _held:
         _held.pop(run.id).release()
     with contextlib.suppress(OSError):  # none, or on Windows still held by the caller
         (run.folder / LOCK).unlink()
     make_paths_relative(root)
-    return _local_run(root, mlflow_store.read(run.record, run.experiment))
+    return _local_run(root, mlflow_store.update_run(run.stored))
 
 
 def make_paths_relative(root: Path) -> None:
@@ -99,7 +105,7 @@ def make_paths_relative(root: Path) -> None:
 
 def all_runs(root: Path) -> list[LocalRun]:
     """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way."""
-    found = [_settle(root, _local_run(root, stored)) for stored in mlflow_store.runs(root)]
+    found = [_settle(root, _local_run(root, stored)) for stored in mlflow_store.read_runs(root)]
     return sorted(found, key=lambda run: run.start, reverse=True)
 
 
@@ -126,19 +132,19 @@ def find(root: Path, run_id: str | None) -> LocalRun:
 def variables(root: Path, run: LocalRun, view: Callable[[Path], PurePath]) -> dict[str, str]:
     """The environment variables of the run's job. `view` is where the job sees a path."""
     # Runs that the job begins on its own carry the tag too, so that none of them is left as running.
-    store = mlflow_store.variables(view(root / "mlruns"), run.record, run.experiment, {RUNNER: run.id})
+    store = mlflow_store.job_variables(view(root / "mlruns"), run.stored, {RUNNER: run.id})
     return {processes.MARK: run.id, **store}
 
 
 def _settle(root: Path, run: LocalRun) -> LocalRun:
     """The run, ended and recorded as failed if its runner was killed."""
-    runner = mlflow_store.tag(run.record, RUNNER)
+    runner = run.stored.tag(RUNNER)
     if run.status != "running" or not runner:  # plain Python made it, and watches over it
         return run
     try:
         (root / "runs" / runner).mkdir(parents=True, exist_ok=True)
         with locks.held(root / "runs" / runner / LOCK, timeout=0):
-            run = _local_run(root, mlflow_store.read(run.record, run.experiment))  # it may have ended meanwhile
+            run = _local_run(root, mlflow_store.update_run(run.stored))  # it may have ended meanwhile
             if run.status == "running":
                 processes.end(runner, None)
                 run = finish(root, run, "failed")
@@ -149,7 +155,7 @@ def _settle(root: Path, run: LocalRun) -> LocalRun:
 
 def _local_run(root: Path, stored: StoredRun) -> LocalRun:
     # MLflow calls a run finished when the first `with start_run()` ends: the job need not have.
-    running = mlflow_store.tag(stored.folder, RUNNER) == stored.id
+    running = stored.tag(RUNNER) == stored.id
     status, end = ("running", None) if running or stored.status == "running" else (stored.status, stored.end)
     folder = root / "runs" / stored.id
-    return LocalRun(stored.id, stored.experiment, stored.name, status, stored.start, end, stored.folder, folder)
+    return LocalRun(stored.id, stored.experiment, stored.name, status, stored.start, end, stored, folder)
