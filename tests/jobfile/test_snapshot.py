@@ -45,7 +45,7 @@ def theirs(folder: Path) -> set[str]:
     """The files that azure-ai-ml would upload."""
     from azure.ai.ml._utils._asset_utils import get_ignore_file, get_upload_files_from_folder
 
-    return {place for _, place in get_upload_files_from_folder(folder, ignore_file=get_ignore_file(folder))}
+    return {place for _, place in get_upload_files_from_folder(folder, ignore_file=get_ignore_file(folder))}  # type: ignore[str-unpack]  # its annotation is wrong: these are pairs
 
 
 @pytest.fixture(scope="module")
