@@ -12,8 +12,8 @@ DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("co
 # The slug names the distribution, which may not take the place of a package that it installs, directly or not.
 PACKAGES = set(
     """
-    aml annotated-doc annotated-types anyio azure-ai-ml azure-common azure-core azure-identity azure-mgmt-core
-    azure-monitor-opentelemetry azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi
+    aml aml-template annotated-doc annotated-types anyio azure-ai-ml azure-common azure-core azure-identity
+    azure-mgmt-core azure-monitor-opentelemetry azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi
     charset-normalizer click cloudpickle colorama contourpy cryptography cycler databricks-sdk exceptiongroup
     fastapi filelock fonttools gitdb gitpython google-auth h11 hatchling idna importlib-metadata iniconfig
     isodate joblib jsonpickle kiwisolver matplotlib mlflow mlflow-skinny msal msal-extensions msrest numpy
@@ -21,12 +21,12 @@ PACKAGES = set(
     pandas pathspec pillow pip pluggy protobuf psutil pyasn1 pyasn1-modules pycparser pydantic pydantic-core
     pygments pyjwt pyparsing pytest python-dateutil python-dotenv pytz pyyaml requests requests-oauthlib
     scikit-learn scipy setuptools six sklearn smmap sqlparse starlette threadpoolctl tomli train
-    typing-extensions typing-inspection tzdata urllib3 uv uvicorn wheel zipp
+    tqdm typing-extensions typing-inspection tzdata urllib3 uv uvicorn wheel zipp
     """.split()
 )
 
-# answer: pattern, rule, a corrected example. The generated aml/names.py has the same patterns, with their sources;
-# a hook cannot import it, for nothing is generated yet.
+# answer: pattern, rule, a corrected example. aml.jobfile.names has the same ones, with their sources, and a test holds
+# the two together: a hook runs where the package is not installed.
 RULES = {
     "project_slug": (
         r"[a-z][a-z0-9-]{1,30}[a-z0-9]",
@@ -62,7 +62,7 @@ RULES = {
 }
 
 
-def problems(answers):
+def problems(answers: dict[str, str]) -> list[str]:
     """Describe each bad answer: the answer, its value, the rule and a corrected example."""
     found = []
     for name, (pattern, rule, example) in RULES.items():
@@ -80,7 +80,7 @@ def problems(answers):
     return found
 
 
-def corrected(value, pattern, example):
+def corrected(value: str, pattern: str, example: str) -> str:
     """The value with its faults taken out where that is enough to fit the pattern, else the example."""
     clean = re.sub(r"[^a-zA-Z0-9]+", "-", value).strip("-")
     attempts = (clean, clean.lower(), re.sub(r"-(\d+)$", r"\1", clean))
@@ -88,16 +88,17 @@ def corrected(value, pattern, example):
     return next((try_ for try_ in attempts if re.fullmatch(pattern, try_) and try_ not in taken), example)
 
 
-def writable(letter):
+def writable(letter: str) -> bool:
     """Whether TOML, YAML and JSON all hold the letter as it is: no control, separator, surrogate, noncharacter."""
     return unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and ord(letter) & 0xFFFE != 0xFFFE
 
 
-def describe(name, value, fault, example):
+def describe(name: str, value: str, fault: str, example: str) -> str:
+    """A line of the message that ends the generation."""
     return f"  {name} {value!a} {fault}, such as {example}"
 
 
-def refusal(answers):
+def refusal(answers: dict[str, str]) -> str | None:
     """The message that ends the generation, or None, for sys.exit."""
     found = problems(answers)
     return "\n".join(["Nothing was generated. Please correct:", *found]) if found else None
