@@ -154,7 +154,6 @@ VERBS: dict[str, tuple[Preparation, list[str]]] = {
     "submit, data of this machine": (local_data, ["submit", "-c", "job.yml"]),
     "submit, a registered environment": (known_environment, ["submit", "-c", "job.yml"]),
     "register-model": (job_that_ended, ["register-model", "-n", "birds", "-f", "run.json", "--tag", "a=b"]),
-    "register-model, with a gate": (job_that_is_judged, ["register-model", "-n", "birds", "-f", "run.json"]),
     "register-model --to azure": (run_here, ["register-model", "-n", "birds", "-f", "run.json", "--to", "azure"]),
     "runs cancel": (job_that_runs, ["runs", "--azure", "cancel", "RUN"]),
 }
@@ -179,3 +178,17 @@ def test_a_dry_run_says_what_is_sent(attached: Attached, verb: str) -> None:
     for expected, actual in zip(dry, real, strict=True):
         assert fits(list(expected), list(actual)), f"{expected}\n{actual}"
     assert len([one for one in real if one.method != "GET"]) >= 1
+
+
+def test_a_dry_run_shows_what_is_looked_up_for_the_gate(attached: Attached) -> None:
+    """The metrics are in the workspace, so it cannot say the verdict."""
+    job_that_is_judged(attached)
+    register = ["register-model", "-n", "birds", "-f", "run.json"]
+    said = attached.aml(*register, "--dry-run")
+    with attached.service.watch() as calls:
+        attached.aml(*register)
+    dry, real = in_order(printed(said.stdout)), in_order(sent(calls))
+    assert [(one.method, one.kind) for one in dry] == [(one.method, one.kind) for one in real]
+    assert all(fits(expected.path, actual.path) for expected, actual in zip(dry, real, strict=True))
+    assert any(one.path.endswith("/mlflow/runs/get") for one in dry)
+    assert said.stderr.splitlines()[0].startswith("a dry run looks nothing up: the gate is not asked")
