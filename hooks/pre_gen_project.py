@@ -67,7 +67,7 @@ RULES = {
 }
 
 
-def problems(answers):
+def problems(answers: dict[str, str]) -> list[str]:
     """Describe each bad answer: the answer, its value, the rule and a corrected example."""
     found = []
     for name, (pattern, rule, example) in RULES.items():
@@ -85,7 +85,7 @@ def problems(answers):
     return found
 
 
-def corrected(value, pattern, example):
+def corrected(value: str, pattern: str, example: str) -> str:
     """The value with its faults taken out where that is enough to fit the pattern, else the example."""
     clean = re.sub(r"[^a-zA-Z0-9]+", "-", value).strip("-")
     attempts = (clean, clean.lower(), re.sub(r"-(\d+)$", r"\1", clean))
@@ -93,16 +93,17 @@ def corrected(value, pattern, example):
     return next((try_ for try_ in attempts if re.fullmatch(pattern, try_) and try_ not in taken), example)
 
 
-def writable(letter):
+def writable(letter: str) -> bool:
     """Whether TOML, YAML and JSON all hold the letter as it is: no control, separator, surrogate, noncharacter."""
     return unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and ord(letter) & 0xFFFE != 0xFFFE
 
 
-def describe(name, value, fault, example):
+def describe(name: str, value: str, fault: str, example: str) -> str:
+    """One line of the refusal."""
     return f"  {name} {value!a} {fault}, such as {example}"
 
 
-def refusal(answers):
+def refusal(answers: dict[str, str]) -> str | None:
     """The message that ends the generation, or None, for sys.exit."""
     found = problems(answers)
     return "\n".join(["Nothing was generated. Please correct:", *found]) if found else None
