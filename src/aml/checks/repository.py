@@ -7,6 +7,7 @@ from aml.checks.assets import check_compute, check_data
 from aml.checks.environments import check_conda, check_environment
 from aml.checks.hardware import check_hardware
 from aml.checks.jobs import check_differences, check_job
+from aml.checks.package import check_package
 from aml.console import display_path
 from aml.errors import UserError
 from aml.jobfile import settings
@@ -43,6 +44,7 @@ def check(root: Path, name: str | None = None) -> Iterator[str]:
             yield str(refusal)
     if {"train-local", "train-amlcompute"} <= jobs.keys():
         yield from check_differences(jobs["train-local"], jobs["train-amlcompute"])
+    yield from check_package(root)
     try:
         for setting, value, state, why in settings.confirm(root)[1:]:
             if state == "not confirmed":
