@@ -16,7 +16,7 @@ from aml.errors import UserError
 VERBS = {
     "check": "validate the configuration, offline",
     "submit": "run a training job, here or on a cluster",
-    "runs": "list runs, or show one",
+    "runs": "list runs, show one, or compare several",
     "register-model": "register the model of a run",
     "models": "list registered models and versions",
     "ui": "open the MLflow UI on the runs of this repository",
@@ -83,7 +83,7 @@ def _run(argv: list[str], root: Path | None) -> int:
 
 
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
-    """Run one verb; the exit status is 0 done, 1 found something, 2 refused, 130 cancelled, or the job's own.
+    """Run one verb; the exit status is 0 done, 1 found something, 2 not done, 3 refused by a gate, 130 cancelled, or the job's own.
 
     `root` is a folder in the model repository; by default the working folder.
     """
