@@ -6,7 +6,7 @@ This is the only module below the command line that knows both aml.local and aml
 import functools
 from pathlib import Path
 
-from aml.azure import blobs, models, runs
+from aml.azure import blobs, models, runs, tracking
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import UserError
@@ -20,8 +20,8 @@ AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know 
 class AzureTracker:
     """Shows the runs of this machine in a workspace: what the local runner calls when a run begins and ends."""
 
-    def __init__(self, service: WorkspaceClient, root: Path) -> None:
-        self._service = service
+    def __init__(self, client: WorkspaceClient, root: Path) -> None:
+        self._client = client
         self._root = root
 
     def start(self, run: LocalRun) -> dict[str, str]:
@@ -34,18 +34,18 @@ class AzureTracker:
                 self.finish(earlier)
         tags = run.tags()
         mlflow_store.update_run(run.stored, tags={AZURE_OPEN: "true"})
-        variables = runs.start(self._service, run.experiment, run.id, tags)
+        variables = tracking.start(self._client, run.experiment, run.id, tags)
         mlflow_store.update_run(run.stored, tags={AZURE_RUN: variables["MLFLOW_RUN_ID"]})
-        say(self._service.studio(variables["MLFLOW_RUN_ID"]))
+        say(self._client.studio(variables["MLFLOW_RUN_ID"]))
         return variables
 
     def finish(self, run: LocalRun) -> None:
         """Record in the workspace how the run ended, and here what it logged there."""
         try:
-            run_id = run.tags().get(AZURE_RUN) or runs.tracked(self._service, run.experiment, run.id)
+            run_id = run.tags().get(AZURE_RUN) or tracking.find(self._client, run.experiment, run.id)
             if run_id:
-                runs.end(self._service, run_id, run.status)
-                found = runs.find(self._service, run_id)
+                tracking.end(self._client, run_id, run.status)
+                found = runs.find(self._client, run_id)
                 mlflow_store.update_run(run.stored, metrics=found.metrics(), params=found.params())
             mlflow_store.update_run(run.stored, tags={AZURE_OPEN: None})
         except UserError as error:
@@ -53,17 +53,20 @@ class AzureTracker:
 
 
 def register_model(
-    service: WorkspaceClient,
+    client: WorkspaceClient,
     name: str,
     run: LocalRun,
     asset: Path,
     tags: dict[str, str],
     properties: dict[str, str],
 ) -> tuple[str, bool]:
-    """Upload what a run of this machine made at `asset`, and register it; returns the version, and whether it is new."""
+    """Upload what a run of this machine made at `asset`, and register it.
+
+    Returns the version, and whether it is new.
+    """
     commit = {key: run.tags().get(key) for key in ("mlflow.source.git.commit", "azureml.git.dirty", AZURE_RUN)}
     origin = {"aml.trained_on": "this machine"} | {
         f"metric.{key}": f"{value:g}" for key, value in run.metrics().items()
     }
     origin |= {key: value for key, value in commit.items() if value}
-    return models.register(service, name, functools.partial(blobs.upload, service, asset), tags, properties | origin)
+    return models.register(client, name, functools.partial(blobs.upload, client, asset), tags, properties | origin)

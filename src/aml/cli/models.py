@@ -53,7 +53,7 @@ def _rows_azure(root: Path, name: str | None) -> list[tuple[str, ...]]:
     from aml.azure.workspace_client import connect
 
     rows: list[tuple[str, ...]] = []
-    for model, version in assets.everything(connect(root), "models", name):
+    for model, version in assets.all_versions(connect(root), "models", name):
         known = version["properties"]
         own = known["properties"] or {}
         metrics = {key[7:]: value for key, value in own.items() if key.startswith("metric.")}

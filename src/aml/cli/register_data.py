@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from aml.azure import blobs
-from aml.azure.data import nothing, register
+from aml.azure.data import register, upload_nothing
 from aml.azure.workspace_client import connect
 from aml.cli import main as cli
 from aml.errors import UserError
@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> int:
     RULES["asset"].require(data.get("name"), f"{document.where('name')}: name")
     if data["type"] not in DATA_TYPES[:3]:
         raise UserError(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
-    address, upload = str(args.path or data.get("path") or ""), nothing
-    service = connect(root, args.dry_run)
+    address, upload = str(args.path or data.get("path") or ""), upload_nothing
+    client = connect(root, args.dry_run)
     if args.path or not REMOTE_URI.match(address):
         path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
         where = f"--path {args.path}" if args.path else f"{document.where('path')}: {address}"
@@ -44,10 +44,10 @@ def run(args: argparse.Namespace) -> int:
         if path.is_dir() == (data["type"] == "uri_file"):
             found = "folder" if path.is_dir() else "file"
             raise UserError(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
-        address, upload = blobs.destination(service, path)
+        address, upload = blobs.destination(client, path)
     elif not address:
         raise UserError(f"{document.where('path')}: no path")
-    version, state = register(service, document, data, address, upload)
-    if not service.dry_run:
+    version, state = register(client, document, data, address, upload)
+    if not client.dry_run:
         print(f"data {data['name']}, version {version}: {address} ({state})")
     return 0

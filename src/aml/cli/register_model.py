@@ -58,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
         from aml.azure import models
         from aml.azure.workspace_client import connect
 
-        service = connect(root, args.dry_run)
+        client = connect(root, args.dry_run)
         properties |= {"aml.run": run_id, "aml.path": args.asset_path}
         if is_here:
-            version, new = local_runs_in_azure.register_model(service, args.name, trained, asset, tags, properties)
+            version, new = local_runs_in_azure.register_model(client, args.name, trained, asset, tags, properties)
         else:
-            source = functools.partial(models.job_output, service, run_id, args.asset_path)
-            version, new = models.register(service, args.name, source, tags, properties)
+            source = functools.partial(models.job_output, client, run_id, args.asset_path)
+            version, new = models.register(client, args.name, source, tags, properties)
         if args.dry_run:
             return 0
     known = "" if new else " (registered before)"

@@ -41,10 +41,10 @@ def run(args: argparse.Namespace) -> int:
     if args.action == "show":
         print(_describe(find(root, args.id)))
         return 0
-    everything = [one for one in all_runs(root) if args.experiment_name in (None, one.experiment)]
-    if not everything:
+    found = [one for one in all_runs(root) if args.experiment_name in (None, one.experiment)]
+    if not found:
         raise UserError(NO_RUNS)
-    print(_listing(everything))
+    print(_listing(found))
     return 0
 
 
@@ -52,25 +52,25 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     from aml.azure import blobs, runs
     from aml.azure.workspace_client import connect
 
-    service = connect(root, getattr(args, "dry_run", False))
+    client = connect(root, getattr(args, "dry_run", False))
     if args.action and args.id:
         RULES["run"].require(args.id, "run")
     if args.action == "cancel":
-        runs.cancel(service, args.id)
-        if not service.dry_run:
+        runs.cancel(client, args.id)
+        if not client.dry_run:
             print(f"run {args.id}: its end was asked for")
         return 0
     if args.action == "download":
         folder = args.output_dir or root / "runs" / args.id
-        files = blobs.download_run(service, args.id, folder)
+        files = blobs.download_run(client, args.id, folder)
         print(f"run {args.id}: {len(files)} files in {display_path(folder)}")
         return 0
     if args.action == "show" and args.id:
-        print(_describe(runs.find(service, args.id)))
+        print(_describe(runs.find(client, args.id)))
         return 0
-    found = runs.runs(service, args.experiment_name, 1 if args.action == "show" else NEWEST)
+    found = runs.list_runs(client, args.experiment_name, 1 if args.action == "show" else NEWEST)
     if not found:
-        raise UserError(f"no runs in workspace {service.name} yet: aml submit -c train-amlcompute")
+        raise UserError(f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute")
     print(_describe(found[0]) if args.action == "show" else _listing(found))
     return 0
 
