@@ -1,19 +1,120 @@
-"""Writes where the aml package comes from into the new repository, and says how to go on."""
+"""Writes where the aml package comes from, confirms the workspace settings of the new repository, says how to go on."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+PLACEHOLDER = "aml-template @ file:///post_gen_project-did-not-run"
+# No password, nor what may be a token: a name in front of a host is for ssh, or Azure DevOps's, which the path repeats.
+ADDRESS = r"(git\+)?(https?://(([\w.-]+)@(?=[^/@]+/\4/))?|ssh://([\w.-]+@)?|file://)[\w.:-]*/[\w.~:/@!$&()*+,;=%#-]+"
+SETTINGS = ("subscription_id", "resource_group", "workspace_name")  # whose form pre_gen_project.py has judged
+WHERE = "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.MachineLearningServices/workspaces/{}?api-version=2024-10-01"  # noqa: E501  # an address
+ASK = ["rest", "--only-show-errors", "--output", "tsv", "--query", "[location, properties.storageAccount]", "--url"]
+LOOK_UP = "Once aml is installed, it looks them up in Azure: aml workspace\n"
+ATTACH = "What runs here needs none. To set them: aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE\n"
+ACTIVATE = r".venv\Scripts\activate" if os.name == "nt" else ". .venv/bin/activate"
+STEPS = ["python -m venv .venv", ACTIVATE, "pip install -e .", "aml check", "aml submit -c train-local"]
 
-def main(folder, answers):
-    """Complete the repository in `folder`; returns the exit status."""
-    pyproject = folder / "pyproject.toml"
-    text = pyproject.read_text(encoding="utf-8")
-    source = Path(answers["_template"]).resolve().as_uri()
-    text = text.replace("file:///post_gen_project-did-not-run", source)
-    pyproject.write_text(text, encoding="utf-8", newline="\n")
-    return 0
+
+def find(path: str, bases: list[Path]) -> Path:
+    """The file or folder of this path in the first of the bases that has it; a whole path is the same in each."""
+    if found := next((place for base in bases if (place := base / Path(path).expanduser()).exists()), None):
+        return found.resolve()
+    sys.exit(f"Nothing was generated: {path!a} is neither an address nor found on this machine. Write its whole path.")
+
+
+def origin(answers: dict[str, str], bases: list[Path]) -> list[str]:
+    """Where this template came from, a git address or the path of a folder, and the commit that was used."""
+    if "_commit" in answers:  # cruft's
+        return [answers["_template"], answers["_commit"]]
+    local = answers["_repo_dir"] == answers["_template"]
+    folder = find(f"{answers['_template']}/cookiecutter.json", bases).parent if local else Path(answers["_repo_dir"])
+    git = [shutil.which("git") or sys.executable, f"--git-dir={folder / '.git'}"]  # either says nothing without git
+    questions = (["config", "remote.origin.url"], ["rev-parse", "--verify", "HEAD"])
+    address, commit = (subprocess.run([*git, *words], capture_output=True, text=True).stdout for words in questions)
+    return [str(folder) if local else address.strip() or answers["_template"], commit.strip()]
+
+
+def source(text: str, commit: str, bases: list[Path]) -> str:
+    """What pip takes for an index requirement, a path or an address; git's addresses get the commit if there is one."""
+    if re.fullmatch(r"[a-zA-Z][\w.-]*(?<!\.whl)(\[[\w,.-]+\])? *([<>=!~][\w.*+!, <>=~]*)?", text, re.ASCII):
+        return text
+    text = re.sub(r"^gh:", "https://github.com/", re.sub(r"^aml-template *@ *", "", text))
+    text = re.sub(r"^([\w.-]+@[\w.-]+|[\w.-]{2,}):(?!//)/?(?=[^\\]+$)", r"ssh://\1/", text)  # scp's form
+    plain = not commit and bool(re.search(r"^git\+|^file:(?!.*\.git$)|\.(whl|zip|tar\.gz)(#|$)", text))
+    if "://" not in text:
+        path = find(text, bases)
+        text, plain = path.as_uri(), path.is_file() or (path / "pyproject.toml").is_file()  # else a bare repository
+    if re.fullmatch(ADDRESS, text, re.ASCII):
+        return f"aml-template @ {text}" if plain else f"aml-template @ git+{text}@{commit}".removesuffix("@")
+    sys.exit(
+        "Nothing was generated: no address, or one with a password or token. Leave those to git: git help credentials"
+    )
+
+
+def ask(az: str, values: list[str]) -> str:
+    """What Azure says of the workspace, through the az command, within 5 seconds."""
+    command = [az, *ASK, WHERE.format(*values)]
+    with tempfile.TemporaryFile() as file:  # a pipe would wait for the children of az, too
+        try:
+            subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=5)
+        except subprocess.TimeoutExpired:
+            return "not confirmed: no answer within 5 s: aml workspace tries again"
+        said = (file.seek(0), file.read().decode(errors="replace").strip())[1]
+    if found := re.fullmatch(r"(\w+)\s+/subscriptions/\S+/(\w+)", said):
+        return f"confirmed: in {found[1]}, storage {found[2]}"
+    if "az login" in said:
+        return "not confirmed: not signed in to Azure: run `az login`, then aml workspace"
+    why = (re.findall(r'"message": ?"([^"]+)', said) or [said[:200]])[0]
+    return f"not confirmed: {'not found, or not yours: ' if 'NotFound' in said else ''}{why}"
+
+
+def report(root: Path, values: list[str]) -> bool:
+    """Print what is known of each workspace setting; returns whether Azure has confirmed them."""
+    shared = [file for folder in (root, *root.parents) if (file := folder / ".azureml" / "config.json").is_file()][:1]
+    notes = [f"not confirmed: shadowed: MLClient.from_config() without a path reads {file}" for file in shared]
+    states = ["confirmed: in form only, not looked up in Azure"] * 3
+    if not values[0].strip("0-"):
+        states[0] = "not set"
+    elif az := shutil.which("az"):
+        states[2] = ask(az, values)
+        states[:2] = ["confirmed"] * 2 if states[2].startswith("confirmed") else states[:2]
+    print("Workspace settings, aml_config/config.json", *(notes or ["confirmed: readable"]), sep="\n  ")
+    for name, value, state in zip(SETTINGS, values, states, strict=True):
+        print(f"  {name:<15}  {value:<{max(map(len, values))}}  {state}")
+    print(ATTACH if states[0] == "not set" else LOOK_UP if "form only" in states[2] else "", end="")
+    return states[0] == "confirmed" and not notes
+
+
+def main(root: Path, answers: dict[str, str]) -> None:
+    """Complete the repository in `root`. Raises SystemExit, with the reason, where it cannot."""
+    out = Path(answers.get("_output_dir", root.anchor))
+    bases = [out] if "_commit" in answers else [Path(os.environ.get("PWD", out)), out, *out.parents]
+    template, commit = origin(answers, bases)
+    pin, package = source(template, commit, bases), answers["package"]  # the former refuses a password in any case
+    if package != "template":
+        pin = package = source(package, "", bases)
+    before, _, after = (root / "pyproject.toml").read_text(encoding="utf-8").partition(PLACEHOLDER)
+    (root / "pyproject.toml").write_text(before + pin + after, encoding="utf-8", newline="\n")
+    record = json.loads((root / ".cruft.json").read_text(encoding="utf-8"))
+    record |= {"template": template, "commit": commit or None}
+    record["context"]["cookiecutter"] |= {"package": package, "_template": template}
+    (root / ".cruft.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8", newline="\n")
+    if "_commit" in answers and root.parent.parent == Path(tempfile.gettempdir()).resolve():
+        return  # one of two that cruft makes to compare them
+    if not report(root, [answers[name] for name in SETTINGS]) and os.environ.get("AML_CONFIRM") == "strict":
+        sys.exit("AML_CONFIRM=strict: the workspace is not confirmed, so nothing is generated")
+    if "file:" in pin:
+        line = before.count("\n") + 1
+        print(f"\n{pin} is on this machine only: before you share this, change line {line} of pyproject.toml.")
+    print("\n  ".join([f"\nNext, in {root}:", *STEPS, f"aml register-model -n {answers['__model']}"]))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path.cwd(), json.loads(r"""{{ cookiecutter | jsonify }}""")))
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # a legacy Windows console lacks some letters
+    main(Path.cwd(), json.loads(r"""{{ cookiecutter | jsonify }}"""))

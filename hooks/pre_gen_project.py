@@ -12,21 +12,26 @@ DEVICES = {"con", "prn", "aux", "nul"} | {f"{device}{number}" for device in ("co
 # The slug names the distribution, which may not take the place of a package that it installs, directly or not.
 PACKAGES = set(
     """
-    aml annotated-doc annotated-types anyio azure-ai-ml azure-common azure-core azure-identity azure-mgmt-core
-    azure-monitor-opentelemetry azure-storage-blob azureml-core azureml-mlflow cachetools certifi cffi
-    charset-normalizer click cloudpickle colorama contourpy cryptography cycler databricks-sdk exceptiongroup
-    fastapi filelock fonttools gitdb gitpython google-auth h11 hatchling idna importlib-metadata iniconfig
-    isodate joblib jsonpickle kiwisolver matplotlib mlflow mlflow-skinny msal msal-extensions msrest numpy
-    oauthlib opentelemetry-api opentelemetry-proto opentelemetry-sdk opentelemetry-semantic-conventions packaging
-    pandas pathspec pillow pip pluggy protobuf psutil pyasn1 pyasn1-modules pycparser pydantic pydantic-core
-    pygments pyjwt pyparsing pytest python-dateutil python-dotenv pytz pyyaml requests requests-oauthlib
-    scikit-learn scipy setuptools six sklearn smmap sqlparse starlette threadpoolctl tomli train
-    typing-extensions typing-inspection tzdata urllib3 uv uvicorn wheel zipp
+    aml aml-template annotated-doc annotated-types anyio arrow asgiref attrs azure-ai-ml azure-common azure-core
+    azure-core-tracing-opentelemetry azure-identity azure-mgmt-core azure-monitor-opentelemetry
+    azure-monitor-opentelemetry-exporter azure-storage-blob azure-storage-file-datalake azure-storage-file-share
+    azureml-core azureml-mlflow binaryornot cachetools certifi cffi charset-normalizer click cloudpickle colorama
+    contourpy cookiecutter cryptography cycler databricks-sdk exceptiongroup fastapi fastjsonschema filelock
+    fonttools gitdb gitpython google-auth h11 hatch-vcs hatchling idna importlib-metadata iniconfig isodate jinja2
+    joblib jsonpickle jsonschema jsonschema-specifications jupyter-core kiwisolver libcst markdown-it-py markupsafe
+    marshmallow matplotlib mdurl mlflow mlflow-skinny msal msal-extensions msrest narwhals nbformat numpy oauthlib
+    opentelemetry-api opentelemetry-instrumentation opentelemetry-proto opentelemetry-resource-detector-azure
+    opentelemetry-sdk opentelemetry-semantic-conventions opentelemetry-util-http packaging pandas pathspec pillow
+    pip platformdirs pluggy protobuf psutil pyasn1 pyasn1-modules pycparser pydantic pydantic-core pydash pygments
+    pyjwt pyparsing pytest python-dateutil python-dotenv python-slugify pytz pywin32 pyyaml pyyaml-ft referencing
+    requests requests-oauthlib rich rpds-py ruamel-yaml scikit-learn scipy setuptools setuptools-scm six sklearn
+    smmap sqlparse starlette strictyaml text-unidecode threadpoolctl tomli tomlkit tqdm train traitlets
+    trove-classifiers typing-extensions typing-inspection tzdata urllib3 uv uvicorn vcs-versioning wheel wrapt zipp
     """.split()
 )
 
-# answer: pattern, rule, a corrected example. The generated aml/names.py has the same patterns, with their sources;
-# a hook cannot import it, for nothing is generated yet.
+# answer: pattern, rule, a corrected example. aml.jobfile.names has the same patterns, with their sources; a hook
+# cannot import it, for nothing is installed yet.
 RULES = {
     "project_slug": (
         r"[a-z][a-z0-9-]{1,30}[a-z0-9]",
@@ -62,7 +67,7 @@ RULES = {
 }
 
 
-def problems(answers):
+def problems(answers: dict[str, str]) -> list[str]:
     """Describe each bad answer: the answer, its value, the rule and a corrected example."""
     found = []
     for name, (pattern, rule, example) in RULES.items():
@@ -80,7 +85,7 @@ def problems(answers):
     return found
 
 
-def corrected(value, pattern, example):
+def corrected(value: str, pattern: str, example: str) -> str:
     """The value with its faults taken out where that is enough to fit the pattern, else the example."""
     clean = re.sub(r"[^a-zA-Z0-9]+", "-", value).strip("-")
     attempts = (clean, clean.lower(), re.sub(r"-(\d+)$", r"\1", clean))
@@ -88,16 +93,17 @@ def corrected(value, pattern, example):
     return next((try_ for try_ in attempts if re.fullmatch(pattern, try_) and try_ not in taken), example)
 
 
-def writable(letter):
+def writable(letter: str) -> bool:
     """Whether TOML, YAML and JSON all hold the letter as it is: no control, separator, surrogate, noncharacter."""
     return unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp") and ord(letter) & 0xFFFE != 0xFFFE
 
 
-def describe(name, value, fault, example):
+def describe(name: str, value: str, fault: str, example: str) -> str:
+    """One line of the refusal."""
     return f"  {name} {value!a} {fault}, such as {example}"
 
 
-def refusal(answers):
+def refusal(answers: dict[str, str]) -> str | None:
     """The message that ends the generation, or None, for sys.exit."""
     found = problems(answers)
     return "\n".join(["Nothing was generated. Please correct:", *found]) if found else None

@@ -1,7 +1,9 @@
 """The fixtures of all tests: bake() for a generated folder, `repository` for one that can run."""
 
+import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +14,11 @@ import pytest
 from filelock import FileLock
 from uv import find_uv_bin
 
-from support import ENVIRONMENT, TEMPLATE, Repository
+from support import CACHE, ENVIRONMENT, GENERATED, TEMPLATE, Repository
+
+# A shell that starts the tests in the background lets them ignore Ctrl-C, and so all that they start.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
@@ -51,20 +57,33 @@ def generate(_cookiecutter_config_file: Path) -> Callable[..., "subprocess.Compl
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Repository:
-    """One default repository with its environment, made once for all workers. Not to be changed: see `repository`."""
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared if worker_id == "master" else shared.parent
-    folder = shared / "installed" / "demo-model"
+def installed() -> Repository:
+    """One default repository with its environment, kept between test runs. Not to be changed: see `repository`."""
+    # The package is the checkout itself, editable, so that its code needs no new installation.
+    parts = [TEMPLATE / "pyproject.toml", TEMPLATE / "cookiecutter.json", *(TEMPLATE / "hooks").glob("*.py")]
+    parts += [path for path in GENERATED.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    digest = hashlib.sha256(sys.version.encode())
+    for part in sorted(parts):
+        digest.update(f"{part.relative_to(TEMPLATE)}".encode() + part.read_bytes())
+    place = CACHE / f"repository-{digest.hexdigest()[:16]}"
+    folder = place / "demo-model"
     python = folder / ".venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    with FileLock(shared / "installed.lock"):
-        if not (folder / "ready").exists():
-            command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "-o", str(folder.parent)]
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / "repository.lock"):
+        if not (place / "ready").exists():
+            for stale in CACHE.glob("repository-*"):
+                shutil.rmtree(stale, ignore_errors=True)
+            command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "-o", str(place)]
             subprocess.run(command, check=True, env=ENVIRONMENT)
-            subprocess.run([find_uv_bin(), "venv", "-q", str(folder / ".venv")], check=True, env=ENVIRONMENT)
-            install = [find_uv_bin(), "pip", "install", "-q", "--python", str(python), "-e", str(folder)]
-            subprocess.run(install, check=True, env=ENVIRONMENT)
-            (folder / "ready").touch()
+            subprocess.run(
+                [find_uv_bin(), "venv", "-q", "--python", sys.executable, str(folder / ".venv")],
+                check=True,
+                env=ENVIRONMENT,
+            )
+            install = [find_uv_bin(), "pip", "install", "-q", "--python", str(python)]
+            subprocess.run([*install, "-e", str(folder)], check=True, env=ENVIRONMENT)
+            subprocess.run([*install, "--no-deps", "-e", str(TEMPLATE)], check=True, env=ENVIRONMENT)
+            (place / "ready").touch()
     return Repository(folder, python)
 
 

@@ -1,4 +1,4 @@
-"""What tests share beside fixtures: where things are, the variables of a user's shell, a repository to run verbs in."""
+"""What tests share that is no fixture: paths, the variables of a user's shell, a repository to run verbs in."""
 
 import os
 import subprocess
@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from uv import find_uv_bin
 
 TEMPLATE = Path(__file__).resolve().parent.parent
+CACHE = TEMPLATE / ".cache"  # what tests build once and use again; git ignores it
 GENERATED = TEMPLATE / "{{cookiecutter.project_slug}}"
 
 # What a user's shell would not have, or what would lead a child process astray.
@@ -18,6 +20,11 @@ ENVIRONMENT = {
     if key not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
     and not key.startswith(("MLFLOW_", "AZUREML_"))
 }
+# The environments of jobs stay out of the user's cache, and uv keeps using its own.
+ENVIRONMENT["UV_CACHE_DIR"] = subprocess.run(
+    [find_uv_bin(), "cache", "dir"], capture_output=True, text=True, check=True
+).stdout.strip()
+ENVIRONMENT |= {"XDG_CACHE_HOME": str(CACHE), "LOCALAPPDATA": str(CACHE)}
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Repository:
 
     def aml(self, *arguments: str, status: int | None = 0, **options: Any) -> "subprocess.CompletedProcess[str]":
         """Run a verb to its end in the repository, and assert its exit status (None: any)."""
-        options = {"cwd": self.path, "env": ENVIRONMENT, "timeout": 300, **options}
+        options = {"cwd": self.path, "env": ENVIRONMENT, **options}
         done = subprocess.run(
             self.command(*arguments), capture_output=True, text=True, encoding="utf-8", check=False, **options
         )

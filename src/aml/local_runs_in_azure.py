@@ -60,10 +60,7 @@ def register_model(
     tags: dict[str, str],
     properties: dict[str, str],
 ) -> tuple[str, bool]:
-    """Upload what a run of this machine made at `asset`, and register it.
-
-    Returns the version, and whether it is new.
-    """
+    """Upload what a run made here at `asset`, and register it; returns the version, and whether it is new."""
     commit = {key: run.tags().get(key) for key in ("mlflow.source.git.commit", "azureml.git.dirty", AZURE_RUN)}
     origin = {"aml.trained_on": "this machine"} | {
         f"metric.{key}": f"{value:g}" for key, value in run.metrics().items()

@@ -137,7 +137,7 @@ def test_the_hook_confirms_by_the_same_words(hooked: Any, service: StandIn, tmp_
     done = hooked(f"subscription_id={cloud.SUBSCRIPTION}")
     assert done.returncode == 0 and "confirmed: in eastus, storage standinstorage" in done.stdout
     assert {call.method for call in service.calls} == {"GET"}
-    assert (tmp_path / "demo-model" / "aml").is_dir() and not list(tmp_path.rglob("__pycache__"))
+    assert (tmp_path / "demo-model" / "src").is_dir() and not list(tmp_path.rglob("__pycache__"))
 
 
 @pytest.mark.usefixtures("workspace")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from aml.checks.packages import check_packages, repair
 from aml.errors import UserError
+from support import Repository
 
 CONDA = """\
 name: demo-env
@@ -64,9 +65,10 @@ class Case:
 
 CASES = [
     Case("version", "pandas==3.1.1", "pandas==3.0.0",
-         r"pyproject\.toml:10: pandas==3\.0\.0 differs from pandas==3\.1\.1 \(.*train-conda\.yml:7\): ", "pandas==3.1.1"),
-    Case("missing", '  "joblib==1.6.0",\n', "", r"pyproject\.toml:\d+: joblib==1\.6\.0 \(.*train-conda\.yml:8\) is not in ",
-         '  "joblib==1.6.0",\n'),
+         r"pyproject\.toml:10: pandas==3\.0\.0 differs from pandas==3\.1\.1 \(.*train-conda\.yml:7\): ",
+         "pandas==3.1.1"),
+    Case("missing", '  "joblib==1.6.0",\n', "",
+         r"pyproject\.toml:\d+: joblib==1\.6\.0 \(.*train-conda\.yml:8\) is not in ", '  "joblib==1.6.0",\n'),
     Case("first missing", '  "mlflow-skinny==3.15.0",\n', "", r".* mlflow-skinny==3\.15\.0 \(.*yml:6\) is not in ",
          '  "mlflow-skinny==3.15.0",\n'),
     Case("one more", '  "joblib==1.6.0",\n', '  "joblib==1.6.0",\n  "seaborn==0.13", # plots\n',
@@ -201,3 +203,19 @@ def test_after_the_repair_nothing_is_found_and_all_else_is_as_before(
     assert inline or kept[0] == kept[1]
     assert after.split(b"dependencies = ")[0] == before.split(b"dependencies = ")[0]
     assert after.split(b"[tool.x]")[1] == before.split(b"[tool.x]")[1]
+
+
+def test_the_verb_repairs_and_says_what(repository: Repository) -> None:
+    pyproject = repository.path / "pyproject.toml"
+    before = pyproject.read_bytes()
+    pyproject.write_bytes(before.replace(b"pandas==3.1.1", b"pandas==3.1.0"))
+    assert "pandas==3.1.0 differs from pandas==3.1.1" in repository.aml("check", status=1).stdout
+    lines = repository.aml("check", "--fix").stdout.splitlines()
+    assert lines[0].startswith("repaired: pyproject.toml:")
+    assert lines[1:] == ["to install them: pip install -e .", "aml_config/: nothing to fix"]
+    assert pyproject.read_bytes() == before
+    assert repository.aml("check", "--fix").stdout == "aml_config/: nothing to fix\n"
+    pyproject.write_bytes(b"[project\n")
+    refused = repository.aml("check", "--fix", status=1)
+    assert "aml: not repaired: pyproject.toml:1: not TOML" in refused.stderr
+    assert pyproject.read_bytes() == b"[project\n"

@@ -40,7 +40,8 @@ def test_the_script_and_the_verb_say_the_same_from_any_folder(model: Path) -> No
 def test_what_the_owner_changed_counts_for_the_verb(model: Path) -> None:
     (model / "src" / "rules.py").write_text("NAME = 'from src'\n")
     (model / "scripts" / SCRIPT.name).write_text(
-        "import rules\n\ndef main(argv=None, root=None):\n    print(rules.NAME, argv, root.name, __name__)\n    return 3\n"
+        "import rules\n\ndef main(argv=None, root=None):\n"
+        "    print(rules.NAME, argv, root.name, __name__)\n    return 3\n"
     )
     done = run(model / "src", "-m", "aml", "register-model", "-n", "x")
     assert done.returncode == 3, done.stderr

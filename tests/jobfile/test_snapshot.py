@@ -1,6 +1,7 @@
 """What of a job's code travels: azure-ai-ml's own walk is the judge."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -24,7 +25,7 @@ RULES = st.builds(
     st.lists(PARTS, min_size=1, max_size=3),
     st.sampled_from(["", "", "/", "/**", "/*", "  "]),
 ) | st.sampled_from(["", "# a", "\\#a", "\\!a", "*", "/"])
-RULES = RULES.filter(lambda rule: rule.lstrip("!") != "/**/")  # every folder for git, nothing for azure-ai-ml
+RULES = RULES.filter(lambda rule: not re.fullmatch(r"!?/(\*\*/)+", rule))  # all folders for git, none for azure-ai-ml
 
 
 def plant(folder: Path, tree: set[str]) -> None:
@@ -44,7 +45,7 @@ def theirs(folder: Path) -> set[str]:
     """The files that azure-ai-ml would upload."""
     from azure.ai.ml._utils._asset_utils import get_ignore_file, get_upload_files_from_folder
 
-    return {place for _, place in get_upload_files_from_folder(folder, ignore_file=get_ignore_file(folder))}
+    return {place for _, place in get_upload_files_from_folder(folder, ignore_file=get_ignore_file(folder))}  # type: ignore[str-unpack]  # its annotation is wrong: these are pairs
 
 
 @pytest.fixture(scope="module")

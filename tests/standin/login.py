@@ -232,13 +232,15 @@ def _identity_token(request: Request) -> Response:
 
 
 _AZ = '''\
-"""az, as far as AzureCliCredential and a person checking a sign-in need it."""
+"""az, as far as AzureCliCredential, a person checking a sign-in and the template's hook need it."""
 import json, sys, urllib.error, urllib.parse, urllib.request
 arguments = sys.argv[1:]
 def option(*names):
     return next((arguments[i + 1] for i, a in enumerate(arguments[:-1]) if a in names), "")
 command = "version" if arguments[:1] in (["version"], ["--version"]) else " ".join(arguments[:2])
-if command not in ("version", "account get-access-token", "account show"):
+if arguments[:1] == ["rest"]:
+    command = "rest"
+elif command not in ("version", "account get-access-token", "account show"):
     sys.exit(f"ERROR: '{' '.join(arguments)}' is not an az command of the stand-in.")
 resource = option("--resource") or option("--scope").removesuffix("/.default") or "https://management.core.windows.net/"
 url = "http://127.0.0.1:%(port)d/standin/az?" + urllib.parse.urlencode({"command": command, "resource": resource})
@@ -247,6 +249,16 @@ try:
         said = json.load(answer)
 except urllib.error.HTTPError as error:
     sys.exit(error.read().decode())
+if command == "rest":
+    # Only what is asked of a workspace, in the words of azure-cli 2.91: a --query of two values as --output tsv.
+    address = "https://management.azure.com" + option("--url", "--uri")
+    request = urllib.request.Request(address, headers={"Authorization": "Bearer " + said["accessToken"]})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            found = json.load(answer)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"ERROR: {error.reason}({error.read().decode()})")
+    sys.exit(print(found["location"], found["properties"]["storageAccount"], sep="\\n"))
 if command == "account show":
     said = {"id": said["subscription"], "tenantId": said["tenant"], "user": {"name": "%(user)s"}}
 print(json.dumps(said))

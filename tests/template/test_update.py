@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from support import ENVIRONMENT, TEMPLATE
 
 Generate = Callable[..., "subprocess.CompletedProcess[str]"]
 SLUG = "{{cookiecutter.project_slug}}"
+FIRST = "v0.1.0"
+BEFORE_THE_PACKAGE = "488636f"  # the last commit whose repositories hold the command line, in aml/
 NEWS = "A line of the newer template."
 OWN = "# the owner's own line"
 
@@ -73,23 +76,13 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         copy(TEMPLATE / name, folder / name)
     sandbox.git(folder, "init", "--quiet", "--initial-branch", "main")
     sandbox.commit(folder)
-    sandbox.git(folder, "tag", f"v{version(folder)}")
+    sandbox.git(folder, "tag", FIRST)
 
     readme = folder / SLUG / "README.md"
     readme.write_text(readme.read_text(encoding="utf-8") + f"\n{NEWS}\n", encoding="utf-8", newline="\n")
-    variables = folder / "cookiecutter.json"
-    text = variables.read_text(encoding="utf-8").replace(f'"__version": "{version(folder)}"', '"__version": "9.0.0"')
-    variables.write_text(text, encoding="utf-8", newline="\n")
     sandbox.commit(folder)
     sandbox.git(folder, "tag", "v9.0.0")
     return folder
-
-
-def version(template: Path) -> str:
-    return json.loads((template / "cookiecutter.json").read_text(encoding="utf-8"))["__version"]
-
-
-FIRST = f"v{version(TEMPLATE)}"
 
 
 @pytest.fixture
@@ -120,11 +113,10 @@ def cookiecutter(sandbox: Sandbox, template: Path, *typed: str, tag: str = FIRST
     command += ["--output-dir", output, *([] if typed else ["--no-input"])]
     sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 8]))
     (folder,) = (sandbox.folder / output).iterdir()
-    # A user's record names the public address; here it is this test's folder.
-    record = folder / ".cruft.json"
     state = recorded(folder)
-    assert re.fullmatch(r"https://[\w./-]+/aml-template", state["template"])
-    record.write_text(json.dumps({**state, "template": str(template)}), encoding="utf-8")
+    if state["template"] != template.as_uri():  # an old release records the public address
+        assert re.fullmatch(r"https://[\w./-]+/aml-template", state["template"])
+        (folder / ".cruft.json").write_text(json.dumps({**state, "template": str(template)}), encoding="utf-8")
     return folder
 
 
@@ -142,6 +134,13 @@ def recorded(folder: Path) -> dict[str, Any]:
     return json.loads((folder / ".cruft.json").read_text(encoding="utf-8"))
 
 
+def pin(folder: Path) -> str:
+    """The requirement of the aml package."""
+    dependencies = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
+    (found,) = (text for text in dependencies if text.startswith("aml-template"))
+    return found
+
+
 def assert_updated(sandbox: Sandbox, folder: Path, template: Path) -> None:
     assert (folder / "README.md").read_text(encoding="utf-8").endswith(f"\n{NEWS}\n")
     assert (folder / "src" / "train.py").read_text(encoding="utf-8").endswith(f"\n{OWN}\n")
@@ -149,7 +148,9 @@ def assert_updated(sandbox: Sandbox, folder: Path, template: Path) -> None:
     assert not (folder / "sample-data" / "penguins.csv").exists()
     assert recorded(folder)["commit"] == sandbox.git(template, "rev-parse", "v9.0.0").strip()
     status = sandbox.git(folder, "status", "--porcelain", "--untracked-files=all").splitlines()
-    assert {line[3:]: line[:2].strip() for line in status} == {"README.md": "M", ".cruft.json": "M"}
+    changed = dict.fromkeys(("README.md", ".cruft.json", "pyproject.toml"), "M")
+    assert {line[3:]: line[:2].strip() for line in status} == changed
+    assert pin(folder).endswith(f"@{recorded(folder)['commit']}")
 
 
 def update_and_check(sandbox: Sandbox, folder: Path, template: Path) -> None:
@@ -166,7 +167,8 @@ def test_repository_made_by_cruft_is_updated(sandbox: Sandbox, by_cruft: Path, t
 
 
 def test_repository_made_by_cookiecutter_is_updated(sandbox: Sandbox, by_cookiecutter: Path, template: Path) -> None:
-    assert recorded(by_cookiecutter)["commit"] == FIRST
+    assert recorded(by_cookiecutter)["commit"] == sandbox.git(template, "rev-parse", FIRST).strip()
+    assert recorded(by_cookiecutter)["template"] == template.as_uri()
     update_and_check(sandbox, by_cookiecutter, template)
 
 
@@ -357,6 +359,32 @@ def test_update_from_a_release_leaves_ordinary_conflicts(
     assert recorded(folder)["commit"] == sandbox.git(later, "rev-parse", "main").strip()
 
 
-def test_the_version_is_written_the_same_in_both_places() -> None:
-    answers = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
-    assert f'version = "{answers["__version"]}"' in (TEMPLATE / "pyproject.toml").read_text(encoding="utf-8")
+# From the repositories that held the command line
+
+
+def package_is_new() -> list[Any]:
+    known = history("rev-parse", "--verify", "--quiet", f"{BEFORE_THE_PACKAGE}^{{commit}}")
+    reason = "" if known else "that commit is not in this clone's history: git fetch --unshallow"
+    return [pytest.param(FIRST, BEFORE_THE_PACKAGE, marks=pytest.mark.skip(reason=reason) if reason else ())]
+
+
+@pytest.mark.parametrize(("release", "commit"), package_is_new())
+def test_the_command_line_leaves_a_repository_that_held_it(release: str, sandbox: Sandbox, later: Path) -> None:
+    """What its owner changed stays; a file of aml/ that was changed is a conflict to decide."""
+    folder = owned(sandbox, cookiecutter(sandbox, later, tag=release))
+    changed = folder / "aml" / "check.py"
+    changed.write_text(changed.read_text(encoding="utf-8") + f"\n{OWN}\n", encoding="utf-8", newline="\n")
+    sandbox.commit(folder)
+    sandbox.cruft(folder, "update", "--skip-apply-ask")
+    assert unmerged(sandbox, folder) == {"aml/check.py"}
+    assert [path.name for path in (folder / "aml").iterdir()] == ["check.py"]
+    assert OWN in changed.read_text(encoding="utf-8")
+    assert OWN in (folder / "src" / "train.py").read_text(encoding="utf-8")
+    assert not (folder / "sample-data" / "penguins.csv").exists()
+    assert pin(folder).startswith("aml-template @ git+file:")
+
+    sandbox.git(folder, "rm", "--quiet", "aml/check.py")
+    sandbox.commit(folder)
+    assert not (folder / "aml").exists()
+    new = texts(cookiecutter(sandbox, later, tag="main", output="fresh")).keys() - {"sample-data/penguins.csv"}
+    assert texts(folder).keys() == new | {"src/own.py"}

@@ -8,6 +8,7 @@ from aml.checks.environments import check_conda, check_environment
 from aml.checks.finding import Finding
 from aml.checks.hardware import check_hardware
 from aml.checks.jobs import check_differences, check_job
+from aml.checks.package import check_package
 from aml.checks.packages import check_packages
 from aml.console import display_path
 from aml.errors import UserError
@@ -36,7 +37,7 @@ def check(root: Path, name: str | None = None) -> Iterator[Finding]:
             yield Finding.from_refusal(refusal)
     if {"train-local", "train-amlcompute"} <= jobs.keys():
         yield from check_differences(jobs["train-local"], jobs["train-amlcompute"])
-    for check_more in (_check_settings, check_packages):
+    for check_more in (_check_settings, check_packages, check_package):
         try:
             yield from check_more(root)
         except UserError as refusal:

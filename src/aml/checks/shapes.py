@@ -1,4 +1,4 @@
-"""What each field of a file may hold: the fields that azure-ai-ml 1.35 knows, and the values that it or the service take.
+"""What each field of a file may hold: the fields that azure-ai-ml 1.35 knows, and the values that it or Azure take.
 
 A shape says what a bad value should be, or None for a good one; a mapping of shapes holds for the fields of a mapping.
 The functions below make shapes.
@@ -16,7 +16,7 @@ from aml.jobfile.names import RULES
 Shape = Callable[[Any], str | None] | dict[str, Any]
 
 
-def anything(value: Any) -> str | None:
+def anything(_: Any) -> str | None:
     """A shape that any value has."""
     return None
 

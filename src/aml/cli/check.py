@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--run-configuration-name", dest="name", metavar="NAME",
                         help="only this runconfig, a name in aml_config/ or a path, and what it refers to")  # fmt: skip
     parser.add_argument("--fix", action="store_true",
-                        help="let pyproject.toml repeat the training packages of aml_config/train-conda.yml")  # fmt: skip
+                        help="repeat the training packages of train-conda.yml in pyproject.toml")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:

@@ -49,7 +49,10 @@ OTHER_WAYS = "run it in the job's image with --docker, or in the present environ
 
 
 def conda_file(job: Job) -> tuple[dict[str, Any], str]:
-    """The conda specification of the job, and the name of its file for messages. Raises UserError when there is none."""
+    """The conda specification of the job, and the name of its file for messages.
+
+    Raises UserError when there is none.
+    """
     environment = job.data.get("environment")
     if not isinstance(environment, dict) or "conda_file" not in environment:
         name = environment if isinstance(environment, str) else "the environment"

@@ -48,9 +48,11 @@ class Job:
             raise UserError(f"{self.where('command')}: a command job needs a command")
 
     def section(self, name: str) -> dict[str, Any]:
+        """A part that is a mapping, such as inputs; empty where it is missing."""
         return self.data.get(name) or {}
 
     def where(self, *keys: str | int) -> str:
+        """`file:line` of what stands at `keys`."""
         return self.document.where(*keys)
 
     def at(self, *keys: str) -> Any:
@@ -139,6 +141,7 @@ class Job:
             yield ("environment_variables", name), str(value)
 
     def references(self, text: str) -> list[re.Match[str]]:
+        """The references in a text, each with its kind and name."""
         return list(REFERENCE.finditer(text))
 
     def undefined(self, text: str) -> str | None:

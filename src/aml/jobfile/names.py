@@ -10,11 +10,14 @@ NOT_SET = "00000000-0000-0000-0000-000000000000"
 
 
 class Rule(NamedTuple):
+    """What a name has to match, what messages say of that, and a name that does."""
+
     pattern: str
     says: str
     example: str
 
     def accepts(self, name: object) -> bool:
+        """Whether it is a text, and matches as a whole."""
         return isinstance(name, str) and re.fullmatch(self.pattern, name) is not None
 
     def require(self, name: object, what: str) -> None:
@@ -23,11 +26,10 @@ class Rule(NamedTuple):
             raise UserError(f"{what} {name!r}: should be {self.says}, such as {self.example}")
 
 
-# Sources: Azure Resource Manager's naming rules (resource group); azure-ai-ml 1.29, generated clients
-# v2023_08_01_preview (workspace, compute, asset); azureml-core, _base_sdk_common/common.py (experiment);
-# azure-ai-ml 1.35, entities/_job/_input_output_helpers.py (input); how-to-datastore.md (datastore); its
-# _restclient/runhistory (run);
-# Azure Resource Manager's naming rules for Microsoft.Storage (account, container).
+# Sources: the naming rules of Azure Resource Manager say what a resource group is called, and, for Microsoft.Storage,
+# an account and a container. The generated clients of azure-ai-ml 1.29 (v2023_08_01_preview) have workspace, compute
+# and asset, its _restclient/runhistory the run, and _input_output_helpers.py of 1.35 the input. azureml-core has the
+# experiment (_base_sdk_common/common.py), Microsoft's how-to-datastore.md the datastore.
 RULES = {
     "subscription_id": Rule(
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",

@@ -1,7 +1,6 @@
 """The workspace settings of a repository: which file holds them, whether they are well-formed, changing them."""
 
 import json
-import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +19,8 @@ SCOPE = re.compile(  # as v1's `az ml folder attach` wrote it
 
 
 class Finding(NamedTuple):
+    """What is known of a setting, or of the file that holds them."""
+
     setting: str
     value: str
     state: str  # "confirmed", "not set" or "not confirmed"
@@ -27,6 +28,7 @@ class Finding(NamedTuple):
 
 
 def own_file(root: Path) -> Path:
+    """The settings of this repository alone."""
     return root / "aml_config" / "config.json"
 
 
@@ -109,10 +111,9 @@ def attach(root: Path, changes: dict[str, str]) -> None:
         }
     except UserError:
         if changes.keys() != set(SETTINGS):
-            raise UserError(
-                f"{display_path(path)} cannot be read, so name all settings: -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
-            ) from None
+            everything = "-s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
+            raise UserError(f"{display_path(path)} cannot be read, so name all settings: {everything}") from None
         settings = {}
     temporary = path.with_suffix(".new")
     temporary.write_text(json.dumps({**settings, **changes}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)

@@ -159,7 +159,7 @@ def page_of_runs(run: StoredRun) -> str:
     The UI opens a view that an experiment's tag describes; source: useSharedExperimentViewState in MLflow's UI.
     """
     # In the order in which they are shown, up to a dozen: more do not fit on a screen.
-    columns = ["attributes.`Source`", *(f"metrics.`{key}`" for key in list(run.metrics())[:12])]
+    columns = [f"metrics.`{key}`" for key in list(run.metrics())[:12]]
     view = json.dumps({"selectedColumns": columns})
     _write_text(run.folder.parent / "tags" / "mlflow.sharedViewState.aml", view)
     return f"#/experiments/{run.folder.parent.name}/runs?workflowType=machine_learning&viewStateShareKey=aml"
@@ -207,7 +207,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
         text = (folder / "meta.yaml").read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # ten times as fast where it is there
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where it is there
+    data = yaml.load(text, Loader=loader)  # noqa: S506  # both are safe loaders
     return data if isinstance(data, dict) else {}
 
 
@@ -218,9 +219,10 @@ def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
     temporary.write_text(yaml.safe_dump(meta, allow_unicode=True), encoding="utf-8")
     for pause in (0.05, 0.2, 0.5, 1):  # Windows lets nobody replace a file while somebody reads it
         with contextlib.suppress(PermissionError):
-            return os.replace(temporary, folder / "meta.yaml")
+            temporary.replace(folder / "meta.yaml")
+            return
         time.sleep(pause)
-    os.replace(temporary, folder / "meta.yaml")
+    temporary.replace(folder / "meta.yaml")
 
 
 def _read_texts(folder: Path) -> dict[str, str]:

@@ -49,8 +49,9 @@ def run(
     record: Path | None,
     tracker: Tracker | None = None,
 ) -> tuple[LocalRun, int]:
-    """Run the job; returns the run and its exit status. `record` gets what later steps need to know of the run.
-    With a `tracker` the job's MLflow writes there.
+    """Run the job; returns the run and its exit status.
+
+    `record` gets what later steps need to know of the run. With a `tracker` the job's MLflow writes there.
 
     Raises UserError when the job cannot run on this machine: before anything is written, but for a web address that
     does not answer, which leaves a failed run.
