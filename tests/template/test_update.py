@@ -67,7 +67,7 @@ class Sandbox:
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This template as a git repository of two versions: as it is, v0.1.0, and one with a line more."""
+    """The template as a git repository of two versions: as it is, v0.1.0, and one with a line more."""
     sandbox = Sandbox(tmp_path_factory.mktemp("sandbox"))
     folder = tmp_path_factory.mktemp("versions") / "aml-template"
     folder.mkdir()
@@ -111,7 +111,7 @@ def cookiecutter(sandbox: Sandbox, template: Path, *typed: str, tag: str = FIRST
     # an address, for cookiecutter takes a folder as it is, whatever --checkout says
     command = [sys.executable, "-m", "cookiecutter", f"git+{template.as_uri()}", "--checkout", tag]
     command += ["--output-dir", output, *([] if typed else ["--no-input"])]
-    sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 8]))
+    sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 9]))
     (folder,) = (sandbox.folder / output).iterdir()
     state = recorded(folder)
     if state["template"] != template.as_uri():  # an old release records the public address
@@ -131,14 +131,15 @@ def by_cookiecutter(sandbox: Sandbox, template: Path) -> Path:
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / ".cruft.json").read_text(encoding="utf-8"))
+    record: dict[str, Any] = json.loads((folder / ".cruft.json").read_text(encoding="utf-8"))
+    return record
 
 
 def pin(folder: Path) -> str:
     """The requirement of the aml package."""
     dependencies = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]["dependencies"]
     (found,) = (text for text in dependencies if text.startswith("aml-template"))
-    return found
+    return str(found)
 
 
 def assert_updated(sandbox: Sandbox, folder: Path, template: Path) -> None:
@@ -336,7 +337,7 @@ def test_update_from_a_release_leaves_ordinary_conflicts(
             break
     else:
         pytest.skip(f"{release} has no line that the present version changes")
-    _, line, _, start, end = replaced[0]
+    _, line, _, start, _end = replaced[0]
     ours = was[line].rstrip("\n") + " ours\n"
     write(folder, name, [*was[:line], ours, *was[line + 1 :]])
     sandbox.commit(folder)
