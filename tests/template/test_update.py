@@ -263,10 +263,11 @@ def later(sandbox: Sandbox, release: str, commit: str) -> Path:
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """The files of the generated repository, but for cruft's record."""
+    """The files of the generated repository, but for cruft's record; the pin, which other tests look at, is cut short."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     kept = {name: path for name, path in files.items() if name != ".cruft.json" and not name.startswith(".git/")}
-    return {name: path.read_text(encoding="utf-8") for name, path in kept.items()}
+    pins = re.compile(r'"aml-template @ [^"]+"')
+    return {name: pins.sub('"aml-template"', path.read_text(encoding="utf-8")) for name, path in kept.items()}
 
 
 def write(folder: Path, name: str, lines: list[str]) -> None:
@@ -369,23 +370,30 @@ def package_is_new() -> list[Any]:
     return [pytest.param(FIRST, BEFORE_THE_PACKAGE, marks=pytest.mark.skip(reason=reason) if reason else ())]
 
 
+@pytest.mark.parametrize("edited", [False, True], ids=["", "with-an-edit-of-it"])
 @pytest.mark.parametrize(("release", "commit"), package_is_new())
-def test_the_command_line_leaves_a_repository_that_held_it(release: str, sandbox: Sandbox, later: Path) -> None:
-    """What its owner changed stays; a file of aml/ that was changed is a conflict to decide."""
+def test_the_command_line_leaves_a_repository_that_held_it(
+    edited: bool, release: str, sandbox: Sandbox, later: Path
+) -> None:
+    """What its owner changed stays. A file of aml/ that was changed stays for its owner to decide, and is named."""
     folder = owned(sandbox, cookiecutter(sandbox, later, tag=release))
     changed = folder / "aml" / "check.py"
-    changed.write_text(changed.read_text(encoding="utf-8") + f"\n{OWN}\n", encoding="utf-8", newline="\n")
+    if edited:
+        text = f"{changed.read_text(encoding='utf-8')}\n{OWN}\n"
+        changed.write_text(text, encoding="utf-8", newline="\n")
+        sandbox.commit(folder)
+    said = sandbox.cruft(folder, "update", "--skip-apply-ask")
+    if edited:
+        assert "aml/check.py: patch does not apply" in said
+        assert [path.name for path in (folder / "aml").iterdir()] == ["check.py"]
+        assert changed.read_text(encoding="utf-8") == text
+        changed.unlink()
+    assert not list((folder / "aml").rglob("*.*"))
+    assert pin(folder).startswith("aml-template @ file:")  # the address that .cruft.json had
     sandbox.commit(folder)
-    sandbox.cruft(folder, "update", "--skip-apply-ask")
-    assert unmerged(sandbox, folder) == {"aml/check.py"}
-    assert [path.name for path in (folder / "aml").iterdir()] == ["check.py"]
-    assert OWN in changed.read_text(encoding="utf-8")
-    assert OWN in (folder / "src" / "train.py").read_text(encoding="utf-8")
-    assert not (folder / "sample-data" / "penguins.csv").exists()
-    assert pin(folder).startswith("aml-template @ git+file:")
 
-    sandbox.git(folder, "rm", "--quiet", "aml/check.py")
-    sandbox.commit(folder)
-    assert not (folder / "aml").exists()
-    new = texts(cookiecutter(sandbox, later, tag="main", output="fresh")).keys() - {"sample-data/penguins.csv"}
-    assert texts(folder).keys() == new | {"src/own.py"}
+    assert OWN in (folder / "src" / "train.py").read_text(encoding="utf-8")
+    new = texts(cookiecutter(sandbox, later, tag="main", output="fresh"))
+    changed_here = {"src/train.py", "src/own.py", "sample-data/penguins.csv"}
+    kept = {name: text for name, text in texts(folder).items() if name not in changed_here}
+    assert kept == {name: text for name, text in new.items() if name not in changed_here}
