@@ -6,7 +6,7 @@ This is the only module below the command line that knows both aml.local and aml
 import functools
 from pathlib import Path
 
-from aml.azure import blobs, models, runs
+from aml.azure import blobs, models, runs, tracking
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import UserError
@@ -20,8 +20,8 @@ AZURE_RUN = "azure.run"  # tag of a run that was tracked in the workspace: its i
 class AzureTracker:
     """Shows the runs of this machine in a workspace: what the local runner calls when a run begins and ends."""
 
-    def __init__(self, service: WorkspaceClient, root: Path) -> None:
-        self._service = service
+    def __init__(self, client: WorkspaceClient, root: Path) -> None:
+        self._client = client
         self._root = root
 
     def start(self, run: LocalRun) -> dict[str, str]:
@@ -34,18 +34,18 @@ class AzureTracker:
                 self.finish(earlier)
         tags = run.tags()
         mlflow_store.update_run(run.stored, tags={AZURE_OPEN: "true"})
-        variables = runs.start(self._service, run.experiment, run.id, tags)
+        variables = tracking.start(self._client, run.experiment, run.id, tags)
         mlflow_store.update_run(run.stored, tags={AZURE_RUN: variables["MLFLOW_RUN_ID"]})
-        say(self._service.studio(variables["MLFLOW_RUN_ID"]))
+        say(self._client.studio(variables["MLFLOW_RUN_ID"]))
         return variables
 
     def finish(self, run: LocalRun) -> None:
         """Record in the workspace how the run ended, and here what it logged there."""
         try:
-            run_id = run.tags().get(AZURE_RUN) or runs.tracked(self._service, run.experiment, run.id)
+            run_id = run.tags().get(AZURE_RUN) or tracking.find(self._client, run.experiment, run.id)
             if run_id:
-                runs.end(self._service, run_id, run.status)
-                found = runs.find(self._service, run_id)
+                tracking.end(self._client, run_id, run.status)
+                found = runs.find(self._client, run_id)
                 mlflow_store.update_run(run.stored, metrics=found.metrics(), params=found.params())
             mlflow_store.update_run(run.stored, tags={AZURE_OPEN: None})
         except UserError as error:
@@ -53,7 +53,7 @@ class AzureTracker:
 
 
 def register_model(
-    service: WorkspaceClient,
+    client: WorkspaceClient,
     name: str,
     run: LocalRun,
     asset: Path,
@@ -66,5 +66,5 @@ def register_model(
     origin = {"aml.trained_on": "this machine"} | store_metrics(run.metrics())
     origin |= {key: value for key, value in commit.items() if value}
     return models.register(
-        service, name, functools.partial(blobs.upload, service, asset), tags, properties | origin, gate
+        client, name, functools.partial(blobs.upload, client, asset), tags, properties | origin, gate
     )

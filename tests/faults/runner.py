@@ -11,11 +11,10 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 PAUSE = 0.2
-TEMPLATE = Path(__file__).resolve().parents[2] / "{{cookiecutter.project_slug}}"
-sys.path.insert(0, str(TEMPLATE))
 sys.dont_write_bytecode = True
 
 
@@ -25,35 +24,37 @@ def preload() -> None:
     import logging
     import warnings
 
+    import aml
+
     logging.disable()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in (
             *("azure.ai.ml", "azure.ai.ml.entities", "azure.identity", "azure.storage.blob"),
-            *("certifi", "isodate", "tqdm"),
-            *(f"aml.{file.stem}" for file in sorted((TEMPLATE / "aml").glob("[a-z]*.py"))),
+            *("isodate", "tqdm"),
+            *(f"aml.{layer}.{file.stem}" for layer in ("azure", "cli", "local") for file in modules(aml, layer)),
         ):
             importlib.import_module(name)
     logging.disable(logging.NOTSET)
 
 
+def modules(package: ModuleType, layer: str) -> list[Path]:
+    """The modules of a folder of the package, but for the verb that needs an extra."""
+    files = (Path(str(package.__file__)).parent / layer).glob("[a-z]*.py")
+    return sorted(file for file in files if file.stem != "adopt")
+
+
 def hurry(timeout: float | None) -> None:
     """Shorten pauses, and with `timeout` how long an answer is waited for, below the code under test."""
-    import urllib.request
-
     import requests
 
-    sleep, urlopen, send = time.sleep, urllib.request.urlopen, requests.adapters.HTTPAdapter.send
-
-    def quick_urlopen(*arguments: Any, **options: Any) -> Any:
-        return urlopen(*arguments, **{**options, "timeout": timeout})
+    sleep, send = time.sleep, requests.adapters.HTTPAdapter.send
 
     def quick_send(*arguments: Any, **options: Any) -> Any:
         return send(*arguments, **{**options, "timeout": timeout})
 
     time.sleep = lambda seconds: sleep(min(float(seconds), PAUSE))
     if timeout:
-        urllib.request.urlopen = quick_urlopen
         requests.adapters.HTTPAdapter.send = quick_send  # type: ignore[method-assign]
 
 

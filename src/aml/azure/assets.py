@@ -11,44 +11,44 @@ from aml.errors import ServiceError, UserError
 Made = TypeVar("Made")
 
 
-def latest(service: WorkspaceClient, kind: str, name: str) -> str | None:
+def latest(client: WorkspaceClient, kind: str, name: str) -> str | None:
     """The latest version of `kind` ("data", "models", "environments"), or None where there is none."""
-    found = service.find(f"/{kind}/{name}")
+    found = client.find(f"/{kind}/{name}")
     return str(found["properties"]["latestVersion"]) if found else None
 
 
-def newest(service: WorkspaceClient, kind: str, name: str) -> Any:
+def newest(client: WorkspaceClient, kind: str, name: str) -> Any:
     """The version of `kind` that was made last, or None where there is none."""
-    return next(iter(versions(service, kind, name, **{"$orderBy": "createdtime desc", "$top": 1})), None)
+    return next(iter(versions(client, kind, name, **{"$orderBy": "createdtime desc", "$top": 1})), None)
 
 
-def versions(service: WorkspaceClient, kind: str, name: str, **query: Any) -> list[Any]:
+def versions(client: WorkspaceClient, kind: str, name: str, **query: Any) -> list[Any]:
     """All versions, the newest first; none where there is no such asset."""
     try:
-        return list(service.all(f"/{kind}/{name}/versions", **query))
+        return list(client.all(f"/{kind}/{name}/versions", **query))
     except ServiceError as error:
         if error.status == 404 and error.code not in MISSING:
             return []
         raise
 
 
-def everything(service: WorkspaceClient, kind: str, name: str | None) -> Iterator[tuple[str, Any]]:
+def all_versions(client: WorkspaceClient, kind: str, name: str | None) -> Iterator[tuple[str, Any]]:
     """The name and each version, newest first, of one asset or of all."""
-    names = [name] if name else sorted(asset["name"] for asset in service.all(f"/{kind}"))
+    names = [name] if name else sorted(asset["name"] for asset in client.all(f"/{kind}"))
     with ThreadPoolExecutor(8) as pool:
-        for asset, found in zip(names, pool.map(functools.partial(versions, service, kind), names), strict=True):
+        for asset, found in zip(names, pool.map(functools.partial(versions, client, kind), names), strict=True):
             for version in found:
                 yield asset, version
 
 
-def create(service: WorkspaceClient, kind: str, name: str, make: Callable[[str], Made]) -> Made:
+def create(client: WorkspaceClient, kind: str, name: str, make: Callable[[str], Made]) -> Made:
     """What `make` gives for the next version, which it makes unless there is one already that will do.
 
     It has to look for that itself, after the next version is known: then two who make the same at once make one. The
     service refuses a version that somebody else has just made: then the one after it is tried.
     """
     for _ in range(5):
-        found = service.find(f"/{kind}/{name}")
+        found = client.find(f"/{kind}/{name}")
         try:
             return make(str(found["properties"]["nextVersion"]) if found else "1")
         except ServiceError as error:

@@ -27,8 +27,8 @@ ARTIFACTS = "workspaceartifactstore"  # where the service keeps what runs leave
 class Container:
     """The blob container at `url`; `credential` is an account key, a signature, or who you are."""
 
-    def __init__(self, service: WorkspaceClient, url: str, credential: Any, datastore: str = "") -> None:
-        self.service = service
+    def __init__(self, client: WorkspaceClient, url: str, credential: Any, datastore: str = "") -> None:
+        self.client = client
         self.url = url
         self.datastore = datastore
         self._credential = credential
@@ -40,34 +40,34 @@ class Container:
         """
         from azure.storage.blob import BlobBlock
 
-        with translate_azure_errors(self.service), self._client() as client:
+        with translate_azure_errors(self.client), self._open() as container:
             prefix = os.path.commonprefix(list(files))  # noqa: RUF071  # of names of blobs, which have no folders
-            there = {blob.name: blob.size for blob in client.list_blobs(prefix)}
+            there = {blob.name: blob.size for blob in container.list_blobs(prefix)}
             missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
             total = sum(path.stat().st_size for path in missing.values())
             steps: list[Callable[[], int]] = []
             for name, path in missing.items():
-                steps += _upload_steps(client.get_blob_client(name), path)
+                steps += _upload_steps(container.get_blob_client(name), path)
             _perform("uploading", steps, total)
             for name, path in missing.items():
                 if path.stat().st_size > BLOCK:
                     blocks = [BlobBlock(block_id=block) for block in _blocks(path)]
-                    client.get_blob_client(name).commit_block_list(blocks)
+                    container.get_blob_client(name).commit_block_list(blocks)
         return total
 
     def download(self, prefix: str, folder: Path) -> list[Path]:
         """Download what is below `prefix` into `folder`; returns the files. Those of the right size are not fetched."""
-        with translate_azure_errors(self.service), self._client() as client:
-            blobs = {blob.name: blob.size for blob in client.list_blobs(prefix)}
+        with translate_azure_errors(self.client), self._open() as container:
+            blobs = {blob.name: blob.size for blob in container.list_blobs(prefix)}
             files = {name: folder / name.removeprefix(prefix) for name in blobs}
             if any(not path.resolve().is_relative_to(folder.resolve()) for path in files.values()):
                 raise UserError(f"{prefix}: has names that lead out of {folder}")
             missing = [name for name, path in files.items() if not path.is_file() or path.stat().st_size != blobs[name]]
-            steps = [partial(_get, client.get_blob_client(name), files[name]) for name in missing]
+            steps = [partial(_get, container.get_blob_client(name), files[name]) for name in missing]
             _perform("downloading", steps, sum(blobs[name] for name in missing))
         return sorted(files.values())
 
-    def _client(self) -> "ContainerClient":
+    def _open(self) -> "ContainerClient":
         from azure.storage.blob import ContainerClient
 
         return ContainerClient.from_container_url(
@@ -76,40 +76,42 @@ class Container:
             max_single_put_size=BLOCK,
             initial_backoff=1,  # 15 s by default
             retry_total=5,
-            transport=self.service.transport,
+            transport=self.client.transport,
         )
 
 
-def datastore(service: WorkspaceClient, name: str | None = None) -> Container:
+def datastore(client: WorkspaceClient, name: str | None = None) -> Container:
     """The container of a datastore; of the workspace's default one for None."""
     if name:
-        found = {"name": name, **service.get(f"/datastores/{name}")}
+        found = {"name": name, **client.get(f"/datastores/{name}")}
     else:
-        found = service.get("/datastores", isDefault="true")["value"][0]
+        found = client.get("/datastores", isDefault="true")["value"][0]
     properties = found["properties"]
     container = properties.get("containerName") or properties["filesystem"]  # the latter of Data Lake Gen2
     url = f"https://{properties['accountName']}.blob.{properties['endpoint']}/{container}"
-    credential: Any = service.credential
+    credential: Any = client.credential
     if properties["credentials"]["credentialsType"] != "None":
-        secrets = service.send("POST", f"/datastores/{found['name']}/listSecrets")
+        secrets = client.send("POST", f"/datastores/{found['name']}/listSecrets")
         credential = secrets.get("key") or secrets.get("sasToken")
-    return Container(service, url, credential, found["name"])
+    return Container(client, url, credential, found["name"])
 
 
-def download_run(service: WorkspaceClient, run_id: str, folder: Path) -> list[Path]:
+def download_run(client: WorkspaceClient, run_id: str, folder: Path) -> list[Path]:
     """What a run left, as it would lie here: outputs/, user_logs/ and pictures, and its named outputs.
 
     Raises UserError when there is nothing. jobs.download of azure-ai-ml 1.35 fails on named outputs that are models.
     """
-    files = datastore(service, ARTIFACTS).download(f"ExperimentRun/dcid.{run_id}/", folder)
-    found = service.find(f"/jobs/{run_id}")
+    files = datastore(client, ARTIFACTS).download(f"ExperimentRun/dcid.{run_id}/", folder)
+    found = client.find(f"/jobs/{run_id}")
     for name, output in ((found or {}).get("properties", {}).get("outputs") or {}).items():
         address = output.get("uri") or f"azureml://datastores/{DEFAULT}/paths/azureml/{run_id}/{name}/"
-        place = re.fullmatch(r"azureml://.*?datastores/([^/]+)/paths/(.*)", address.replace("${{name}}", run_id))
-        if name != "default" and place:
-            files += datastore(service, place[1]).download(place[2].rstrip("/") + "/", folder / "named-outputs" / name)
+        location = re.fullmatch(r"azureml://.*?datastores/([^/]+)/paths/(.*)", address.replace("${{name}}", run_id))
+        if name != "default" and location:
+            files += datastore(client, location[1]).download(
+                location[2].rstrip("/") + "/", folder / "named-outputs" / name
+            )
     if not files:
-        raise UserError(f"run {run_id}: nothing to download from workspace {service.name}; aml runs --azure lists runs")
+        raise UserError(f"run {run_id}: nothing to download from workspace {client.name}; aml runs --azure lists runs")
     return files
 
 
@@ -128,22 +130,22 @@ def content(path: Path) -> tuple[dict[str, Path], str]:
     return names, whole.hexdigest()
 
 
-def destination(service: WorkspaceClient, path: Path) -> tuple[str, Callable[[], int]]:
+def destination(client: WorkspaceClient, path: Path) -> tuple[str, Callable[[], int]]:
     """The address on the default datastore for a file or folder, and a function that uploads it there.
 
     The address follows from the content, as azure-ai-ml's does, so the same content is one upload.
     """
     files, digest = content(path)
-    container = datastore(service)
-    place = f"LocalUpload/{digest}" + (f"/{path.name}" if path.is_dir() else "")
-    upload = partial(container.upload, {f"{place}/{name}": file for name, file in files.items()})
+    container = datastore(client)
+    prefix = f"LocalUpload/{digest}" + (f"/{path.name}" if path.is_dir() else "")
+    upload = partial(container.upload, {f"{prefix}/{name}": file for name, file in files.items()})
     end = "/" if path.is_dir() else f"/{path.name}"
-    return f"azureml://datastores/{container.datastore}/paths/{place}{end}", upload
+    return f"azureml://datastores/{container.datastore}/paths/{prefix}{end}", upload
 
 
-def upload(service: WorkspaceClient, path: Path) -> str:
+def upload(client: WorkspaceClient, path: Path) -> str:
     """Upload a file or folder to the default datastore; returns its address there."""
-    address, send = destination(service, path)
+    address, send = destination(client, path)
     send()
     return address
 

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from aml.azure.sdk import client, translate_azure_errors
+from aml.azure.sdk import ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import ServiceError, UserError
@@ -20,13 +20,13 @@ FIELDS: dict[str, Any] = {
     "description": "",
     "tags": {},
 }
-ROLE = "AzureML Compute Operator"
+COMPUTE_OPERATOR_ROLE = "AzureML Compute Operator"
 
 
-def create(service: WorkspaceClient, document: Document) -> str:
+def create(client: WorkspaceClient, document: Document) -> str:
     """Create the cluster, or change what differs; returns what was done. Raises UserError with the line to fix."""
     name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
-    found = service.find(f"/computes/{name}")
+    found = client.find(f"/computes/{name}")
     present = _read(found) if found and "properties" in found else {}  # a dry run has none
     changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
     if present and not changed and present["state"] != "Failed":
@@ -36,28 +36,28 @@ def create(service: WorkspaceClient, document: Document) -> str:
             f"{document.where('size')}: cluster {name} has the size {present['size']}, which cannot be changed: "
             "give it another name, or delete it first: aml create-compute --delete"
         )
-    ml = client(service)
+    ml = ml_client(client)
     from azure.ai.ml import load_compute
 
     say(f"{'changing' if present else 'creating'} cluster {name}")
     try:
-        with translate_azure_errors(service, role=ROLE):
+        with translate_azure_errors(client, role=COMPUTE_OPERATOR_ROLE):
             cluster = load_compute(document.path)
-            cluster.location = cluster.location or service.workspace["location"]  # its own look at that takes 3 s
+            cluster.location = cluster.location or client.workspace["location"]  # its own look at that takes 3 s
             ml.compute.begin_create_or_update(cluster).result()
     except ServiceError as error:
-        raise _locate(error, service, document) from error
+        raise _locate(error, client, document) from error
     if present:
         return "changed, " + ", ".join(f"{key} from {present[key]} to {wanted[key]}" for key in changed)
     return "created, {size}, {min_instances} to {max_instances} nodes".format(**wanted)
 
 
-def delete(service: WorkspaceClient, name: str) -> str:
+def delete(client: WorkspaceClient, name: str) -> str:
     """Delete the cluster, whether or not it is there; returns what was done."""
-    if not service.find(f"/computes/{name}"):  # the service answers 204 to the deletion of what is not there
+    if not client.find(f"/computes/{name}"):  # the service answers 204 to the deletion of what is not there
         return "is not there"
-    with translate_azure_errors(service, role=ROLE):
-        client(service).compute.begin_delete(name).result()
+    with translate_azure_errors(client, role=COMPUTE_OPERATOR_ROLE):
+        ml_client(client).compute.begin_delete(name).result()
     return "deleted"
 
 
@@ -81,15 +81,15 @@ def _read(compute: Any) -> dict[str, Any]:
     }
 
 
-def _locate(error: ServiceError, service: WorkspaceClient, document: Document) -> UserError:
+def _locate(error: ServiceError, client: WorkspaceClient, document: Document) -> UserError:
     """The refusal of a cluster with the line of compute.yml that it is about."""
     if "quota" in f"{error.code} {error}".lower():
         where = document.where("max_instances")
         return UserError(f"{where}: {error}: fewer or smaller nodes, or more quota from https://ml.azure.com/quota")
     if re.search("vm ?size", f"{error.code} {error}", re.IGNORECASE):
-        region = service.workspace["location"]
-        path = f"{service.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/vmSizes"
-        sizes = [size["name"] for size in service.get(path)["value"]]
+        region = client.workspace["location"]
+        path = f"{client.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/vmSizes"
+        sizes = [size["name"] for size in client.get(path)["value"]]
         size = document.data["size"]
         return UserError(f"{document.where('size')}: size {size} is not available in {region}{nearest(size, sizes)}")
     return error

@@ -4,7 +4,7 @@ import difflib
 from fnmatch import fnmatch
 
 from aml.azure.credential import user
-from aml.azure.workspace_client import RESOURCE_MANAGER, WorkspaceClient
+from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, RESOURCE_MANAGER, WorkspaceClient
 from aml.errors import ServiceError, UserError
 from aml.jobfile.settings import SETTINGS
 
@@ -14,17 +14,17 @@ SUBMIT_JOBS = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
 def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     """What the service knows of the settings: for each, its state and why. Takes a second; never raises."""
-    service = WorkspaceClient(settings, retries=1)
+    client = WorkspaceClient(settings, retries=1)
     states = dict.fromkeys(SETTINGS, ("confirmed", ""))
     try:
-        resource = service.workspace
+        resource = client.workspace
         account = resource["properties"]["storageAccount"].rpartition("/")[2]
-        who = user(service.credential.get_token(f"{RESOURCE_MANAGER}/.default").token)
-        may = "may submit jobs" if _allowed(service, SUBMIT_JOBS) else "may only look: ask for AzureML Data Scientist"
+        who = user(client.credential.get_token(f"{RESOURCE_MANAGER}/.default").token)
+        may = "may submit jobs" if _allowed(client, SUBMIT_JOBS) else f"may only look: ask for {DATA_SCIENTIST_ROLE}"
         states["workspace_name"] = "confirmed", f"in {resource['location']}, storage {account}; {who} {may}"
     except ServiceError as error:
         wrong = WRONG.get(error.code, 2 if error.status in (403, 404) else 0)
-        why = _visible(service, wrong) if error.status == 404 else str(error)
+        why = _visible(client, wrong) if error.status == 404 else str(error)
         for name in SETTINGS[wrong:]:
             states[name] = "not confirmed", why if name == SETTINGS[wrong] else "see above"
     except UserError as refusal:
@@ -32,30 +32,30 @@ def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     return states
 
 
-def _allowed(service: WorkspaceClient, action: str) -> bool:
+def _allowed(client: WorkspaceClient, action: str) -> bool:
     """Whether you may do `action` in the workspace. Reading that list needs no permission of its own."""
-    path = f"{service.scope}/providers/Microsoft.Authorization/permissions"
+    path = f"{client.scope}/providers/Microsoft.Authorization/permissions"
 
     def covers(patterns: list[str]) -> bool:
         return any(fnmatch(action.lower(), pattern.lower()) for pattern in patterns)
 
-    entries = service.all(path, api="2022-04-01")
+    entries = client.all(path, api="2022-04-01")
     return any(covers(entry["actions"]) and not covers(entry["notActions"]) for entry in entries)
 
 
-def _visible(service: WorkspaceClient, wrong: int) -> str:
+def _visible(client: WorkspaceClient, wrong: int) -> str:
     """What you can see in place of a subscription, group or workspace that is not there, the nearest name first."""
     try:
         if wrong == 0:
-            found = service.all("/subscriptions", api="2022-12-01")
+            found = client.all("/subscriptions", api="2022-12-01")
             names = [f"{entry['subscriptionId']} ({entry['displayName']})" for entry in found]
         else:
-            path = f"{service.subscription}/providers/Microsoft.MachineLearningServices/workspaces"
-            ids = [entry["id"].split("/") for entry in service.all(path)]
+            path = f"{client.subscription}/providers/Microsoft.MachineLearningServices/workspaces"
+            ids = [entry["id"].split("/") for entry in client.all(path)]
             names = [f"{parts[-1]} (group {parts[4]})" for parts in ids]
     except UserError:
         names = []
-    wanted = service.settings[SETTINGS[wrong]] if wrong != 1 else service.name
+    wanted = client.settings[SETTINGS[wrong]] if wrong != 1 else client.name
     names.sort(key=lambda name: -difflib.SequenceMatcher(None, wanted, name.split(" ")[0]).ratio())
     what = "subscriptions" if wrong == 0 else "workspaces"
     seen = f"the {what} you can see: {', '.join(names[:5])}" if names else f"you can see no {what} here: az login"

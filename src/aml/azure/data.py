@@ -10,13 +10,13 @@ from aml.jobfile.document import Document
 from aml.uris import shorten_datastore_path
 
 
-def nothing() -> int:
+def upload_nothing() -> int:
     """The upload of data that lies in Azure already."""
     return 0
 
 
 def register(
-    service: WorkspaceClient,
+    client: WorkspaceClient,
     document: Document,
     data: dict[str, Any],
     address: str,
@@ -34,7 +34,7 @@ def register(
     def put(version: str, properties: dict[str, str]) -> None:  # not with azure-ai-ml: its import takes two seconds
         body = {"dataType": data["type"], "dataUri": address, **described}
         body |= {"properties": properties} if properties else {}
-        service.send("PUT", f"/data/{name}/versions/{version}", {"properties": body})
+        client.send("PUT", f"/data/{name}/versions/{version}", {"properties": body})
 
     def is_here(found: Any) -> bool:
         return found is not None and shorten_datastore_path(found["properties"]["dataUri"]) == shorten_datastore_path(
@@ -52,9 +52,9 @@ def register(
 
     if not fixed:
         upload()  # also when it is registered: that sends what is not there any more
-        return assets.create(service, "data", name, lambda version: make(assets.newest(service, "data", name), version))
-    found = service.find(f"/data/{name}/versions/{fixed}")
-    if found and not is_here(found) and not service.dry_run:
+        return assets.create(client, "data", name, lambda version: make(assets.newest(client, "data", name), version))
+    found = client.find(f"/data/{name}/versions/{fixed}")
+    if found and not is_here(found) and not client.dry_run:
         where = document.where("version")
         raise UserError(f"{where}: data {name}, version {fixed} has another path: write another version, or none")
     upload()

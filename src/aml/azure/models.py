@@ -9,7 +9,7 @@ from aml.gate import RESERVED, Gate, Registration, Verdict, find_champion
 
 
 def register(
-    service: WorkspaceClient,
+    client: WorkspaceClient,
     name: str,
     source: Callable[[], str],
     tags: dict[str, str],
@@ -23,15 +23,15 @@ def register(
     """
 
     def put(version: str, path: str, tags: dict[str, str], properties: dict[str, str]) -> None:
-        ml = sdk.client(service)
+        ml = sdk.ml_client(client)
         from azure.ai.ml.entities import Model
 
         model = Model(name=name, version=version, path=path, type="custom_model", tags=tags, properties=properties)
-        with sdk.translate_azure_errors(service):
+        with sdk.translate_azure_errors(client):
             ml.models.create_or_update(model)
 
     def make(version: str) -> Registration:
-        versions = assets.versions(service, "models", name)
+        versions = assets.versions(client, "models", name)
         for found in versions:
             known_tags, known = found["properties"]["tags"] or {}, found["properties"]["properties"] or {}
             if all(known.get(key) == properties[key] for key in ("aml.run", "aml.path")):
@@ -47,14 +47,14 @@ def register(
         put(version, source(), tags, properties | verdict.stored())
         return Registration(version, True, verdict)
 
-    return assets.create(service, "models", name, make)
+    return assets.create(client, "models", name, make)
 
 
-def job_output(service: WorkspaceClient, run_id: str, asset_path: str) -> str:
+def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> str:
     """The address of what a job made: of outputs/, or of a named output as named-outputs/NAME. Raises UserError."""
-    found = runs.job(service, run_id)
+    found = runs.job(client, run_id)
     if found is None:
-        raise UserError(f"run {run_id}: no such job in workspace {service.name}; aml runs --azure lists them")
+        raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
     status = found["properties"].get("status")
     if status != "Completed":
         raise UserError(

@@ -6,32 +6,32 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from aml.azure.workspace_client import DATA_SCIENTIST, WorkspaceClient, explain, log, sentence
+from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, log, sentence
 from aml.errors import UserError
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 
-def client(service: WorkspaceClient) -> "MLClient":
+def ml_client(client: WorkspaceClient) -> "MLClient":
     """azure-ai-ml's client. Its import takes two seconds."""
     if not log.isEnabledFor(logging.DEBUG):
         warnings.simplefilter("ignore")
     from azure.ai.ml import MLClient
 
     return MLClient(
-        service.credential,
-        service.settings["subscription_id"],
-        service.settings["resource_group"],
-        service.settings["workspace_name"],
+        client.credential,
+        client.settings["subscription_id"],
+        client.settings["resource_group"],
+        client.settings["workspace_name"],
         show_progress=False,
         enable_telemetry=False,
-        transport=service.transport,
+        transport=client.transport,
     )
 
 
 @contextlib.contextmanager
-def translate_azure_errors(service: WorkspaceClient, role: str = DATA_SCIENTIST) -> Iterator[None]:
+def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_ROLE) -> Iterator[None]:
     """What azure-ai-ml and azure-storage-blob raise in here, as a UserError of one or two lines.
 
     `role` is the one to ask for where the service says that you may not.
@@ -43,6 +43,6 @@ def translate_azure_errors(service: WorkspaceClient, role: str = DATA_SCIENTIST)
     except HttpResponseError as refused:
         status, code = refused.status_code or 0, str(getattr(refused.error, "code", "") or refused.reason)
         message = getattr(refused.error, "message", "") or refused.message
-        raise explain(status, code, message, service, role) from refused
+        raise explain(status, code, message, client, role) from refused
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
-        raise UserError(f"workspace {service.name}: {sentence(str(error.message or error))}") from error
+        raise UserError(f"workspace {client.name}: {sentence(str(error.message or error))}") from error

@@ -1,4 +1,4 @@
-"""A job on a cluster: looked up, uploaded and submitted once, and followed to its end."""
+"""A job on a cluster: what it needs is looked up, its files are uploaded, and it is submitted once."""
 
 import contextlib
 import functools
@@ -17,8 +17,8 @@ import yaml
 from filelock import Timeout
 
 from aml import locks
-from aml.azure import assets, blobs, runs
-from aml.azure.sdk import client, translate_azure_errors
+from aml.azure import assets, blobs, follow, runs
+from aml.azure.sdk import ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import ServiceError, UserError
@@ -26,160 +26,139 @@ from aml.jobfile.job import Job
 from aml.run import new_id, write_record
 from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_URI, name_and_version
 
-EXIT = {"finished": 0, "failed": 1, "cancelled": 130}
-FOLLOWING = 8  # retries, two minutes in all, of a request to the service while a job goes on there
 NOTE_LASTS = 86400  # seconds after which a submission that was cut off is forgotten
 
 
-def submit(root: Path, service: WorkspaceClient, job: Job, record: Path | None, wait: bool) -> int:
+def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, wait: bool) -> int:
     """Submit the job, and follow it if `wait`; returns the exit status. `record` gets what later steps need to know.
 
     Raises UserError, before anything is uploaded, when the job cannot run there.
     """
-    with ThreadPoolExecutor(1 if service.dry_run else 8) as pool:  # meanwhile azure-ai-ml is imported
-        looking = [pool.submit(look) for look in _lookups(service, job)]
-        ml = client(service)
-        for lookup in looking:
-            lookup.result()
+    with ThreadPoolExecutor(1 if client.dry_run else 8) as pool:  # meanwhile azure-ai-ml is imported
+        requirements = [pool.submit(require) for require in _requirements(client, job)]
+        ml = ml_client(client)
+        for requirement in requirements:
+            requirement.result()
     body = {"experiment_name": root.name, **job.data}
     for name in job.data_inputs():
         if not REMOTE_URI.match(str(job.at("inputs", name, "path"))):
-            body["inputs"][name]["path"] = blobs.upload(service, job.local_path("inputs", name, "path"))
+            body["inputs"][name]["path"] = blobs.upload(client, job.local_path("inputs", name, "path"))
     if job.code:
-        body["code"] = "azureml:" + _upload_code(service, job.code)
-    with _once(root, service, body) as (run_id, again):
-        if not again or runs.job(service, run_id) is None:
-            _create(service, ml, job, {**body, "name": run_id})
-        if service.dry_run:
+        body["code"] = "azureml:" + _upload_code(client, job.code)
+    with _once(root, client, body) as (run_id, again):
+        if not again or runs.job(client, run_id) is None:
+            _create(client, ml, job, {**body, "name": run_id})
+        if client.dry_run:
             return 0
         where = str(body.get("compute", "serverless")).removeprefix("azureml:")
         if record:
             write_record(record, run_id, body["experiment_name"], where)
-        say(f"run {run_id}, experiment {body['experiment_name']}, on {where}\n{service.studio(run_id)}")
+        say(f"run {run_id}, experiment {body['experiment_name']}, on {where}\n{client.studio(run_id)}")
         if not wait:
             say(f"to look at it later: aml runs --azure show {run_id}")
             return 0
-        return watch(service, run_id)
+        return follow.watch(client, run_id)
 
 
-def watch(service: WorkspaceClient, run_id: str) -> int:
-    """Show what a job prints until it ends; returns its exit status. Ctrl-C ends the watching, not the job."""
-    began = time.time()
-    service.retries = FOLLOWING
-
-    def write(text: str) -> None:
-        print(text, end="", flush=True)
-
-    try:
-        status, reason = runs.follow(service, run_id, write)
-    except KeyboardInterrupt:
-        say(f"\nrun {run_id} goes on: aml runs --azure show {run_id}, or: aml runs --azure cancel {run_id}")
-        return 130
-    except ServiceError as error:
-        raise UserError(f"{error}\n     run {run_id} goes on: aml runs --azure show {run_id}") from None
-    say(f"run {run_id} {status} after {time.time() - began:.0f} s{': ' if reason else ''}{reason}")
-    return EXIT[status]
-
-
-def _lookups(service: WorkspaceClient, job: Job) -> Iterator[Callable[[], None]]:
+def _requirements(client: WorkspaceClient, job: Job) -> Iterator[Callable[[], None]]:
     """A function for all that has to be in the workspace before anything is uploaded: it raises UserError otherwise."""
     compute = str(job.data.get("compute") or "").removeprefix("azureml:").rpartition("/")[2]
     if compute:
         what = f"/computes/{compute}", job.where("compute"), f"cluster {compute}", "aml create-compute"
-        yield functools.partial(_require, service, *what)
+        yield functools.partial(_require, client, *what)
     for name in job.data_inputs():
-        yield functools.partial(_find_data, service, job, name)
+        yield functools.partial(_find_data, client, job, name)
     environment = job.data.get("environment")
     if isinstance(environment, str):
-        yield functools.partial(_find_environment, service, environment, job.where("environment"))
+        yield functools.partial(_find_environment, client, environment, job.where("environment"))
 
 
-def _find_environment(service: WorkspaceClient, environment: str, where: str) -> None:
+def _find_environment(client: WorkspaceClient, environment: str, where: str) -> None:
     if curated := REGISTRY_ENVIRONMENT.fullmatch(environment):
-        _require_curated(service, curated, where)
+        _require_curated(client, curated, where)
         return
     name, version = name_and_version(environment)
     path = f"/environments/{name}" + (f"/versions/{version}" if version else "")
     if environment.startswith("azureml:/"):  # the id of a resource
         path = environment.removeprefix("azureml:")
-    _require(service, path, where, f"environment {name}", "`az ml environment list` has those that are")
+    _require(client, path, where, f"environment {name}", "`az ml environment list` has those that are")
 
 
-def _require_curated(service: WorkspaceClient, environment: re.Match[str], where: str) -> None:
+def _require_curated(client: WorkspaceClient, environment: re.Match[str], where: str) -> None:
     """Look an environment up in its registry, as azure-ai-ml 1.35 does (_utils/_registry_utils.py)."""
     registry, name, version = environment.groups()
-    found = service.find(f"{service.data_plane}/registrymanagement/v1.0/registries/{registry}/discovery")
+    found = client.find(f"{client.data_plane}/registrymanagement/v1.0/registries/{registry}/discovery")
     if found:
         path = (
             f"{found['primaryRegionResourceProviderUri']}mferp/managementfrontend/subscriptions/{found['subscriptionId']}"
             f"/resourceGroups/{found['resourceGroup']}/providers/Microsoft.MachineLearningServices/registries/{registry}"
             f"/environments/{name}" + (f"/versions/{version}" if version else "")
         )
-        found = service.find(path, **{"api-version": "2021-10-01-dataplanepreview"})
+        found = client.find(path, **{"api-version": "2021-10-01-dataplanepreview"})
     if not found:
         listed = f"`az ml environment list --registry-name {registry}` has those that are"
         raise UserError(f"{where}: environment {name} is not in registry {registry}: {listed}")
 
 
-def _find_data(service: WorkspaceClient, job: Job, name: str) -> None:
+def _find_data(client: WorkspaceClient, job: Job, name: str) -> None:
     """Let a data input name the version that there is: what was looked up is what the job gets."""
     address, where = str(job.at("inputs", name, "path")), job.where("inputs", name, "path")
     if not re.match(r"azureml:[^/]", address):
         return
     asset, version = name_and_version(address)
     if version is None:
-        version = assets.latest(service, "data", asset)
+        version = assets.latest(client, "data", asset)
         if version:
             job.data["inputs"][name]["path"] = f"azureml:{asset}:{version}"
             return
     path = f"/data/{asset}/versions/{version}" if version else f"/data/{asset}"
-    _require(service, path, where, f"data {asset}{':' if version else ''}{version or ''}", "aml register-data")
+    _require(client, path, where, f"data {asset}{':' if version else ''}{version or ''}", "aml register-data")
 
 
-def _require(service: WorkspaceClient, path: str, where: str, what: str, fix: str) -> None:
-    if service.find(path) is None:
-        raise UserError(f"{where}: {what} is not in workspace {service.name}: {fix}")
+def _require(client: WorkspaceClient, path: str, where: str, what: str, fix: str) -> None:
+    if client.find(path) is None:
+        raise UserError(f"{where}: {what} is not in workspace {client.name}: {fix}")
 
 
-def _upload_code(service: WorkspaceClient, code: Path) -> str:
+def _upload_code(client: WorkspaceClient, code: Path) -> str:
     """The id of the snapshot of a folder, which is uploaded unless it is there already: it is named by its content."""
     files, digest = blobs.content(code)
     path = f"/codes/{digest[:32]}/versions/1"
-    if service.find(path) is None:
-        pending = service.send("POST", f"{path}/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
+    if client.find(path) is None:
+        pending = client.send("POST", f"{path}/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
         reference = pending["blobReferenceForConsumption"]
         signature = reference["credential"]["sasUri"].partition("?")[2]
-        blobs.Container(service, reference["blobUri"], signature).upload(
+        blobs.Container(client, reference["blobUri"], signature).upload(
             {f"{code.name}/{name}": file for name, file in files.items()}
         )
         properties = {"codeUri": f"{reference['blobUri']}/{code.name}", "isAnonymous": True}
         try:
-            service.send("PUT", path, {"properties": properties})
+            client.send("PUT", path, {"properties": properties})
         except ServiceError as error:
             if error.status != 409:  # somebody else has just registered the same content
                 raise
-    return service.scope + path
+    return client.scope + path
 
 
-def _create(service: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) -> None:
+def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) -> None:
     from azure.ai.ml import load_job
 
-    with translate_azure_errors(service):
+    with translate_azure_errors(client):
         text = io.StringIO(yaml.safe_dump(body, allow_unicode=True))
         ml.jobs.create_or_update(load_job(text, relative_origin=str(job.document.path)))
 
 
 @contextlib.contextmanager
-def _once(root: Path, service: WorkspaceClient, body: dict[str, Any]) -> Iterator[tuple[str, bool]]:
+def _once(root: Path, client: WorkspaceClient, body: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     """The run id for this job, and whether it is that of the same job whose submission was cut off.
 
     A note in runs/ holds the id from before the job is submitted until its end was seen. Its lock tells a submission
     that was cut off from one that goes on: of those, the same job may be submitted any number of times.
     """
-    if service.dry_run:
+    if client.dry_run:
         yield str(body.get("name", "<run id>")), False
         return
-    what = hashlib.sha256(json.dumps([service.scope, body], sort_keys=True, default=str).encode()).hexdigest()[:16]
+    what = hashlib.sha256(json.dumps([client.scope, body], sort_keys=True, default=str).encode()).hexdigest()[:16]
     (root / "runs").mkdir(exist_ok=True)
     for slot in itertools.count():
         note = root / "runs" / f".submitted-{what}-{slot}"

@@ -5,6 +5,7 @@ Jobs, clusters, datastores and models are made by azure-ai-ml (sdk.py), whose im
 
 import functools
 import logging
+import re
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,7 +31,9 @@ TIMEOUT = 60  # seconds without an answer
 CONNECTIONS = 32
 RETRIES = 4
 RETRYABLE = (408, 429, 500, 502, 503, 504)
-DATA_SCIENTIST = "AzureML Data Scientist"  # role to train with, which may not make clusters (how-to-assign-roles.md)
+DATA_SCIENTIST_ROLE = (
+    "AzureML Data Scientist"  # role to train with, which may not make clusters (how-to-assign-roles.md)
+)
 log = logging.getLogger("aml")
 
 
@@ -63,8 +66,14 @@ class WorkspaceClient:
     def _pipeline(
         self, *authentication: "policies.HTTPPolicy[HttpRequest, HttpResponse]"
     ) -> "ARMPipelineClient[HttpRequest, HttpResponse]":
-        retry, user_agent = policies.RetryPolicy(retry_backoff_factor=0.5), policies.UserAgentPolicy("aml")
-        steps = [user_agent, retry, *authentication, policies.HttpLoggingPolicy(log)]
+        steps = [
+            policies.UserAgentPolicy("aml"),
+            policies.RedirectPolicy(),
+            policies.RetryPolicy(retry_backoff_factor=0.5),
+            *authentication,
+            policies.SensitiveHeaderCleanupPolicy(),  # the token is for no other host
+            policies.HttpLoggingPolicy(log),
+        ]
         return ARMPipelineClient(RESOURCE_MANAGER, policies=steps, transport=self.transport)
 
     @property
@@ -102,14 +111,13 @@ class WorkspaceClient:
         return response.json() if response.content else None
 
     def _send(self, request: HttpRequest, retries: int) -> HttpResponse:
+        # Of each kind of failure as many as of all: azure-core gives up after three of a kind.
+        limits: dict[str, Any] = dict.fromkeys(("retry_total", "retry_connect", "retry_read", "retry_status"), retries)
         try:
-            answer: HttpResponse = self._client.send_request(
-                request, retry_total=retries, retry_on_methods=[request.method]
-            )
+            answer: HttpResponse = self._client.send_request(request, retry_on_methods=[request.method], **limits)
         except AzureError as error:
-            reason = getattr(error.inner_exception, "reason", None) or error.inner_exception or error
             host = urllib.parse.urlsplit(request.url).netloc
-            raise ServiceError(f"{host} cannot be reached: {reason}", 0, "Unreachable") from error
+            raise ServiceError(f"{host} cannot be reached: {_cause(error)}", 0, "Unreachable") from error
         return answer
 
     def fetch(self, address: str, start: int) -> bytes | None:
@@ -161,6 +169,15 @@ class WorkspaceClient:
         return f"https://ml.azure.com/runs/{run_id}?wsid={self.scope}"
 
 
+def _cause(error: BaseException) -> str:
+    """What happened at the socket, without the layers of requests and urllib3 around it."""
+    inner = (getattr(error, "inner_exception", None), getattr(error, "reason", None), *reversed(error.args))
+    for cause in (*inner, error.__cause__):
+        if isinstance(cause, Exception):
+            return _cause(cause)
+    return re.sub("^HTTPSConnection.*?: ", "", str(error)) or type(error).__name__
+
+
 def _transport() -> RequestsTransport:
     """Sends requests over as many connections as blobs.THREADS; one for all clients of a verb."""
     session = requests.Session()
@@ -205,12 +222,14 @@ def _explain(response: HttpResponse, client: WorkspaceClient) -> ServiceError:
     return explain(response.status_code, code, str(error.get("message") or ""), client)
 
 
-def explain(status: int, code: str, message: str, service: WorkspaceClient, role: str = DATA_SCIENTIST) -> ServiceError:
+def explain(
+    status: int, code: str, message: str, client: WorkspaceClient, role: str = DATA_SCIENTIST_ROLE
+) -> ServiceError:
     """What the service refused, why, and how to fix it, in a line or two.
 
     `code` and `message` are the service's own, `role` is the one that may do it.
     """
-    if code == "ResourceNotFound" and f"/workspaces/{service.name}'".lower() in message.lower():
+    if code == "ResourceNotFound" and f"/workspaces/{client.name}'".lower() in message.lower():
         code = "WorkspaceNotFound"  # the same code stands for what is not in a workspace
     if status == 401:
         why = f"your sign-in ran out, or is of another tenant ({code}): az login, and run it again"
@@ -222,7 +241,7 @@ def explain(status: int, code: str, message: str, service: WorkspaceClient, role
         why = f"the service is busy ({status} {code}): run it again later"
     else:
         why = f"{sentence(message) or status} ({code})"
-    return ServiceError(f"workspace {service.name}: {why}", status, code)
+    return ServiceError(f"workspace {client.name}: {why}", status, code)
 
 
 def sentence(message: str) -> str:

@@ -20,8 +20,8 @@ def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     document = Document(args.file or root / "aml_config" / "compute.yml")
     RULES["compute"].require(document.data.get("name"), f"{document.where('name')}: name")
-    service = connect(root, args.dry_run)
-    done = delete(service, document.data["name"]) if args.delete else create(service, document)
-    if not service.dry_run:
+    client = connect(root, args.dry_run)
+    done = delete(client, document.data["name"]) if args.delete else create(client, document)
+    if not client.dry_run:
         print(f"cluster {document.data['name']}: {done}")
     return 0

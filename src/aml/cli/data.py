@@ -18,13 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     if args.name:
         RULES["asset"].require(args.name, "-n")
-    service = connect(find_root(args.start))
+    client = connect(find_root(args.start))
     rows = []
-    for name, version in assets.everything(service, "data", args.name):
+    for name, version in assets.all_versions(client, "data", args.name):
         properties = version["properties"]
         path, tags = shorten_datastore_path(properties["dataUri"]), pairs(properties["tags"] or {})
         rows.append((name, version["name"], properties["dataType"], path, tags))
     if not rows:
-        raise UserError(f"no data{' ' + args.name if args.name else ''} in workspace {service.name}: aml register-data")
+        raise UserError(f"no data{' ' + args.name if args.name else ''} in workspace {client.name}: aml register-data")
     print(table(("DATA", "VERSION", "TYPE", "PATH", "TAGS"), rows))
     return 0

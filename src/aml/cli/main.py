@@ -85,7 +85,7 @@ def _run(argv: list[str], root: Path | None) -> int:
 def main(argv: list[str] | None = None, root: Path | None = None) -> int:
     """Run one verb; returns its exit status.
 
-    0 is done, 1 something was found, 2 not done, 3 refused by a gate of the repository, 130 cancelled; or the job's own.
+    0: done; 1: something was found; 2: not done; 3: refused by a gate of the repository; 130: cancelled; or the job's.
     `root` is a folder in the model repository; by default the working folder.
     """
     argv = sys.argv[1:] if argv is None else argv

@@ -72,7 +72,7 @@ def _versions_in_workspace(root: Path, name: str | None) -> Iterator[Listed]:
     from aml.azure import assets
     from aml.azure.workspace_client import connect
 
-    for model, version in assets.everything(connect(root), "models", name):
+    for model, version in assets.all_versions(connect(root), "models", name):
         known = version["properties"]
         own = known["properties"] or {}
         run_id = own.get("aml.run") or known.get("jobName") or ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aml import policy
 from aml.azure import blobs
-from aml.azure.data import nothing, register
+from aml.azure.data import register, upload_nothing
 from aml.azure.workspace_client import connect
 from aml.cli import main as cli
 from aml.cli import verdicts
@@ -40,8 +40,8 @@ def run(args: argparse.Namespace) -> int:
     if data["type"] not in DATA_TYPES[:3]:
         raise UserError(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
     verdicts.check_report(args)
-    address, upload, verdict = str(args.path or data.get("path") or ""), nothing, Verdict()
-    service = connect(root, args.dry_run)
+    address, upload, verdict = str(args.path or data.get("path") or ""), upload_nothing, Verdict()
+    client = connect(root, args.dry_run)
     if args.path or not REMOTE_URI.match(address):
         path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
         where = f"--path {args.path}" if args.path else f"{document.where('path')}: {address}"
@@ -52,15 +52,15 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
         verdict = policy.judge_data(root, path, args.force)
         if verdict.registers:
-            address, upload = blobs.destination(service, path)
+            address, upload = blobs.destination(client, path)
     elif not address:
         raise UserError(f"{document.where('path')}: no path")
     elif policy.has(root, policy.DATA):
         say(f"{address} is not on this machine: {policy.DATA.path} does not check it")
     version = None
     if verdict.registers:
-        version, state = register(service, document, data, address, upload, verdict.stored())
-        if not service.dry_run:
+        version, state = register(client, document, data, address, upload, verdict.stored())
+        if not client.dry_run:
             print(f"data {data['name']}, version {version}: {address} ({state})")
-    subject = {"data": data["name"], "version": None if service.dry_run else version, "path": address}
+    subject = {"data": data["name"], "version": None if client.dry_run else version, "path": address}
     return verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject)

@@ -2,7 +2,7 @@
 
 import argparse
 
-from aml.azure.sdk import client, translate_azure_errors
+from aml.azure.sdk import ml_client, translate_azure_errors
 from aml.azure.workspace_client import connect
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -18,21 +18,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     for rule in ("datastore", "account", "container"):
         RULES[rule].require(getattr(args, "name" if rule == "datastore" else rule), f"--{rule}")
-    service = connect(find_root(args.start), args.dry_run)
-    found = service.find(f"/datastores/{args.name}")
+    client = connect(find_root(args.start), args.dry_run)
+    found = client.find(f"/datastores/{args.name}")
     given = (args.account, args.container)
     if found and (found["properties"].get("accountName"), found["properties"].get("containerName")) == given:
         state = "is there already"
     else:
-        ml = client(service)
+        ml = ml_client(client)
         from azure.ai.ml.entities import AzureBlobDatastore
 
-        with translate_azure_errors(service):
+        with translate_azure_errors(client):
             ml.datastores.create_or_update(
                 AzureBlobDatastore(name=args.name, account_name=args.account, container_name=args.container)
             )
         state = "changed" if found else "registered"
-    if not service.dry_run:
+    if not client.dry_run:
         print(f"datastore {args.name}: container {args.container} of {args.account} ({state})")
         print(f"a path in data.yml: azureml://datastores/{args.name}/paths/FOLDER/")
     return 0

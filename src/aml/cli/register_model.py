@@ -78,12 +78,12 @@ def _upload(
     from aml.azure.workspace_client import connect
 
     asset = _find_asset(trained, args.asset_path)
-    service = connect(root, args.dry_run)
+    client = connect(root, args.dry_run)
     if args.dry_run and policy.has(root, policy.MODEL):
         say("a dry run looks nothing up: the gate is asked as for a first version")
     properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
-    return local_runs_in_azure.register_model(service, args.name, trained, asset, tags, properties, gate)
+    return local_runs_in_azure.register_model(client, args.name, trained, asset, tags, properties, gate)
 
 
 def _register_job(
@@ -93,15 +93,15 @@ def _register_job(
     from aml.azure import models, runs
     from aml.azure.workspace_client import connect
 
-    service = connect(root, args.dry_run)
+    client = connect(root, args.dry_run)
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
     @functools.cache
     def source() -> str:
-        return models.job_output(service, run_id, args.asset_path)
+        return models.job_output(client, run_id, args.asset_path)
 
     def read_metrics() -> dict[str, float]:
-        return runs.find(service, run_id).metrics()
+        return runs.find(client, run_id).metrics()
 
     def judge(champion: Champion | None) -> Verdict:
         source()  # a job that failed is refused in its own words
@@ -111,7 +111,7 @@ def _register_job(
             return Verdict()
         return policy.ModelGate(root, read_metrics, args.force)(champion)
 
-    return models.register(service, args.name, source, tags, properties, judge)
+    return models.register(client, args.name, source, tags, properties, judge)
 
 
 def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:

@@ -63,28 +63,28 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     from aml.azure import blobs, runs
     from aml.azure.workspace_client import connect
 
-    service = connect(root, getattr(args, "dry_run", False))
+    client = connect(root, getattr(args, "dry_run", False))
     for run_id in getattr(args, "ids", None) or [getattr(args, "id", None)]:
         if run_id:
             RULES["run"].require(run_id, "run")
     if args.action == "compare":
-        return _compare(root, args, [runs.find(service, run_id) for run_id in args.ids])
+        return _compare(root, args, [runs.find(client, run_id) for run_id in args.ids])
     if args.action == "cancel":
-        runs.cancel(service, args.id)
-        if not service.dry_run:
+        runs.cancel(client, args.id)
+        if not client.dry_run:
             print(f"run {args.id}: its end was asked for")
         return 0
     if args.action == "download":
         folder = args.output_dir or root / "runs" / args.id
-        files = blobs.download_run(service, args.id, folder)
+        files = blobs.download_run(client, args.id, folder)
         print(f"run {args.id}: {len(files)} files in {display_path(folder)}")
         return 0
     if args.action == "show" and args.id:
-        print(_describe(runs.find(service, args.id)))
+        print(_describe(runs.find(client, args.id)))
         return 0
-    found = runs.runs(service, args.experiment_name, 1 if args.action == "show" else NEWEST)
+    found = runs.list_runs(client, args.experiment_name, 1 if args.action == "show" else NEWEST)
     if not found:
-        raise UserError(f"no runs in workspace {service.name} yet: aml submit -c train-amlcompute")
+        raise UserError(f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute")
     print(_describe(found[0]) if args.action == "show" else _listing(_sort(found, args)))
     return 0
 

@@ -52,12 +52,12 @@ def run(args: argparse.Namespace) -> int:
         known = REMOTE_URI.match(path)
         asked_for.data["inputs"][name]["path"] = path if known else str(Path(path).resolve())
     try:
-        service = connect(root, args.dry_run)
+        client = connect(root, args.dry_run)
     except UserError as refusal:
         raise UserError(f"{refusal}\n     on this machine: aml submit -c {args.name} --local") from None
     if findings := [str(finding) for finding in check_job(asked_for)]:
         raise UserError("\n     ".join([f"{asked_for.document.name} has {len(findings)} to fix first", *findings]))
-    return submit.submit(root, service, asked_for, args.output_metadata_file, not args.no_wait)
+    return submit.submit(root, client, asked_for, args.output_metadata_file, not args.no_wait)
 
 
 def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
@@ -66,11 +66,11 @@ def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
         from aml.azure.workspace_client import connect
         from aml.local_runs_in_azure import AzureTracker
 
-        service = connect(root)
+        client = connect(root)
         if args.docker:
             raise UserError("--track azure and --docker: your sign-in stays outside of a container; take one of them")
-        service.workspace  # noqa: B018  # is it there? Before anything is written
-        tracker = AzureTracker(service, root)
+        client.workspace  # noqa: B018  # is it there? Before anything is written
+        tracker = AzureTracker(client, root)
     ended, status = runner.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file, tracker)
     how = f" with exit status {status}" if ended.status == "failed" else ""
     say(f"run {ended.id} {ended.status}{how} after {ended.duration:.1f} s: {display_path(ended.folder)}")

@@ -1,9 +1,6 @@
 """`aml workspace`: show, confirm or change the workspace settings."""
 
 import argparse
-import importlib.util
-import shutil
-import threading
 from pathlib import Path
 
 from aml.azure.confirm import look_up
@@ -12,23 +9,15 @@ from aml.jobfile.repository import find_root
 from aml.jobfile.settings import ATTACH, SETTINGS, Finding, attach, confirm, read
 
 
-def report(root: Path, seconds: float = 60) -> tuple[list[str], str]:
-    """The lines that `aml workspace` prints, and the worst of their states; "well-formed" for what nobody looked up.
+def report(root: Path) -> tuple[list[str], str]:
+    """The lines that `aml workspace` prints, and the worst of their states.
 
-    The service is asked when the settings are well-formed and azure-identity or the az command is at hand; it gets
-    `seconds` to answer.
+    The service is asked when the settings are well-formed. Raises UserError when they cannot be read.
     """
     findings = confirm(root)
-    confirmed = "well-formed"
-    if all(finding.state == "confirmed" for finding in findings[1:]) and can_authenticate():
-        states = dict.fromkeys(
-            SETTINGS, ("not confirmed", f"no answer within {seconds:g} s: aml workspace tries again")
-        )
-        asking = threading.Thread(target=lambda: states.update(look_up(read(root))), daemon=True)
-        asking.start()
-        asking.join(seconds)
+    if all(finding.state == "confirmed" for finding in findings[1:]):
+        states = look_up(read(root))
         findings[1:] = [Finding(setting, value, *states[setting]) for setting, value, _, _ in findings[1:]]
-        confirmed = "confirmed"
     width = max(len(finding.value) for finding in findings[1:])
     lines = [f"Workspace settings, {findings[0].value}", f"  {findings[0].state}: {findings[0].why}"]
     for setting, value, state, why in findings[1:]:
@@ -36,14 +25,7 @@ def report(root: Path, seconds: float = 60) -> tuple[list[str], str]:
     found = {finding.state for finding in findings}
     if "not set" in found:
         lines += ["Everything on this machine works without them. To set them:", f"  {ATTACH}"]
-    return lines, next((state for state in ("not confirmed", "not set") if state in found), confirmed)
-
-
-def can_authenticate() -> bool:
-    try:
-        return bool(importlib.util.find_spec("azure.identity") or shutil.which("az"))
-    except ModuleNotFoundError:  # not even azure
-        return bool(shutil.which("az"))
+    return lines, next((state for state in ("not confirmed", "not set") if state in found), "confirmed")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
