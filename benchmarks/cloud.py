@@ -1,4 +1,4 @@
-"""The verbs on Azure Machine Learning, each beside a plain script of azure-ai-ml: python dev.py bench [--rounds N]
+"""The verbs on Azure Machine Learning, each beside a plain script of azure-ai-ml: `python dev.py bench [--rounds N]`.
 
 Both meet the stand-in of tests/standin, in turn (A B A B ...) after one round to warm up; the table has medians of
 seconds, and the numbers of requests. Where a line has 30 ms of latency, every answer is that late. A missed goal is no
@@ -35,6 +35,8 @@ SUBMIT = CLIENT + 'ml.jobs.create_or_update(load_job("aml_config/train-amlcomput
 
 @dataclass
 class Race:
+    """A verb beside a script that does the same."""
+
     name: str
     verb: list[str]  # of aml
     script: str  # Python with azure-ai-ml that does the same

@@ -47,7 +47,7 @@ def variant(request: pytest.FixtureRequest, cookies_session: Any) -> Variant:
 
 @pytest.mark.parametrize("name", ["train-local", "train-amlcompute"])
 def test_job_is_read(name: str, variant: Variant) -> None:
-    job = load_job(variant.folder / f"{name}.yml")
+    job: Any = load_job(variant.folder / f"{name}.yml")
     assert job.type == "command"
     assert job.component.command == COMMAND
     assert job.description == DESCRIPTION
@@ -86,7 +86,7 @@ def test_cluster_job_goes_over_the_wire_as_written(variant: Variant) -> None:
 
 
 def test_cluster_costs_nothing_between_jobs(variant: Variant) -> None:
-    cluster = load_compute(variant.folder / "compute.yml")
+    cluster: Any = load_compute(variant.folder / "compute.yml")
     assert (cluster.type, cluster.name, cluster.size) == ("amlcompute", variant.compute, variant.size)
     assert (cluster.min_instances, cluster.max_instances) == (0, 1)
     assert cluster.idle_time_before_scale_down == 7200
@@ -96,10 +96,10 @@ def test_cluster_costs_nothing_between_jobs(variant: Variant) -> None:
 
 
 def test_data_asset_is_the_one_that_the_cluster_job_takes(variant: Variant) -> None:
-    data = load_data(variant.folder / "data.yml")
+    data: Any = load_data(variant.folder / "data.yml")
     assert (data.name, data.type) == ("penguins-data", "uri_folder")
     assert Path(data.path).resolve() == variant.folder.parent / "sample-data"
-    cluster = load_job(variant.folder / "train-amlcompute.yml")
+    cluster: Any = load_job(variant.folder / "train-amlcompute.yml")
     assert cluster.inputs["data"].path == f"{data.name}@latest"
 
 
@@ -108,7 +108,7 @@ def test_environment_of_a_job_makes_a_registered_environment_too(variant: Varian
     file = variant.folder / "environment.yml"
     file.write_text(yaml.safe_dump({"name": "penguins-env", **job["environment"]}), encoding="utf-8")
     try:
-        environment = load_environment(file)
+        environment: Any = load_environment(file)
     finally:
         file.unlink()
     assert (environment.name, environment.image) == ("penguins-env", variant.image)

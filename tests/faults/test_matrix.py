@@ -44,6 +44,7 @@ def test_matrix(bench: Bench, verb: Verb, kind: Kind, record_property: Callable[
         pytest.fail("\n".join(failed), pytrace=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["reset-after", "crash-after"])
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if not verb.reads], ids=lambda verb: verb.name)
 def test_last_change(bench: Bench, verb: Verb, kind: Kind) -> None:

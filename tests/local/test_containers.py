@@ -190,6 +190,7 @@ def test_a_container_that_takes_too_long_is_removed(repository: Repository, subm
     assert containers(engine, last(repository)) == ""
 
 
+@pytest.mark.slow
 def test_ctrl_c_removes_the_container(repository: Repository, engine: Engine) -> None:
     job = repository.job("trap '' TERM; echo ready; sleep 600", environment={"image": engine.image})
     command = repository.command("submit", "-c", job, "--docker")

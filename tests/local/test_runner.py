@@ -27,7 +27,7 @@ from support import ENVIRONMENT, Repository
 posix = pytest.mark.skipif(os.name == "nt", reason="signals and bash are not available there")
 
 
-def script(repository: Repository, text: str) -> dict[str, str]:
+def script(repository: Repository, text: str) -> dict[str, Any]:
     """The code of a job whose command is `python main.py`."""
     code = repository.path / "code"
     code.mkdir(exist_ok=True)
@@ -406,6 +406,7 @@ time.sleep(600)
 """
 
 
+@pytest.mark.slow
 @posix
 def test_a_job_that_takes_too_long_is_ended_with_all_its_processes(repository: Repository, begin: Begin) -> None:
     job = repository.job("python main.py 0 stubborn", limits={"timeout": 2}, **script(repository, FAMILY))
@@ -567,6 +568,7 @@ def test_the_generated_job_trains_tracks_and_registers(repository: Repository) -
     assert "penguins" in models and run.id in models and "test_accuracy=" in models
 
 
+@pytest.mark.slow
 @pytest.mark.xdist_group("training")
 def test_the_job_of_the_cluster_does_the_same_here(repository: Repository) -> None:
     metrics = []
@@ -589,7 +591,7 @@ def test_cmd_gets_the_lines_of_a_command_as_one(monkeypatch: pytest.MonkeyPatch)
 def test_a_drive_is_a_folder_in_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     path: Any = PureWindowsPath(r"D:\my data\table.csv")
     with monkeypatch.context() as windows:
-        windows.setattr(containers.os, "name", "nt")
+        windows.setattr(os, "name", "nt")
         seen = containers.seen(path)
     assert seen == PurePosixPath("/d/my data/table.csv")
 
