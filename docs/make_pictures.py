@@ -1,6 +1,6 @@
 """Make the pictures of README.md and docs/ from a real first run, so that they show what a user sees today.
 
-    uv run --isolated --no-project --group pictures docs/make_pictures.py
+    .venv/bin/python docs/make_pictures.py        # .venv is what `python dev.py test` makes
 
 It clones this repository as it is committed, runs `python dev.py demo` in the clone, writes the terminal as
 docs/pictures/first-run.svg, and lets a headless Chromium (on Debian: apt-get install chromium) take
@@ -67,7 +67,7 @@ def user_interface(made: Path) -> Iterator[str]:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     aml = made / ".venv" / ("Scripts/aml.exe" if os.name == "nt" else "bin/aml")
-    command = [aml, "ui", "--no-browser", "-p", str(port)]
+    command = [str(aml), "ui", "--no-browser", "-p", str(port)]
     with subprocess.Popen(command, cwd=made, stdout=subprocess.PIPE, encoding="utf-8") as server:
         try:
             assert server.stdout  # noqa: S101  # narrows the type: it is a pipe
