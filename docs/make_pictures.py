@@ -26,7 +26,7 @@ from rich.text import Text
 
 TEMPLATE = Path(__file__).resolve().parent.parent
 PICTURES = TEMPLATE / "docs" / "pictures"
-ASSISTANT = 328  # pixels of MLflow's chat panel at the right, which is cut off
+ASSISTANT = 362  # pixels of MLflow's chat panel at the right, which is cut off
 
 
 def main() -> None:
@@ -47,13 +47,14 @@ def main() -> None:
             experiment = f"{address}/#/experiments/{record.parent.name}/runs"
             mode = "workflowType=machine_learning"
             page = f"{experiment}/{record.name}/artifacts/confusion_matrix.png?{mode}"
-            take(page, PICTURES / "mlflow-run.png", 1400, 640)
+            take(page, PICTURES / "mlflow-run.png", 1400, 720)
             take(f"{experiment}?{mode}", PICTURES / "mlflow-runs.png", 1400, 520)
 
 
 def draw_terminal(output: str, target: Path) -> None:
     """Write what the commands in the new repository printed as SVG."""
     shown = output[output.index("$ cd ") :].partition("\nThere is now")[0].rstrip().splitlines()
+    shown = [line for line in shown if "Python 3." not in line]  # which Pythons this machine has
     console = Console(record=True, width=max(map(len, shown)) + 1, file=io.StringIO())
     for line in shown:
         console.print(Text(line, style="bold green" if line.startswith("$ ") else ""), soft_wrap=True)

@@ -1,8 +1,8 @@
-"""Every command of README.md, docs/ and the generated README is run as written, in order, or is on a list with its reason.
+"""Every command of README.md, docs/ and the generated README is run as written, or is on a list with its reason.
 
-An indented block is commands, one a line, and a fenced block is something else, but for the lines of ```console that begin
-with `$ `. Each document is a scenario: it begins as SCENARIOS says, and then its commands run one after the other. The
-addresses on GitHub lead to this template by git's `insteadOf`, Azure is the stand-in, and pip's lines are run by uv's pip.
+An indented block is commands, one a line. A fenced block is something else, except for the lines of ```console that
+begin with `$ `. Each document is a scenario: it begins as SCENARIOS says, then its commands run one after the other.
+The addresses on GitHub lead to this template by git's `insteadOf`, Azure is the stand-in, and pip is uv's.
 """
 
 from __future__ import annotations
@@ -60,8 +60,6 @@ PLACEHOLDERS = {
     "PATH/TO/YOUR/CODE": (SAMPLES / "plain-script").as_posix(),
     "PATH/TO/YOUR/NOTEBOOK": (SAMPLES / "notebook").as_posix(),
     "PATH/TO/YOUR/DATA": (GENERATED / "sample-data").as_posix(),
-    "{{ cookiecutter.project_slug }}": "demo-model",
-    "{{ cookiecutter.__model }}": "demo-model",
 }
 TYPED = {"cookiecutter": "\n" * 12}
 PROGRAMS = {"aml", "cd", "cookiecutter", "cruft", "git", "pip", "pytest", "python", "uvx", ".", "az"}
@@ -69,14 +67,18 @@ PROGRAMS = {"aml", "cd", "cookiecutter", "cruft", "git", "pip", "pytest", "pytho
 
 def read(document: str) -> str:
     path = GENERATED / "README.md" if document.startswith("generated") else TEMPLATE / document
-    return path.read_text(encoding="utf-8")
+    return re.sub(r"{{ cookiecutter\.(__model|project_slug) }}", "demo-model", path.read_text(encoding="utf-8"))
 
 
 def commands(document: str) -> list[str]:
     """The commands of a document in their order, without their comments."""
     fenced = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
     typed = re.compile(r"^(?:\$ (.*)|.*)$", re.MULTILINE)
-    text = fenced.sub(lambda found: typed.sub(r"    \1", found[2]) if found[1] == "console" else "", read(document))
+
+    def commands_of(block: re.Match[str]) -> str:
+        return typed.sub(r"    \1", block[2]) if block[1] == "console" else ""
+
+    text = fenced.sub(commands_of, read(document))
     lines = re.findall(r"^    (.*\S)", text, re.MULTILINE)
     return [re.sub(r"\s+# .*$", "", line) for line in lines]
 
@@ -91,7 +93,7 @@ def everywhere() -> list[tuple[str, str]]:
     return [(document, line) for document in SCENARIOS for line in commands(document)]
 
 
-# Quick: nothing is overlooked
+# The quick tests: nothing is overlooked.
 
 
 def test_every_document_with_commands_is_a_scenario() -> None:
@@ -136,7 +138,7 @@ def test_the_readmes_stay_short() -> None:
     assert len(read("generated README.md").splitlines()) <= 65
 
 
-# Slow: every command runs
+# The slow test: every command runs.
 
 
 @dataclass
@@ -151,7 +153,7 @@ class Shell:
     def run(self, line: str) -> None:
         """Run a line as written, with its placeholders filled in, and assert that it succeeds."""
         for name, value in PLACEHOLDERS.items():
-            line = re.sub(rf"(?<![\w/]){re.escape(name)}(?!\w)", lambda _, new=value: new, line)
+            line = re.sub(rf"(?<![\w/]){re.escape(name)}(?!\w)", value, line)
         if "RUN_ID" in line:
             record = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
             line = line.replace("RUN_ID", record["run_id"])
