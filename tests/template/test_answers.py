@@ -30,6 +30,7 @@ Answers = dict[str, Any]
 
 
 def load_hook(name: str) -> ModuleType:
+    """The hook as a module, which runs nothing by itself: its one line of Jinja is the last."""
     spec = importlib.util.spec_from_file_location(name, TEMPLATE / "hooks" / f"{name}.py")
     assert spec and spec.loader
     hook = importlib.util.module_from_spec(spec)
@@ -38,6 +39,7 @@ def load_hook(name: str) -> ModuleType:
 
 
 pre_gen = load_hook("pre_gen_project")
+post_gen = load_hook("post_gen_project")
 
 
 def literal(text: str) -> str:
@@ -427,7 +429,7 @@ def test_text_typed_at_the_prompt_stands_in_the_readme(generate: Generate, tmp_p
 
 
 def test_every_answer_typed_at_the_prompt_arrives(generate: Generate, tmp_path: Path) -> None:
-    texts = ["Größe", "groesse", "x", UUID, "rg.(Größe)", "w_s-1", "gpu1", "Standard_NC6s_v3"]
+    texts = ["Größe", "groesse", "x", UUID, "rg.(Größe)", "w_s-1", "gpu1", "Standard_NC6s_v3", "aml-template>=0.1"]
     done = generate(tmp_path / "out", typed=texts)
     assert done.returncode == 0, done.stderr
     assert_unharmed(read_from(tmp_path / "out" / "groesse"), dict(zip(VISIBLE, texts, strict=True)))
@@ -483,7 +485,7 @@ def test_nothing_in_an_answer_is_executed_by_the_hook_that_judges_it(
         run_script_with_context(TEMPLATE / "hooks" / "pre_gen_project.py", tmp_path, {"cookiecutter": answers})
     assert not mark.exists()
     refused = [line.split()[0] for line in capfd.readouterr().err.split("\n")[1:] if line]
-    assert refused == list(pre_gen.RULES)  # the two free texts are fine
+    assert refused == list(pre_gen.RULES)  # the two free texts are fine, and the package is the other hook's
 
 
 def test_nothing_in_an_answer_is_executed_by_the_hook_that_says_how_to_go_on(
@@ -491,7 +493,8 @@ def test_nothing_in_an_answer_is_executed_by_the_hook_that_says_how_to_go_on(
 ) -> None:
     folder, mark = bake(), tmp_path / "executed"
     model = " ".join(payloads(mark))  # would have been refused before
-    context = {"cookiecutter": {**DEFAULTS, "__model": model}}
+    source = {"_template": str(TEMPLATE), "_repo_dir": str(TEMPLATE), "_output_dir": str(folder.parent)}
+    context = {"cookiecutter": {**DEFAULTS, **source, "__model": model}}
     run_script_with_context(TEMPLATE / "hooks" / "post_gen_project.py", folder, context)
     assert f"register-model -n {model}" in capfd.readouterr().out
     assert not mark.exists()
@@ -588,6 +591,14 @@ def test_odd_folder_name_leaves_nothing(
     before = contents(home)
     with pytest.raises(Exception):  # noqa: B017  # cookiecutter's own, the system's, or the hook's refusal
         generate_named(slug, overwrite, _cookiecutter_config_file)
+    assert contents(home) == before
+
+
+@pytest.mark.parametrize("letter", ["a", "ö"])
+def test_long_folder_name_is_refused_in_words(letter: str, home: Path, _cookiecutter_config_file: Path) -> None:
+    before = contents(home)
+    with pytest.raises(UndefinedError, match="project_slug should be 3-32 lower-case letters, digits and dashes"):
+        generate_named(letter * 300, False, _cookiecutter_config_file)
     assert contents(home) == before
 
 

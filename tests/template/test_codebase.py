@@ -1,4 +1,4 @@
-"""Models beside code that stays where it is: the README's own commands and files, in the codebase of tests/codebase."""
+"""Models beside code that stays where it is: the guide's own commands and files, in the codebase of tests/codebase."""
 
 import json
 import os
@@ -24,14 +24,15 @@ from support import ENVIRONMENT, TEMPLATE, Repository
 pytest_plugins = ["standin.fixtures"]
 EXAMPLE = TEMPLATE / "tests" / "codebase"
 MODELS = ("penguin-species", "penguin-sex")
-GUIDE = (TEMPLATE / "README.md").read_text(encoding="utf-8").split("\n## Inside a codebase")[1].split("\n## ")[0]
+GUIDE = (TEMPLATE / "docs" / "codebase.md").read_text(encoding="utf-8")
 NO_BYTE_CODE = {"PYTHONDONTWRITEBYTECODE": "1"}  # a run leaves its own beside its code
 PACKAGE = {f"birds/{name}.py" for name in ("__init__", "measures", "train")}
 
 
 def block(beginning: str) -> str:
-    """The indented block of the guide that begins so."""
+    """The block of the guide that begins so: indented commands, or a fenced file."""
     blocks = [textwrap.dedent(found) for found in re.findall(r"(?:^    .*\n)+", GUIDE, re.MULTILINE)]
+    blocks += re.findall(r"^```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     (found,) = [text for text in blocks if text.startswith(beginning)]
     return found
 

@@ -137,7 +137,7 @@ def test_no_two_paths_differ_by_case_only() -> None:
 def test_prompts_are_few_and_each_says_what_it_asks_for() -> None:
     variables = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     visible = [name for name in variables if not name.startswith("_")]
-    assert len(visible) <= 8
+    assert len(visible) <= 9
     assert list(variables["__prompts__"]) == visible
     assert all(len(text.split()) >= 3 for text in variables["__prompts__"].values())
 
