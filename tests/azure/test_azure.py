@@ -657,7 +657,7 @@ def test_the_log_of_a_terminal_without_unicode(attached: Attached) -> None:
     done = attached.submit("printf 'Z\\xc3\\xbcrich\\n'")
     assert done.stdout == "Zürich\n"
     variables = {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
-    done = attached.aml("submit", "-c", "job.yml", env=attached.environment(**variables))
+    done = attached.aml("submit", "-c", "job.yml", env={**attached.environment(), **variables})
     assert done.stdout == "Z?rich\n"
 
 

@@ -3,7 +3,7 @@
 import importlib.metadata
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -20,7 +20,7 @@ WHEEL = {"url": "https://host/aml_template-1-py3-none-any.whl", "archive_info": 
 class Case(NamedTuple):
     id: str
     pin: str
-    installed: dict[str, object] | None
+    installed: dict[str, Any] | None
     says: str = ""
 
 
@@ -55,7 +55,7 @@ class Installed:
 
     version = "1.2.3"
 
-    def __init__(self, source: dict[str, object] | None) -> None:
+    def __init__(self, source: dict[str, Any] | None) -> None:
         self.source = source
 
     def read_text(self, name: str) -> str | None:

@@ -65,7 +65,7 @@ def rendered(answers: Answers) -> Callable[[str], str]:
 
 
 def problems(**texts: str) -> list[str]:
-    return pre_gen.problems({**DEFAULTS, **texts})
+    return list(pre_gen.problems({**DEFAULTS, **texts}))
 
 
 def assert_unharmed(read: Callable[[str], str], answers: Answers) -> None:
@@ -213,7 +213,7 @@ def test_windows_device_names_are_refused(device: str) -> None:
 
 
 def canonical(distribution: str) -> str:
-    """https://packaging.python.org/specifications/name-normalization/"""
+    """The name as pip compares it: https://packaging.python.org/specifications/name-normalization."""
     return re.sub(r"[-_.]+", "-", re.match(r"[\w.-]+", distribution)[0]).lower()  # type: ignore[index]
 
 
@@ -349,7 +349,8 @@ def test_any_answer_arrives_unharmed_unless_refused(answer: tuple[str, str]) -> 
     try:
         answers = typed(**dict([answer]))
     except UndefinedError as refusal:
-        assert "project_slug is a folder name, not a path" in str(refusal)
+        assert "project_slug" in str(refusal)  # noqa: PT017  # most answers are not refused
+        assert "demo-model" in str(refusal)  # noqa: PT017
     else:
         if not pre_gen.problems(answers):
             assert_unharmed(rendered(answers), answers)
@@ -460,9 +461,9 @@ def payloads(mark: Path) -> list[str]:
 
 
 def test_payloads_work_where_text_is_taken_for_code(tmp_path: Path) -> None:
-    Environment().from_string(jinja_payload(tmp_path / "jinja")).render()
+    Environment().from_string(jinja_payload(tmp_path / "jinja")).render()  # noqa: S701  # it is no page
     assert (tmp_path / "jinja").is_dir()
-    exec('x = (len(r"""' + payloads(tmp_path / "python")[1])
+    exec('x = (len(r"""' + payloads(tmp_path / "python")[1])  # noqa: S102  # so it would be executed
     assert (tmp_path / "python").is_dir()
 
 
@@ -589,7 +590,7 @@ def test_odd_folder_name_leaves_nothing(
     slug: str, overwrite: bool, home: Path, _cookiecutter_config_file: Path
 ) -> None:
     before = contents(home)
-    with pytest.raises(Exception):  # noqa: B017  # cookiecutter's own, the system's, or the hook's refusal
+    with pytest.raises(Exception):  # noqa: B017, PT011  # cookiecutter's own, the system's, or the hook's refusal
         generate_named(slug, overwrite, _cookiecutter_config_file)
     assert contents(home) == before
 

@@ -263,7 +263,7 @@ def later(sandbox: Sandbox, release: str, commit: str) -> Path:
 
 
 def texts(folder: Path) -> dict[str, str]:
-    """The files of the generated repository, but for cruft's record; the pin, which other tests look at, is cut short."""
+    """The files of the generated repository but cruft's record; the pin, which other tests look at, is cut short."""
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
     kept = {name: path for name, path in files.items() if name != ".cruft.json" and not name.startswith(".git/")}
     pins = re.compile(r'"aml-template @ [^"]+"')

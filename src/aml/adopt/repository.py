@@ -245,15 +245,15 @@ def _pyproject(text: str, example: Iterable[str], packages: Packages) -> str:
 def _readme(text: str, adoption: Adoption) -> str:
     """README.md with the names of what was adopted, without the lines that tell of the example."""
     gone = ["penguin", "max_iter"]
-    gone += [] if adoption.data.files else ["^    sample-data/ "]
-    gone += [] if adoption.data.assets else [r"^    (aml register-data|aml_config/data\.yml)\b"]
+    gone += [] if adoption.data.files else ["^sample-data/ "]
+    gone += [] if adoption.data.assets else [r"^( *aml register-data|aml_config/data\.yml)\b"]
     text = "".join(line for line in text.splitlines(keepends=True) if not re.search("|".join(gone), line))
     entry = f"src/{adoption.code.entry}"
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
     more = [f"    aml register-data -f aml_config/{name}\n" for name in [*adoption.data.descriptions()][1:]]
     report = "What was taken over from where, and what is left to decide: `ADOPTED.md`.\n\n"
     changes: list[tuple[str, Callable[[re.Match[str]], str]]] = [
-        (r"^    src/train\.py +", lambda _: f"    {entry:<32} "),
+        (r"^src/train\.py +", lambda _: f"{entry:<32} "),
         (r"`src/train\.py`", lambda _: f"`{entry}`"),
         (r"aml register-model -n [\w-]+", lambda _: register),
         (r"^    aml register-data\b.*\n", lambda found: found[0] + "".join(more)),
