@@ -53,7 +53,7 @@ def source(text: str, commit: str, bases: list[Path]) -> str:
     if re.fullmatch(ADDRESS, text, re.ASCII):
         return f"aml-template @ {text}" if plain else f"aml-template @ git+{text}@{commit}".removesuffix("@")
     sys.exit(
-        "Nothing was generated: no address, or one with a password or token in it. Leave that to git's credential helper."
+        "Nothing was generated: no address, or one with a password or token, which git's credential helper can give."
     )
 
 

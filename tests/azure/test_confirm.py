@@ -122,7 +122,7 @@ def test_no_secret_is_written(attached: Attached) -> None:
 @pytest.fixture
 def hooked(
     generate: Callable[..., Any], service: StandIn, tmp_path: Path
-) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Generate in a shell that meets the stand-in, with these answers and variables."""
 
     def _hooked(*answers: str, **variables: str) -> subprocess.CompletedProcess[str]:
