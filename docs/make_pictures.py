@@ -44,11 +44,11 @@ def main() -> None:
         made = clone / "demo" / "demo-model"
         (record,) = (path.parent for path in (made / "mlruns").glob("*/*/meta.yaml") if path.parent.name[0] == "2")
         with user_interface(made) as address:
-            experiment = f"{address}/#/experiments/{record.parent.name}/runs"
+            experiment = f"{address.partition('/#')[0]}/#/experiments/{record.parent.name}/runs"
             mode = "workflowType=machine_learning"
             page = f"{experiment}/{record.name}/artifacts/confusion_matrix.png?{mode}"
             take(page, PICTURES / "mlflow-run.png", 1400, 720)
-            take(f"{experiment}?{mode}", PICTURES / "mlflow-runs.png", 1400, 520)
+            take(address, PICTURES / "mlflow-runs.png", 1400, 520)
 
 
 def draw_terminal(output: str, target: Path) -> None:
@@ -64,7 +64,7 @@ def draw_terminal(output: str, target: Path) -> None:
 
 @contextmanager
 def user_interface(made: Path) -> Iterator[str]:
-    """Run `aml ui` on a free port; gives its address."""
+    """Run `aml ui` on a free port; gives the address that it says."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     aml = made / ".venv" / ("Scripts/aml.exe" if os.name == "nt" else "bin/aml")
@@ -73,7 +73,7 @@ def user_interface(made: Path) -> Iterator[str]:
         try:
             assert server.stdout  # noqa: S101  # narrows the type: it is a pipe
             for line in server.stdout:
-                if found := re.search(rf"http://127\.0\.0\.1:{port}", line):
+                if found := re.search(rf"http://127\.0\.0\.1:{port}\S*", line):
                     yield found[0]
                     break
         finally:

@@ -381,7 +381,9 @@ def build_environment(conda: str | None, cache: Path) -> Path:
     with FileLock(f"{folder}.lock"):
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)
-            steps = [[uv, "venv", "--quiet", "--python", python, str(folder)]]
+            # A machine without a network for Pythons, and without this one, builds with the one that runs the tests.
+            known = subprocess.run([uv, "python", "find", "--system", python], capture_output=True).returncode == 0
+            steps = [[uv, "venv", "--quiet", "--python", python if known else sys.executable, str(folder)]]
             if packages:
                 steps.append([uv, "pip", "install", "--quiet", "--python", str(folder), *packages])
             for step in steps:
