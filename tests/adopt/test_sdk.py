@@ -410,6 +410,7 @@ STATEMENTS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(STATEMENTS, max_size=12), st.sampled_from(["\n", "\r\n"]), st.booleans(), st.booleans())
 def test_code_without_v1_comes_back_byte_for_byte(parts: list[str], newline: str, last: bool, mark: bool) -> None:
@@ -427,6 +428,7 @@ CALLS = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(st.lists(CALLS, max_size=8), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_the_result_parses_and_is_final(parts: list[str], newline: str, is_entry: bool) -> None:
@@ -439,6 +441,7 @@ def test_the_result_parses_and_is_final(parts: list[str], newline: str, is_entry
     assert all(1 <= int(note.where.rpartition(":")[2]) <= text.count("\n") for note in once.notes)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     st.text("abcXYZ 019_.-(%)", min_size=1, max_size=8).filter(lambda name: name.strip(" .")),

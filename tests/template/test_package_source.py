@@ -100,7 +100,13 @@ ADDRESSES = [
 ]
 
 
-@pytest.mark.parametrize("address", ADDRESSES, ids=lambda address: address.id)
+QUICK = ("gh", "scp")  # of the addresses; all others are as slow as these
+
+
+@pytest.mark.parametrize(
+    "address",
+    [pytest.param(row, id=row.id, marks=() if row.id in QUICK else pytest.mark.slow) for row in ADDRESSES],
+)
 def test_a_git_address_is_recorded_at_its_commit(address: Address, world: World) -> None:
     repository = world.generate(address.given)
     commit = world.git("rev-parse", "HEAD")
@@ -116,7 +122,9 @@ def test_a_checkout_is_recorded_as_the_commit_that_it_names(world: World) -> Non
     assert record(repository) == (world.remote.as_uri(), commit)
 
 
-@pytest.mark.parametrize("form", ["absolute", "relative", "dot", "parent"])
+@pytest.mark.parametrize(
+    "form", ["absolute", "parent", *(pytest.param(form, marks=pytest.mark.slow) for form in ("relative", "dot"))]
+)
 def test_a_folder_is_the_package_and_the_hook_says_so(form: str, world: World) -> None:
     checkout = world.folder / "checkout"
     world.git("clone", "--quiet", str(world.remote), str(checkout), cwd=world.folder)

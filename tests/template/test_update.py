@@ -191,6 +191,7 @@ def test_update_without_news_changes_nothing(sandbox: Sandbox, by_cookiecutter: 
     assert sandbox.git(by_cookiecutter, "status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_expression_typed_as_an_answer_is_not_executed_by_an_update(sandbox: Sandbox, template: Path) -> None:
     mark = sandbox.folder / "executed"
     text = "{{ 7*7 }} {% raw %} {# {{ cycler.__init__.__globals__.os.mkdir('" + mark.as_posix() + "') }}"
@@ -202,6 +203,7 @@ def test_expression_typed_as_an_answer_is_not_executed_by_an_update(sandbox: San
     assert not mark.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["by_cruft", "by_cookiecutter"])
 def test_hooks_leave_nothing_outside_of_the_repository(
     way: str, sandbox: Sandbox, request: pytest.FixtureRequest
@@ -278,6 +280,7 @@ def unmerged(sandbox: Sandbox, folder: Path) -> set[str]:
     return set(sandbox.git(folder, "diff", "--name-only", "--diff-filter=U", "--relative").splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["alone", "inside"])
 @pytest.mark.parametrize(("release", "commit"), releases())
 def test_update_from_a_release_keeps_what_the_owner_changed(
@@ -320,6 +323,7 @@ def test_update_from_a_release_keeps_what_the_owner_changed(
         assert {path.name for path in folder.parent.iterdir()} == {".git", "own.py", folder.name}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["alone", "inside"])
 @pytest.mark.parametrize(("release", "commit"), releases())
 def test_update_from_a_release_leaves_ordinary_conflicts(
@@ -370,6 +374,7 @@ def package_is_new() -> list[Any]:
     return [pytest.param(FIRST, BEFORE_THE_PACKAGE, marks=pytest.mark.skip(reason=reason) if reason else ())]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edited", [False, True], ids=["", "with-an-edit-of-it"])
 @pytest.mark.parametrize(("release", "commit"), package_is_new())
 def test_the_command_line_leaves_a_repository_that_held_it(
