@@ -12,9 +12,10 @@ from pathlib import Path
 PLACEHOLDER = "aml-template @ file:///post_gen_project-did-not-run"
 # No password, nor what may be a token: a name in front of a host is for ssh, or Azure DevOps's, which the path repeats.
 ADDRESS = r"(git\+)?(https?://(([\w.-]+)@(?=[^/@]+/\4/))?|ssh://([\w.-]+@)?|file://)[\w.:-]*/[\w.~:/@!$&()*+,;=%#-]+"
-SETTINGS = ("subscription_id", "resource_group", "workspace_name")  # whose form pre_gen_project.py has judged
+SETTINGS = {"subscription_id": "subscriptions", "resource_group": "resourceGroups", "workspace_name": "workspaces"}
 WHERE = "/subscriptions/{}/resourceGroups/{}/providers/Microsoft.MachineLearningServices/workspaces/{}?api-version=2024-10-01"  # noqa: E501  # an address
 ASK = ["rest", "--only-show-errors", "--output", "tsv", "--query", "[location, properties.storageAccount]", "--url"]
+FORM = "confirmed: in form only, not looked up in Azure"
 LOOK_UP = "Once aml is installed, it looks them up in Azure: aml workspace\n"
 ATTACH = "What runs here needs none. To set them: aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE\n"
 ACTIVATE = r".venv\Scripts\activate" if os.name == "nt" else ". .venv/bin/activate"
@@ -52,14 +53,11 @@ def source(text: str, commit: str, bases: list[Path]) -> str:
         text, plain = path.as_uri(), path.is_file() or (path / "pyproject.toml").is_file()  # else a bare repository
     if re.fullmatch(ADDRESS, text, re.ASCII):
         return f"aml-template @ {text}" if plain else f"aml-template @ git+{text}@{commit}".removesuffix("@")
-    sys.exit(
-        "Nothing was generated: no address, or one with a password or token, which git's credential helper can give."
-    )
+    sys.exit("Nothing was generated: no address, or one with a password or token: use git's credential helper instead")
 
 
-def ask(az: str, values: list[str]) -> str:
-    """What Azure says of the workspace, through the az command, within 5 seconds."""
-    command = [az, *ASK, WHERE.format(*values)]
+def ask(command: list[str]) -> str:
+    """What Azure says of the workspace to this az command, within 5 seconds."""
     with tempfile.TemporaryFile() as file:  # a pipe would wait for the children of az, too
         try:
             subprocess.run(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, timeout=5)
@@ -76,19 +74,22 @@ def ask(az: str, values: list[str]) -> str:
 
 def report(root: Path, values: list[str]) -> bool:
     """Print what is known of each workspace setting; returns whether Azure has confirmed them."""
-    shared = [file for folder in (root, *root.parents) if (file := folder / ".azureml" / "config.json").is_file()][:1]
-    notes = [f"not confirmed: shadowed: MLClient.from_config() without a path reads {file}" for file in shared]
-    states = ["confirmed: in form only, not looked up in Azure"] * 3
+    shared = [path for folder in (root, *root.parents) if (path := folder / ".azureml" / "config.json").is_file()][:1]
+    file, note, states = "aml_config/config.json", "confirmed: readable", [FORM] * 3
+    if shared and not values[0].strip("0-"):  # the models of a codebase may share settings
+        file, text = os.path.relpath(shared[0]), shared[0].read_text(encoding="utf-8-sig", errors="replace")
+        values = [[*re.findall(r'(?:"{}": *"|/{}/)([^/"]+)'.format(*both), text), ""][0] for both in SETTINGS.items()]
+    elif shared:
+        note = f"not confirmed: shadowed: MLClient.from_config() without a path reads {shared[0]}"
     if not values[0].strip("0-"):
         states[0] = "not set"
     elif az := shutil.which("az"):
-        states[2] = ask(az, values)
-        states[:2] = ["confirmed"] * 2 if states[2].startswith("confirmed") else states[:2]
-    print("Workspace settings, aml_config/config.json", *(notes or ["confirmed: readable"]), sep="\n  ")
+        states = [(answer := ask([az, *ASK, WHERE.format(*values)])).partition(":")[0]] * 2 + [answer]
+    print(f"Workspace settings, {file}\n  {note}")
     for name, value, state in zip(SETTINGS, values, states, strict=True):
         print(f"  {name:<15}  {value:<{max(map(len, values))}}  {state}")
-    print(ATTACH if states[0] == "not set" else LOOK_UP if "form only" in states[2] else "", end="")
-    return states[0] == "confirmed" and not notes
+    print(ATTACH if states[0] == "not set" else LOOK_UP if states[2] == FORM else "", end="")
+    return states[0] == note[:9] == "confirmed"
 
 
 def main(root: Path, answers: dict[str, str]) -> None:
@@ -99,8 +100,8 @@ def main(root: Path, answers: dict[str, str]) -> None:
     pin, package = source(template, commit, bases), answers["package"]  # the former refuses a password in any case
     if package != "template":
         pin = package = source(package, "", bases)
-    before, _, after = (root / "pyproject.toml").read_text(encoding="utf-8").partition(PLACEHOLDER)
-    (root / "pyproject.toml").write_text(before + pin + after, encoding="utf-8", newline="\n")
+    head, _, tail = (root / "pyproject.toml").read_text(encoding="utf-8").partition(PLACEHOLDER)
+    (root / "pyproject.toml").write_text(head + pin + tail, encoding="utf-8", newline="\n")
     record = json.loads((root / ".cruft.json").read_text(encoding="utf-8"))
     record |= {"template": template, "commit": commit or None}
     record["context"]["cookiecutter"] |= {"package": package, "_template": template}
@@ -110,8 +111,7 @@ def main(root: Path, answers: dict[str, str]) -> None:
     if not report(root, [answers[name] for name in SETTINGS]) and os.environ.get("AML_CONFIRM") == "strict":
         sys.exit("AML_CONFIRM=strict: the workspace is not confirmed, so nothing is generated")
     if "file:" in pin:
-        line = before.count("\n") + 1
-        print(f"\n{pin} is on this machine only: before you share this, change line {line} of pyproject.toml.")
+        print(f"\n{pin} is on this machine only: before sharing, edit line {len(head.splitlines())} of pyproject.toml.")
     print("\n  ".join([f"\nNext, in {root}:", *STEPS, f"aml register-model -n {answers['__model']}"]))
 
 

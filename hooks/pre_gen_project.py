@@ -66,6 +66,13 @@ RULES = {
     ),
 }
 
+# answer: an example of its one line of text
+LINES = {
+    "project_name": "Demo Model",
+    "description": "Predicts the species of a penguin.",
+    "package": "template",
+}
+
 
 def problems(answers: dict[str, str]) -> list[str]:
     """Describe each bad answer: the answer, its value, the rule and a corrected example."""
@@ -78,7 +85,7 @@ def problems(answers: dict[str, str]) -> list[str]:
         found.append(describe("project_slug", slug, "is a name that Windows keeps for a device", slug + "-model"))
     if re.sub("-+", "-", slug) in PACKAGES:
         found.append(describe("project_slug", slug, "is the name of a package that training needs", slug + "-model"))
-    for name, example in (("project_name", "Demo Model"), ("description", "Predicts the species of a penguin.")):
+    for name, example in LINES.items():
         text = answers[name]
         if not text.strip() or not all(map(writable, text)):
             found.append(describe(name, text, "should be one line of text", example))

@@ -220,13 +220,13 @@ def test_hook_confirms_each_setting_and_names_the_next_commands(
 
 
 def test_hook_says_nothing_of_attaching_when_everything_is_set(
-    bake: Callable[..., Path], capfd: pytest.CaptureFixture[str]
+    bake: Callable[..., Path], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # without the az command
     bake(subscription_id=UUID)
     said = capfd.readouterr().out
-    assert re.search(
-        rf"^  subscription_id +{UUID} +not confirmed: not signed in to Azure: run `az login`", said, re.MULTILINE
-    )
+    assert re.search(rf"^  subscription_id +{UUID} +confirmed: in form only, not looked up", said, re.MULTILINE)
+    assert "\nOnce aml is installed, it looks them up in Azure: aml workspace\n" in said
     assert "not set" not in said and "attach" not in said
 
 
