@@ -230,7 +230,10 @@ def whole(draw: st.DrawFn) -> dict[str, Any]:
             data["mechanism"] = data.get("mechanism", "mount")
     inline = {"name": "env", "dependencies": ["python=3.6", {"pip": ["a==1"]}]}
     conda = st.sampled_from([{}, {"condaDependenciesFile": "aml_config/conda.yml"}, {"condaDependencies": inline}])
-    content["environment"].setdefault("python", {}).update(draw(conda))
+    python = content["environment"].setdefault("python", {})
+    python.update(draw(conda))
+    # azureml-core converts the keys of a file only when one that is not a section of names needs it.
+    python.setdefault("userManagedDependencies", draw(st.booleans()))
     return content
 
 
