@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
+from uv import find_uv_bin
 
 from standin import StandIn, cloud
 from standin.fixtures import Attached
-from standin.login import USER
+from standin.login import CLIENT_ID, TENANT, USER
+from support import CACHE, ENVIRONMENT
 
 pytest_plugins = ["standin.fixtures"]
 OTHER_SUBSCRIPTION = "77777777-8888-9999-aaaa-bbbbbbbbbbbb"
@@ -127,3 +133,54 @@ def test_the_hook_waits_a_few_seconds_only(hooked: Any, service: StandIn) -> Non
     done = hooked(f"subscription_id={cloud.SUBSCRIPTION}")
     assert done.returncode == 0 and "no answer within 5 s: aml workspace tries again" in done.stdout
     assert time.monotonic() - began < 15
+
+
+@pytest.fixture(scope="session")
+def azure_cli() -> Path:
+    """The folder of Microsoft's own az command, kept between test runs."""
+    folder = CACHE / "azure-cli"
+    scripts = folder / ("Scripts" if os.name == "nt" else "bin")
+    python = scripts / ("python.exe" if os.name == "nt" else "python")
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / "azure-cli.lock"):
+        if not (folder / "ready").exists():
+            for command in (
+                ["venv", "-q", "--clear", "--python", sys.executable, str(folder)],
+                ["pip", "install", "-q", "--compile", "--python", str(python), "azure-cli>=2.91,<3"],
+            ):
+                subprocess.run([find_uv_bin(), *command], check=True, env=ENVIRONMENT)
+            (folder / "ready").touch()
+    return scripts
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("workspace")
+def test_the_hook_asks_the_real_azure_cli(generate: Any, azure_cli: Path, service: StandIn, tmp_path: Path) -> None:
+    variables = service.environment(
+        "none", AZURE_CONFIG_DIR=str(tmp_path / "az"), AZURE_CORE_COLLECT_TELEMETRY="false", PYTHONUTF8="1"
+    )
+    variables["PATH"] = f"{azure_cli}{os.pathsep}{variables['PATH']}"
+
+    def hook(folder: str, *answers: str) -> dict[str, str]:
+        done = generate(tmp_path / folder, f"subscription_id={cloud.SUBSCRIPTION}", *answers, **variables)
+        assert done.returncode == 0, done.stderr
+        return states(done.stdout)
+
+    signed_out = hook("signed out")
+    assert signed_out["workspace_name"] == "not confirmed: not signed in to Azure: run `az login`, then aml workspace"
+
+    login = ["login", "--service-principal", "-u", CLIENT_ID, "-p", service.login.client_secret, "--tenant", TENANT]
+    az = shutil.which("az", path=variables["PATH"])
+    assert az
+    subprocess.run([az, *login], env=variables, check=True, capture_output=True)
+    assert hook("found") == {
+        "subscription_id": "confirmed",
+        "resource_group": "confirmed",
+        "workspace_name": "confirmed: in eastus, storage standinstorage",
+    }
+
+    missing = hook("missing", "workspace_name=elsewhere")
+    assert missing["subscription_id"] == missing["resource_group"] == "not confirmed"
+    assert "not found, or not yours: The Resource" in missing["workspace_name"]
+    assert "'Microsoft.MachineLearningServices/workspaces/elsewhere'" in missing["workspace_name"]
+    assert not service.violations
