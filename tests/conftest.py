@@ -17,6 +17,8 @@ from uv import find_uv_bin
 
 from support import CACHE, ENVIRONMENT, GENERATED, TEMPLATE, Repository
 
+pytest_plugins = ["standin.fixtures"]
+
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

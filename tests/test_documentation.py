@@ -28,7 +28,6 @@ from standin.server import StandIn
 from standin.storage import ACCOUNT
 from support import ENVIRONMENT, GENERATED, TEMPLATE
 
-pytest_plugins = ["standin.fixtures"]
 BIN = "Scripts" if os.name == "nt" else "bin"
 SAMPLES = TEMPLATE / "tests" / "adopt" / "samples"
 SETUP = ["python -m venv .venv", ". .venv/bin/activate", "pip install -e ."]

@@ -13,8 +13,6 @@ from standin.cloud import GROUP, SUBSCRIPTION, WORKSPACE, Workspace
 from standin.fixtures import Attached
 from support import Repository
 
-pytest_plugins = ["standin.fixtures"]
-
 
 @pytest.mark.slow
 def test_a_v1_repository_trains_on_the_cluster(

@@ -12,8 +12,6 @@ import pytest
 from standin.contents import plant, stored, versions
 from standin.fixtures import Attached, until
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def test_names_of_files_arrive_as_they_are(attached: Attached) -> None:
     names = ["with blank.csv", "größe ü.csv", "50%25.csv", "a#b.csv", "q?x.csv", "plus+and&.csv", "deep/er/ß #1%.csv"]

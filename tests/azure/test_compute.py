@@ -9,8 +9,6 @@ import pytest
 
 from standin.fixtures import CLUSTER, Attached
 
-pytest_plugins = ["standin.fixtures"]
-
 
 @pytest.fixture
 def bare(attached: Attached) -> Attached:

@@ -21,7 +21,6 @@ from standin.fixtures import Attached
 from standin.login import CLIENT_ID, TENANT, USER
 from support import CACHE, ENVIRONMENT
 
-pytest_plugins = ["standin.fixtures"]
 OTHER_SUBSCRIPTION = "77777777-8888-9999-aaaa-bbbbbbbbbbbb"
 
 

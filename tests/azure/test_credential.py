@@ -9,8 +9,6 @@ import pytest
 from standin.fixtures import Attached
 from standin.server import SignIn
 
-pytest_plugins = ["standin.fixtures"]
-
 
 @pytest.mark.parametrize("sign_in", ["az", "client-secret", "federated", "managed-identity"])
 def test_every_way_to_sign_in_leads_through_a_submission(attached: Attached, sign_in: SignIn) -> None:

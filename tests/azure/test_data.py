@@ -11,8 +11,6 @@ from standin.contents import DATA, plant, stored, versions
 from standin.fixtures import Attached
 from standin.storage import HOST
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def test_data_is_uploaded_once_for_each_content(attached: Attached) -> None:
     sample = attached.path / "sample-data"

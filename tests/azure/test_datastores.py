@@ -10,8 +10,6 @@ from standin.contents import DATA
 from standin.fixtures import Attached
 from standin.storage import ACCOUNT
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def test_a_container_becomes_a_datastore_whose_data_a_job_reads(attached: Attached) -> None:
     storage = attached.service.storage

@@ -16,7 +16,6 @@ from standin.fixtures import IMAGE, Attached, until
 from standin.server import CONTROL_PLANE, Call
 from standin.storage import ACCOUNT
 
-pytest_plugins = ["standin.fixtures"]
 NOTHING_AT_HAND = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), "http://127.0.0.1:9")
 
 

@@ -15,8 +15,6 @@ from standin.contents import DATA, TRAINED
 from standin.fixtures import CLUSTER, Attached
 from support import Repository
 
-pytest_plugins = ["standin.fixtures"]
-
 
 @pytest.mark.slow
 def test_from_a_fresh_repository_to_a_model_and_the_same_here(

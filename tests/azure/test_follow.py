@@ -10,8 +10,6 @@ import pytest
 
 from standin.fixtures import Attached
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def test_a_job_that_fails(attached: Attached) -> None:
     done = attached.submit("echo about to fail; echo for this reason >&2; exit 3", status=1)

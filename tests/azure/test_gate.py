@@ -16,7 +16,6 @@ from standin.fixtures import Attached
 from standin.mlflow import Run, experiment_of
 from support import GENERATED
 
-pytest_plugins = ["standin.fixtures"]
 DATA = "demo-model-data"
 GATE = "scripts/register_model.py"
 MODEL = "outputs/model.pkl"

@@ -9,8 +9,6 @@ from standin import datastores
 from standin.contents import TRAIN, run_here, run_on_cluster
 from standin.fixtures import Attached
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def models(repository: Attached, name: str = "birds") -> dict[str, Any]:
     return {version: one["properties"] for version, one in repository.workspace.assets["models"][name].items()}

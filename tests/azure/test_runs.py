@@ -6,8 +6,6 @@ import pytest
 
 from standin.fixtures import Attached
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def test_runs_are_listed_newest_first_and_by_experiment(attached: Attached) -> None:
     ids = []

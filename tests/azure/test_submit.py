@@ -18,8 +18,6 @@ from standin.contents import DATA, TRAINED, plant, versions
 from standin.fixtures import IMAGE, Attached, until
 from support import Repository
 
-pytest_plugins = ["standin.fixtures"]
-
 
 @pytest.fixture
 def with_data(attached: Attached) -> Attached:

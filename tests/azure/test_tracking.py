@@ -11,8 +11,6 @@ import pytest
 from standin.contents import TRAIN, run_here
 from standin.fixtures import IMAGE, Attached
 
-pytest_plugins = ["standin.fixtures"]
-
 
 def test_a_run_of_this_machine_shows_in_the_workspace(attached: Attached) -> None:
     said = run_here(attached, TRAIN, "--track", "azure", "-e", "at-home", "-t", "run.json")

@@ -20,7 +20,6 @@ from aml.errors import ServiceError, UserError
 from standin import StandIn
 from standin.cloud import GROUP, SUBSCRIPTION, WORKSPACE, Workspace
 
-pytest_plugins = ["standin.fixtures"]
 SETTINGS = {"subscription_id": SUBSCRIPTION, "resource_group": GROUP, "workspace_name": WORKSPACE}
 
 

@@ -17,7 +17,6 @@ from standin.jobs import LOG
 from .bench import NOISE, Bench, Ended
 from .verbs import CLUSTER, DATA, IMAGE, JOB, MODEL, add_job, cluster, write
 
-pytest_plugins = ["standin.fixtures"]
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name == "nt", reason="Windows has no fork, which the runner needs"),

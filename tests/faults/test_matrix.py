@@ -13,7 +13,6 @@ from standin.faults import Kind
 from .bench import Bench, Verb
 from .verbs import VERBS
 
-pytest_plugins = ["standin.fixtures"]
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),
     pytest.mark.skipif(os.name == "nt", reason="Windows has no fork, without which this takes hours"),

@@ -1,4 +1,4 @@
-"""For pytest: `pytest_plugins = ["standin.fixtures"]`, or import the names that you need."""
+"""Fixtures of tests that meet the stand-in, for every test: see `pytest_plugins` in tests/conftest.py."""
 
 from __future__ import annotations
 

@@ -21,7 +21,6 @@ from standin.fixtures import CLUSTER, Attached
 from standin.server import StandIn
 from support import ENVIRONMENT, TEMPLATE, Repository
 
-pytest_plugins = ["standin.fixtures"]
 EXAMPLE = TEMPLATE / "tests" / "codebase"
 MODELS = ("penguin-species", "penguin-sex")
 GUIDE = (TEMPLATE / "docs" / "codebase.md").read_text(encoding="utf-8")
