@@ -149,7 +149,7 @@ class Pyproject:
     def _insert(
         self, requirements: list[str], before: Entry | None, after: Entry | None, begin: int
     ) -> list[tuple[int, int, str]]:
-        """The edits that add requirements: after `before`, after the comment that ends at `begin`, or before `after`."""
+        """The edits that add requirements: after `before`, the comment that ends at `begin`, or before `after`."""
         texts = [json.dumps(requirement) for requirement in requirements]
         if before is None and begin < 0:
             assert after is not None  # noqa: S101  # update() refuses a list without any of the packages
