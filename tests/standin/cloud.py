@@ -354,6 +354,8 @@ def get_workspace(request: Request) -> Response:
 @router.on("GET", f"{WS}/providers/Microsoft.Authorization/permissions")
 def list_permissions(request: Request) -> Response:
     """docs: rest/api/authorization/permissions/list-for-resource. What the caller may do, whatever the role's name."""
+    if refused := request.service.permissions:
+        raise ServiceError(int(refused.split()[0]), refused.split()[1], "The list of permissions is not available.")
     actions, not_actions = _ACTIONS[workspace_of(request).role]
     entry = {"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []}
     return Response(200, {"value": [entry]})

@@ -85,6 +85,8 @@ class StandIn:
         self.page_size = 100
         #: How many requests are told that run history does not know a job yet that was just submitted.
         self.history_lag = 0
+        #: Status and code with which the list of permissions is refused; empty where it is given.
+        self.permissions = ""
         self.calls: list[Call] = []
         #: Requests that went against the published contract, or for what no client asks for, in words.
         self.violations: list[str] = []
@@ -129,6 +131,7 @@ class StandIn:
         self.direct_storage = False
         self.page_size = 100
         self.history_lag = 0
+        self.permissions = ""
         self.calls.clear()
         self.violations.clear()
         self._handed_out.clear()
