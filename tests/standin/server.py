@@ -17,7 +17,7 @@ import traceback
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -402,6 +402,11 @@ class _Handler(BaseHTTPRequestHandler):
             return answer
         if rule.kind == "reset":
             return None
+        if rule.kind == "truncated":
+            answer = service.handle(request)
+            data, media_type = answer.payload()
+            headers = {**answer.headers, "Content-Type": media_type} if media_type else answer.headers
+            return replace(answer, body=data[: len(data) // 2], headers=headers)
         if rule.kind in ("reset-after", "crash-after"):
             service.handle(request)
             if rule.action:
