@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     download = actions.add_parser("download", help="fetch what a run in the workspace left")
     download.add_argument("id", help=ID)
     download.add_argument("-o", "--output-dir", type=Path, help="default: runs/ID")
+    for action in (show, follow, compare, cancel, download):  # behind it as well
+        action.add_argument("--azure", action="store_true", default=argparse.SUPPRESS, help="of the workspace")
 
 
 def run(args: argparse.Namespace) -> int:
