@@ -14,9 +14,9 @@ SUBMIT_JOBS = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
 def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     """What the service knows of the settings: for each, its state and why. Takes a second; never raises."""
-    client = WorkspaceClient(settings, retries=1)
     states = dict.fromkeys(SETTINGS, ("confirmed", ""))
     try:
+        client = WorkspaceClient(settings, retries=1)
         resource = client.workspace
         account = resource["properties"]["storageAccount"].rpartition("/")[2]
         who = user(client.credential.get_token(f"{RESOURCE_MANAGER}/.default").token)

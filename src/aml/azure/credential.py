@@ -18,6 +18,7 @@ HOST = "login.microsoftonline.com"
 NOT_SIGNED_IN = "not signed in to Azure: run `az login`, or set AZURE_CLIENT_ID and its companions as in CI"
 REFRESH = 300  # seconds before its end at which a token is fetched anew, as azure-core does
 AZ_TIMEOUT = 60  # seconds for `az`, which takes more than azure-identity's 10 on a slow machine or line
+VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE")
 # What helps with an error of Microsoft Entra ID (learn.microsoft.com/entra/identity-platform/reference-error-codes)
 FIXES = {
     "AADSTS7000215": "AZURE_CLIENT_SECRET is not that of AZURE_CLIENT_ID: set the secret's value, not its id",
@@ -87,8 +88,8 @@ def _explain(message: str) -> UserError:
     az = dict(tried).get("AzureCliCredential", "")
     if az and not re.search("az login|not found on path", az):  # `az` says why, or was not done in time
         return UserError(f"`az` gave no token ({az.rstrip('.')}): `az account get-access-token` shows why")
-    if missing := [one for one in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID") if not os.environ.get(one)]:
-        given = [one for one in os.environ if re.fullmatch("AZURE_(TENANT_ID|CLIENT_ID|CLIENT_SECRET)", one)]
+    if missing := [one for one in VARIABLES[:2] if not os.environ.get(one)]:
+        given = [one for one in VARIABLES if os.environ.get(one)]
         return UserError(f"{' and '.join(given)} without {' and '.join(missing)}: set both" if given else NOT_SIGNED_IN)
     secrets = "AZURE_CLIENT_SECRET, or AZURE_FEDERATED_TOKEN_FILE"
     return UserError(f"AZURE_TENANT_ID and AZURE_CLIENT_ID without {secrets}: set one of them")
@@ -102,9 +103,15 @@ def user(token: str) -> str:
 
 
 def _credential() -> TokenCredential:
-    """DefaultAzureCredential, without managed identity where there is none: that takes 25 s."""
+    """DefaultAzureCredential, without managed identity where there is none: that takes 25 s. Raises UserError."""
     options: dict[str, Any] = {"managed_identity_client_id": os.environ.get("DEFAULT_IDENTITY_CLIENT_ID")}
     options["process_timeout"] = AZ_TIMEOUT
     if not {"MSI_ENDPOINT", "IDENTITY_ENDPOINT", "AZURE_TOKEN_CREDENTIALS"} & os.environ.keys():
         options["exclude_managed_identity_credential"] = True
-    return DefaultAzureCredential(**options)
+    try:
+        return DefaultAzureCredential(**options)
+    except ValueError as error:  # of a variable; CI leaves one empty whose secret it does not have
+        empty = [name for name in VARIABLES if os.environ.get(name) == ""]
+        raise UserError(
+            f"{' and '.join(empty)}: empty; give it a value, or unset it" if empty else str(error)
+        ) from None

@@ -43,10 +43,10 @@ def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_R
         yield
     except HttpResponseError as refused:
         status, code = refused.status_code or 0, str(getattr(refused.error, "code", "") or refused.reason)
-        request: Any = refused.response.request if refused.response else None
-        host = urllib.parse.urlsplit(request.url).netloc if request else ""
+        response: Any = refused.response
+        host = urllib.parse.urlsplit(response.request.url).netloc if response else ""
         if ".blob." in host:
-            raise explain_storage(host, status, str(getattr(refused, "error_code", "") or code)) from refused
+            raise explain_storage(host, status, response.headers.get("x-ms-error-code") or code) from refused
         details = getattr(refused.error, "details", None) or []
         messages = [getattr(refused.error, "message", "") or refused.message, *(part.message or "" for part in details)]
         raise explain(status, code, messages, client, role) from refused

@@ -268,10 +268,12 @@ def explain(
 
 
 # What helps where storage refuses (learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes)
+NOT_VALID = "the key or signature is not valid: is this machine's clock right? Run it again"
 STORAGE_FIXES = {
     "AuthorizationPermissionMismatch": "ask its owner for the role Storage Blob Data Contributor",
     "AuthorizationFailure": "its firewall does not let this machine in: ask its owner, or use a network that it trusts",
-    "AuthenticationFailed": "the key or signature is not valid: is this machine's clock right? Run it again",
+    "AuthenticationFailed": NOT_VALID,
+    "InvalidAuthenticationInfo": NOT_VALID,
     "KeyBasedAuthenticationNotPermitted": "it takes no keys: let the datastore sign in with an identity",
 }
 
