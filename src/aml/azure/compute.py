@@ -1,6 +1,7 @@
 """Clusters of the workspace."""
 
 import re
+import time
 from typing import Any
 
 from aml.azure.sdk import ml_client, translate_azure_errors
@@ -20,13 +21,15 @@ FIELDS: dict[str, Any] = {
     "description": "",
     "tags": {},
 }
+UNDER_WAY = ("Creating", "Updating", "Deleting")  # states that end by themselves
+POLL = 3  # seconds between two looks at such a cluster
 COMPUTE_OPERATOR_ROLE = "AzureML Compute Operator"
 
 
 def create(client: WorkspaceClient, document: Document) -> str:
     """Create the cluster, or change what differs; returns what was done. Raises UserError with the line to fix."""
     name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
-    found = client.find(f"/computes/{name}")
+    found = _find_settled(client, name)
     present = _read(found) if found and "properties" in found else {}  # a dry run has none
     changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
     if present and not changed and present["state"] != "Failed":
@@ -59,6 +62,17 @@ def delete(client: WorkspaceClient, name: str) -> str:
     with translate_azure_errors(client, role=COMPUTE_OPERATOR_ROLE):
         ml_client(client).compute.begin_delete(name).result()
     return "deleted"
+
+
+def _find_settled(client: WorkspaceClient, name: str) -> Any:
+    """The cluster, once what somebody began with it has ended; None where there is none."""
+    while (found := client.find(f"/computes/{name}")) and not client.dry_run:
+        state = str(found["properties"].get("provisioningState"))
+        if state not in UNDER_WAY:
+            break
+        say(f"cluster {name}: {state.lower()} …")
+        time.sleep(POLL)
+    return found
 
 
 def _read(compute: Any) -> dict[str, Any]:

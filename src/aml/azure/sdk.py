@@ -2,11 +2,12 @@
 
 import contextlib
 import logging
+import urllib.parse
 import warnings
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, log, sentence
+from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, explain_storage, log, sentence
 from aml.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_R
         yield
     except HttpResponseError as refused:
         status, code = refused.status_code or 0, str(getattr(refused.error, "code", "") or refused.reason)
-        message = getattr(refused.error, "message", "") or refused.message
-        raise explain(status, code, message, client, role) from refused
+        response: Any = refused.response
+        host = urllib.parse.urlsplit(response.request.url).netloc if response else ""
+        if ".blob." in host:
+            raise explain_storage(host, status, response.headers.get("x-ms-error-code") or code) from refused
+        details = getattr(refused.error, "details", None) or []
+        messages = [getattr(refused.error, "message", "") or refused.message, *(part.message or "" for part in details)]
+        raise explain(status, code, messages, client, role) from refused
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
         raise UserError(f"workspace {client.name}: {sentence(str(error.message or error))}") from error

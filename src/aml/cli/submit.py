@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
+    if args.output_metadata_file and not args.output_metadata_file.absolute().parent.is_dir():
+        folder = display_path(args.output_metadata_file.absolute().parent)
+        raise UserError(f"-t {args.output_metadata_file}: there is no folder {folder}: make it first")
     asked_for = job.load(args.name, root, args.set)
     if args.experiment_name:
         asked_for.data["experiment_name"] = args.experiment_name
