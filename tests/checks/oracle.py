@@ -56,7 +56,7 @@ class Sdk:
     def __init__(self) -> None:
         scope = "00000000-0000-0000-0000-000000000001", "resource-group", "workspace"
         options: dict[str, Any] = {"show_progress": False, "enable_telemetry": False, "transport": transport()}
-        self._client = MLClient(DryRunCredential(), *scope, **options)  # type: ignore[arg-type]
+        self._client = MLClient(DryRunCredential(), *scope, **options)
 
     def refusal(self, kind: str, path: Path) -> str | None:
         """Why it refuses the file; an error of Python inside of it is a refusal as well. None where it does not."""

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import copy
 import datetime
+import importlib
 import itertools
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -47,8 +47,7 @@ JOB = {
     "command": "python train.py ${{inputs.folder}} ${{inputs.number}} $[[--extra ${{inputs.extra}}]]",
     "environment_variables": {"A": "b"}, "compute": "azureml:cluster", "parent_job_name": "p",
     "inputs": {
-        "folder": {"type": "uri_folder", "path": "../data", "mode": "ro_mount", "datastore": "d",
-                   "path_on_compute": "../data"},
+        "folder": {"type": "uri_folder", "path": "../data", "mode": "ro_mount", "datastore": "d"},
         "model": {"type": "custom_model", "path": "azureml:m:1", "mode": "download", "datastore": "d"},
         "table": {"type": "mltable", "path": "azureml:t@latest", "mode": "eval_mount"},
         "number": 1, "text": {"value": "x"},
@@ -100,6 +99,8 @@ UNKNOWN = (
     "client_id",
     "log_dir",
     "channels",
+    "path_on_compute",
+    "msi_resource_id",
 )
 
 
@@ -166,9 +167,8 @@ def compare(sdk: Sdk, folder: Path, name: str, cases: list[tuple[Place, Any]]) -
     differ = []
     for place, value in cases:
         if says := disagreement(sdk, kind, folder / "f.yml", changed(base, place, value)):
-            differ.append(
-                f"{name}: {'.'.join(map(str, place))} = {'(none)' if value is MISSING else repr(value)} {says}"
-            )
+            shown = "(none)" if value is MISSING else repr(value)
+            differ.append(f"{name}: {'.'.join(map(str, place))} = {shown} {says}")
     assert not differ, "\n".join(differ)
 
 
@@ -183,7 +183,8 @@ def test_a_document_with_every_field_is_taken_by_both(sdk: Sdk, folder: Path, na
 
 @pytest.mark.parametrize("name", BASES)
 def test_a_sample_of_values_is_judged_as_the_sdk_does(sdk: Sdk, folder: Path, name: str) -> None:
-    compare(sdk, folder, name, random.Random(name).sample(mutations(name), 30))
+    cases = mutations(name)
+    compare(sdk, folder, name, cases[:: len(cases) // 12])
 
 
 @pytest.mark.slow
@@ -192,13 +193,17 @@ def test_each_value_of_each_field_is_judged_as_the_sdk_does(sdk: Sdk, folder: Pa
     compare(sdk, folder, name, mutations(name))
 
 
-@pytest.mark.parametrize(("schema", "name"), [("CommandJobSchema", "job"), ("DataSchema", "data"),
-                                              ("EnvironmentSchema", "environment"), ("AmlComputeSchema", "compute")])  # fmt: skip
-def test_the_documents_have_each_field_of_the_schemas(schema: str, name: str) -> None:
-    from azure.ai.ml import _schema
-    from azure.ai.ml._schema.job.command_job import CommandJobSchema
-
-    found: Any = CommandJobSchema if schema == "CommandJobSchema" else getattr(_schema, schema)
+@pytest.mark.parametrize(
+    ("module", "schema", "name"),
+    [
+        ("job.command_job", "CommandJobSchema", "job"),
+        ("assets.data", "DataSchema", "data"),
+        ("assets.environment", "EnvironmentSchema", "environment"),
+        ("compute.aml_compute", "AmlComputeSchema", "compute"),
+    ],
+)
+def test_the_documents_have_each_field_of_the_schemas(module: str, schema: str, name: str) -> None:
+    found: Any = getattr(importlib.import_module(f"azure.ai.ml._schema.{module}"), schema)
     fields = {field.data_key or key for key, field in found(context={"base_path": "."}).load_fields.items()}
     assert fields - BASES[name][1].keys() <= {"id", "build"}  # a build is in a document of its own
 

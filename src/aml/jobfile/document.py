@@ -24,11 +24,11 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        self._level += 1
-        node = super().compose_node(parent, index) if self._level <= MOST_LEVELS else None
-        self._level -= 1
-        if node is None:
+        if self._level == MOST_LEVELS:
             raise MarkedYAMLError(problem=f"more than {MOST_LEVELS} levels", problem_mark=event.start_mark)
+        self._level += 1
+        node: Any = super().compose_node(parent, index)
+        self._level -= 1
         if node not in self._values and isinstance(event, yaml.AliasEvent):
             raise MarkedYAMLError(problem=f"*{event.anchor} stands inside of itself", problem_mark=event.start_mark)
         if node not in self._values:
