@@ -22,21 +22,22 @@ class _Loader(yaml.SafeLoader):
         self._level = 0
         self._values: dict[yaml.Node, int] = {}  # each node that is complete, and how many values it stands for
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
         if self._level == MOST_LEVELS:
-            raise MarkedYAMLError(problem=f"more than {MOST_LEVELS} levels", problem_mark=event.start_mark)
+            raise MarkedYAMLError(problem=f"more than {MOST_LEVELS} levels", problem_mark=mark)
         self._level += 1
         node: Any = super().compose_node(parent, index)
         self._level -= 1
         if node not in self._values and isinstance(event, yaml.AliasEvent):
-            raise MarkedYAMLError(problem=f"*{event.anchor} stands inside of itself", problem_mark=event.start_mark)
+            raise MarkedYAMLError(problem=f"*{event.anchor} stands inside of itself", problem_mark=mark)
         if node not in self._values:
             inner = node.value if isinstance(node, yaml.CollectionNode) else ()
             parts = itertools.chain.from_iterable(part if isinstance(part, tuple) else (part,) for part in inner)
             self._values[node] = 1 + sum(self._values[part] for part in parts)
         if max(self._values[node], len(self._values)) > MOST_VALUES:
-            raise MarkedYAMLError(problem=f"more than {MOST_VALUES} values", problem_mark=event.start_mark)
+            raise MarkedYAMLError(problem=f"more than {MOST_VALUES} values", problem_mark=mark)
         return node
 
 
