@@ -40,11 +40,11 @@ def register(
                     raise UserError(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
                 if tags.items() - known_tags.items():
                     put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags}, known)
-                return Registration(str(found["name"]), False, Verdict.read(known))
+                return Registration(str(found["name"]), False, Verdict.from_tags(known))
         verdict = gate(find_champion((one["name"], one["properties"]["properties"] or {}) for one in versions))
-        if not verdict.registers:
+        if not verdict.may_register:
             return Registration(None, True, verdict)
-        put(version, source(), tags, properties | verdict.stored())
+        put(version, source(), tags, properties | verdict.to_tags())
         return Registration(version, True, verdict)
 
     return assets.create(client, "models", name, make)

@@ -79,7 +79,7 @@ def _upload(
 
     asset = _find_asset(trained, args.asset_path)
     client = connect(root, args.dry_run)
-    if args.dry_run and policy.has(root, policy.MODEL):
+    if args.dry_run and policy.script_exists(root, policy.MODEL):
         say("a dry run looks nothing up: the gate is asked as for a first version")
     properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
@@ -105,7 +105,7 @@ def _register_job(
 
     def judge(champion: Champion | None) -> Verdict:
         source()  # a job that failed is refused in its own words
-        if args.dry_run and policy.has(root, policy.MODEL):
+        if args.dry_run and policy.script_exists(root, policy.MODEL):
             read_metrics()
             say("a dry run looks nothing up: the gate is not asked, for the workspace has the metrics")
             return Verdict()
@@ -119,7 +119,7 @@ def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     what = f"{args.asset_path} of run {run_id}"
     if done.version and not args.dry_run:
         print(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
-    elif done.verdict.registers:
+    elif done.verdict.may_register:
         say(f"model {args.name}: {what} would be registered" if done.new else f"{what} is version {done.version}")
     subject = {"model": args.name, "version": None if args.dry_run and done.new else done.version, "run": run_id}
     return verdicts.show(args, f"model {args.name}, {what}", policy.MODEL, done.verdict, done.new, **subject)

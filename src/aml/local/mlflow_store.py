@@ -5,7 +5,6 @@ MLflow from 2.x to 3.15 writes and reads. MLflow calls this format "in maintenan
 this module, and nothing else.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +15,8 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
+
+from aml.files import write_atomically
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -217,16 +218,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
-    """Whole or not at all: another run may be reading it."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".meta.{os.getpid()}"
-    temporary.write_text(yaml.safe_dump(meta, allow_unicode=True), encoding="utf-8")
-    for pause in (0.05, 0.2, 0.5, 1):  # Windows lets nobody replace a file while somebody reads it
-        with contextlib.suppress(PermissionError):
-            temporary.replace(folder / "meta.yaml")
-            return
-        time.sleep(pause)
-    temporary.replace(folder / "meta.yaml")
+    write_atomically(folder / "meta.yaml", yaml.safe_dump(meta, allow_unicode=True))
 
 
 def _read_texts(folder: Path) -> dict[str, str]:
