@@ -6,6 +6,7 @@ What is sent goes through the unmodified MLClient into the transport of a dry ru
 import contextlib
 import copy
 import io
+import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -78,7 +79,9 @@ class Sdk:
     def _send_job(self, path: Path) -> None:
         """Send the job as `aml submit` does it: what is on this machine is uploaded before, and versions are known."""
         body = copy.deepcopy(yaml.safe_load(path.read_text(encoding="utf-8")))
-        if body.get("code") and (path.parent / body["code"]).exists():
+        if body.get("code") and (
+            (path.parent / body["code"]).exists() or re.fullmatch("azureml:[^:@/]+:[^:@/]+", body["code"])
+        ):
             body["code"] = f"azureml:{_ID}/codes/c/versions/1"
         for entry in (body.get("inputs") or {}).values():
             if isinstance(entry, dict) and isinstance(entry.get("path"), str):

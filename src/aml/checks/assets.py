@@ -1,7 +1,8 @@
 """Checks of clusters, data assets, and the paths of data."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from aml.checks.fields import COMPUTE, DATA
@@ -23,13 +24,16 @@ def check_compute(document: Document) -> Iterator[Finding]:
         yield Finding.at(document, (), "no size", "azure-ai-ml takes Standard_DS3_v2", "size")
 
 
-def check_data(document: Document) -> Iterator[Finding]:
-    """The findings on the description of a data asset."""
-    yield from check_shape(document, document.data, DATA)
-    if document.data.get("name") == "":
-        yield Finding.at(document, ("name",), "no name", "give it one")
-    if isinstance(document.data.get("path"), str):
-        yield from check_path(document, document.data)
+def check_data(document: Document, path: Path | None = None) -> Iterator[Finding]:
+    """The findings on the description of a data asset; `path` is of this machine, and takes the place of its own."""
+    data = document.data | ({"path": str(path)} if path else {})
+    yield from check_shape(document, data, DATA)
+    if path:
+        where = f"--path {path}"
+        problems = _judge_local(path, where, str(data.get("type", "uri_folder")))
+        yield from (Finding.at(document, ("type",), *problem) for problem in problems)
+    elif isinstance(data.get("path"), str):
+        yield from check_path(document, data)
 
 
 def check_path(document: Document, entry: dict[str, Any], *keys: str) -> Iterator[Finding]:
@@ -38,26 +42,29 @@ def check_path(document: Document, entry: dict[str, Any], *keys: str) -> Iterato
     Whether an address in Azure exists, only `aml submit` asks.
     """
     path, kind = entry["path"], str(entry.get("type", "uri_folder")).lower()
-    local = (document.path.parent / path.removeprefix("file:")).resolve()
-    problem, fix, rule = "", "", "path"
+    problems: Iterable[tuple[str, str, str]] = ()
     if not path:
-        problem, fix = "no path", "give it one"
+        problems = [("no path", "give it one", "path")]
     elif path.startswith("azureml:"):
         if not DATA_REFERENCE.fullmatch(path):
-            problem, fix, rule = *_wrong_reference(path), ""
+            problems = [(*_wrong_reference(path), "address")]
     elif REMOTE_URI.match(path):
         if not DATA_URI.match(path):
-            problem, fix = f"{path}: Azure ML does not read such addresses", "copy the data to a datastore"
-            rule = "address"
-    elif not local.exists():
-        problem, fix = f"{path} does not exist", "fix the path (it is relative to the file)"
-    elif kind in ("uri_file", "uri_folder") and local.is_dir() != (kind == "uri_folder"):
-        problem = f"{path} is a {'folder' if local.is_dir() else 'file'}, but the type is {kind}"
-        fix = "fix one of them"
-    elif kind == "mltable" and not (local / "MLTable").is_file():
-        problem, fix, rule = f"{path} has no file MLTable", "add it, or take the type uri_folder", "mltable"
-    if problem:
+            problems = [(f"{path}: Azure ML does not read such addresses", "copy the data to a datastore", "address")]
+    else:
+        problems = _judge_local((document.path.parent / path.removeprefix("file:")).resolve(), path, kind)
+    for problem, fix, rule in problems:
         yield Finding.at(document, (*keys, "path"), problem, fix, rule)
+
+
+def _judge_local(path: Path, shown: str, kind: str) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with a path of this machine for data of this kind: the problem, the fix, and the rule."""
+    if not path.exists():
+        yield f"{shown} does not exist", "fix the path", "path"
+    elif kind in ("uri_file", "uri_folder") and path.is_dir() != (kind == "uri_folder"):
+        yield f"{shown} is a {'folder' if path.is_dir() else 'file'}, but the type is {kind}", "fix one of them", "path"
+    elif kind == "mltable" and not (path / "MLTable").is_file():
+        yield f"{shown} has no file MLTable", "add it, or take the type uri_folder", "mltable"
 
 
 def _wrong_reference(path: str) -> tuple[str, str]:

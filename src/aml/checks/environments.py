@@ -33,8 +33,6 @@ def check_environment(
         yield Finding.at(document, (*keys, field), f"{field} belong into a conda file", "name that with conda_file")
     known = {key: value for key, value in data.items() if key not in ("channels", "dependencies")}
     yield from check_shape(document, known, shape, *keys)
-    if data.get("name") == "" and shape is ENVIRONMENT:
-        yield Finding.at(document, ("name",), "no name", "give it one")
     if ("image" in data) == ("build" in data):
         yield Finding.at(document, keys, "an environment needs either an image or a build")
     if isinstance(data.get("build"), dict):

@@ -32,6 +32,7 @@ _TAGS = Entries(Nullable(Ruled(anything, "tag", scalar)))
 _VERSION = Ruled(
     number_or_text, "version", matching(r"[^\s/\\?#%:@&]{1,255}", "letters, digits and . _ -, such as 1 or 1.0.2")
 )
+_NAME = Ruled(lambda value: text(value) or (None if value else "a name"), "name", named("asset"))
 _DELETION = Fields(
     {"condition": one_of("created_greater_than", "last_accessed_greater_than", spelled=snake_case), "value": text}
 )
@@ -49,7 +50,7 @@ DATA = Fields(
     {
         **_ASSET,
         "id": text,
-        "name": Ruled(text, "name", named("asset")),
+        "name": _NAME,
         "type": one_of(*DATA_TYPES[:3], spelled=str),
         "path": text,
         "properties": anything,
@@ -63,7 +64,7 @@ ENVIRONMENT = Fields(
     {
         **_ASSET,
         "id": matching("azureml:.*", "azureml: and the id of an environment"),
-        "name": Ruled(text, "name", named("asset")),
+        "name": _NAME,
         "image": Ruled(text, "image", matching(r"\s*\S.*", "the name of an image")),
         "build": Fields({"path": text, "dockerfile_path": text}),
         "conda_file": anything,

@@ -97,9 +97,12 @@ def _check_code(job: Job) -> Iterator[Finding]:
     elif not isinstance(code, str):
         if code is not None:
             yield Finding.at(job.document, ("code",), "code", "should be the path of a folder")
+    elif code.startswith("git+"):
+        fix = "clone it, and name the folder"
+        yield Finding.at(job.document, ("code",), f"code {code}: Azure ML takes no git address", fix)
     elif not job.has_remote_code:
         if re.match(r"$|file:|azureml:|\w+://", code):
-            says = "should be a folder, azureml:NAME:VERSION or git+https://..."
+            says = "should be a folder, or azureml:NAME:VERSION"
             yield Finding.at(job.document, ("code",), f"code {code}", says)
             return
         try:
