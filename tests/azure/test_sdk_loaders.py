@@ -1,11 +1,16 @@
-"""Azure's own SDK reads the generated files as they are meant, offline."""
+"""Azure's own SDK reads the generated files as they are meant, offline; what it refuses is said in a line."""
 
+import datetime
 import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
+
+from aml.azure.sdk import load
+from aml.errors import UserError
+from aml.jobfile.document import Document
 
 with warnings.catch_warnings():  # hundreds, of the SDK about itself
     warnings.simplefilter("ignore")
@@ -114,3 +119,32 @@ def test_environment_of_a_job_makes_a_registered_environment_too(variant: Varian
     assert (environment.name, environment.image) == ("penguins-env", variant.image)
     assert environment.conda_file["name"] == "penguins-env"
     assert environment.conda_file["dependencies"][:2] == ["python=3.12", "pip"]
+
+
+@pytest.mark.parametrize(
+    ("loader", "content", "says"),
+    [
+        (load_job, {"description": datetime.date(2024, 5, 1)}, "f.yml:3: azure-ai-ml refuses description: Not a valid"),
+        (load_job, {"resources": {"docker_args": {"a": "b"}}}, "f.yml:4: azure-ai-ml refuses resources.docker_args: N"),
+        (load_job, {"identity": {"type": "robot"}}, "f.yml:4: azure-ai-ml refuses identity.type: Value 'robot' passed"),
+        (load_job, {"services": {"s": {"port": "x"}}}, "f.yml:5: azure-ai-ml refuses services.s.port: Not a valid int"),
+        (load_job, {"type": "Command"}, "f.yml:1: azure-ai-ml refuses it: Unsupported job type: Command"),
+        (load_job, {"outputs": {"o": 3}}, "f.yml:1: azure-ai-ml refuses it: 'int' object has no attribute 'get'"),
+        (load_compute, {"name": "c", "type": "amlcompute", "max_instances": "lots"},
+         "f.yml:3: azure-ai-ml refuses max_instances: Not a valid integer"),
+        (load_compute, {"name": "c"}, "f.yml:1: azure-ai-ml refuses it: Unknown compute type: None"),
+        (load_data, {"name": "d", "path": "x", "version": [1]}, "f.yml:1: azure-ai-ml refuses it: Type <class 'list'>"),
+        (load_environment, {"name": "e", "image": 3}, "f.yml:2: azure-ai-ml refuses image: Not a valid string"),
+    ],
+)  # fmt: skip
+def test_what_a_loader_refuses_is_one_line_with_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, loader: Any, content: dict[str, Any], says: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    job = {"command": "echo", "environment": "azureml:e:1"} if loader is load_job else {}
+    Path("f.yml").write_text(yaml.safe_dump({**job, **content}, sort_keys=False), encoding="utf-8")
+    document = Document(Path("f.yml"))
+    with pytest.raises(UserError) as refused:
+        load(loader, document, document.data)
+    assert str(refused.value).startswith(says)
+    assert "\n" not in str(refused.value)

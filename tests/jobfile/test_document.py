@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import string
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,45 @@ def test_what_is_no_job_file_is_refused(
     with pytest.raises(UserError) as refusal:
         Document(path)
     assert str(refusal.value).startswith(message)
+
+
+LAUGHS = "a: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"b{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 12)
+)
+MERGES = "a: &a0 {x: 1}\n" + "".join(
+    f"b{i}: &a{i} {{<<: [{', '.join([f'*a{i - 1}'] * 10)}], k{i}: 1}}\n" for i in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "says"),
+    [
+        (LAUGHS, 5, "more than 20000 values"),
+        (MERGES, 5, "more than 20000 values"),
+        ("a: " + "[" * 3000, 1, "more than 50 levels"),
+        ("a: " + "[" * 3000 + "]" * 3000, 1, "more than 50 levels"),
+        ("a: " + "[\n" * 3000, 50, "more than 50 levels"),
+        ("a: " + "{a: " * 3000, 1, "more than 50 levels"),
+        ("a:\n " + "- " * 3000 + "x", 2, "more than 50 levels"),
+        ("".join(" " * level + "k:\n" for level in range(2000)), 50, "more than 50 levels"),
+        ("a: &a [*a]\n", 1, "*a stands inside of itself"),
+        ("a: &a {b: {c: *a}}\n", 1, "*a stands inside of itself"),
+        ("a:\n" + "- x\n" * 20001, 20001, "more than 20000 values"),
+    ],
+    ids=["aliases", "merges", "open", "closed", "lines", "mappings", "lists", "blocks", "itself", "inner", "long"],
+)
+def test_a_file_that_would_take_forever_is_refused_at_once(tmp_path: Path, content: str, line: int, says: str) -> None:
+    path = write(tmp_path, content)
+    begin = time.process_time()
+    with pytest.raises(UserError, match=rf"job.yml:{line}: not YAML: {re.escape(says)}"):
+        Document(path)
+    assert time.process_time() - begin < 5
+
+
+def test_aliases_and_merges_are_read_as_yaml_has_them(tmp_path: Path) -> None:
+    document = Document(write(tmp_path, "a: &a {x: 1, y: [2]}\nb: {<<: *a, x: 3}\nc: *a\n"))
+    assert document.data == {"a": {"x": 1, "y": [2]}, "b": {"x": 3, "y": [2]}, "c": {"x": 1, "y": [2]}}
+    assert document.line("b", "x") == 2
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

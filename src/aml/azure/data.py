@@ -15,6 +15,12 @@ def upload_nothing() -> int:
     return 0
 
 
+def require_datastore(client: WorkspaceClient, name: str, where: str) -> None:
+    """Raise UserError, which begins with `where`, when the workspace has no datastore of this name."""
+    if client.find(f"/datastores/{name}") is None:
+        raise UserError(f"{where}: datastore {name} is not in workspace {client.name}: aml register-datastore")
+
+
 def register(
     client: WorkspaceClient,
     document: Document,

@@ -91,5 +91,5 @@ def _reason(text: str) -> tuple[list[str], str]:
             found = found[0]
         else:
             key, found = next(iter(found.items()))
-            keys += [key] if key != "_schema" and not key.isdigit() else []
+            keys += [key] if key not in ("_schema", "value") and not key.isdigit() else []
     return keys, sentence(re.sub(r"\s+", " ", str(found)))

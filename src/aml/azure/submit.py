@@ -16,6 +16,7 @@ from filelock import Timeout
 
 from aml import locks
 from aml.azure import assets, blobs, follow, runs
+from aml.azure.data import require_datastore
 from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
@@ -129,11 +130,6 @@ def _find_data(client: WorkspaceClient, job: Job, name: str) -> None:
             return
     path = f"/data/{asset}/versions/{version}" if version else f"/data/{asset}"
     _require(client, path, where, f"data {asset}{':' if version else ''}{version or ''}", "aml register-data")
-
-
-def require_datastore(client: WorkspaceClient, name: str, where: str) -> None:
-    """Raise UserError, which begins with `where`, when the workspace has no datastore of this name."""
-    _require(client, f"/datastores/{name}", where, f"datastore {name}", "aml register-datastore")
 
 
 def _code_id(client: WorkspaceClient, code: str) -> str:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from aml import policy
 from aml.azure import blobs
-from aml.azure.data import register, upload_nothing
-from aml.azure.submit import require_datastore
+from aml.azure.data import register, require_datastore, upload_nothing
 from aml.azure.workspace_client import connect
 from aml.checks.assets import check_data
 from aml.checks.finding import require_none
