@@ -71,7 +71,8 @@ def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
             raise UserError("--track azure and --docker: your sign-in stays outside of a container; take one of them")
         client.workspace  # noqa: B018  # is it there? Before anything is written
         tracker = AzureTracker(client, root)
-    ended, status = runner.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file, tracker)
+    where: runner.Where = "here" if args.here else "docker" if args.docker else "conda"
+    ended, status = runner.run(root, asked_for, args.data, where, args.output_metadata_file, tracker)
     how = f" with exit status {status}" if ended.status == "failed" else ""
     say(f"run {ended.id} {ended.status}{how} after {ended.duration:.1f} s: {display_path(ended.folder)}")
     return status

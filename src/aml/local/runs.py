@@ -147,7 +147,7 @@ def _settle(root: Path, run: LocalRun) -> LocalRun:
         with locks.held(root / "runs" / runner / LOCK, timeout=0):
             run = _local_run(root, mlflow_store.update_run(run.stored))  # it may have ended meanwhile
             if run.status == "running":
-                processes.end(runner, None)
+                processes.end(runner)
                 run = finish(root, run, "failed")
     except Timeout:  # its runner holds the lock
         pass
