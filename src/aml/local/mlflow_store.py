@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from aml.console import display_path, say
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
@@ -25,6 +27,10 @@ STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "cancel
 CODES = {status: code for code, status in STATUSES.items()}
 # For every process that reads or writes the store: newer MLflow wants to be asked for files, and would report its use.
 VARIABLES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+# What a file raises that was cut off, or that another program wrote.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, yaml.YAMLError)
 
 
 class StoredRun(NamedTuple):
@@ -46,10 +52,20 @@ class StoredRun(NamedTuple):
         """Whether what holds the metrics is there, were it empty."""
         return (self.folder / "metrics").is_dir()
 
-    def metrics(self) -> dict[str, float]:
-        """The last value of each metric, by step; a line of its file is "<time> <value> <step>"."""
-        texts = _read_texts(self.folder / "metrics")
-        return {key: max(map(_point, text.split("\n")))[-1] for key, text in texts.items() if text}
+    def metrics(self, *, strict: bool = True) -> dict[str, float]:
+        """The last value of each metric, by step; a line of its file is "<time> <value> <step>".
+
+        Raises ValueError for a line that is none, unless it is not `strict`: then that line does not count.
+        """
+        values = {}
+        for key, text in _read_texts(self.folder / "metrics").items():
+            points = []
+            for line in text.split("\n") if text else ():
+                with contextlib.nullcontext() if strict else contextlib.suppress(ValueError):
+                    points.append(_point(line))
+            if points:
+                values[key] = max(points)[-1]
+        return values
 
     def params(self) -> dict[str, str]:
         """The parameters."""
@@ -62,7 +78,7 @@ class StoredRun(NamedTuple):
     def tag(self, key: str) -> str:
         """The value of one tag; empty where there is none."""
         try:
-            return (self.folder / "tags" / key).read_text(encoding="utf-8")
+            return (self.folder / "tags" / key).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
@@ -101,11 +117,12 @@ def create_run(
 
 
 def read_runs(root: Path) -> Iterator[StoredRun]:
-    """All runs that were not deleted."""
+    """All runs that were not deleted. One that cannot be read is said, and left out."""
     for experiment, name in _experiments(root):
         for path in experiment.glob("*/meta.yaml"):
-            if (meta := _read_meta(path.parent)).get("lifecycle_stage") == "active":
-                yield _stored(path.parent, name, meta)
+            with _left_out(path):
+                if (meta := _read_meta(path.parent)).get("lifecycle_stage") == "active":
+                    yield _stored(path.parent, name, meta)
 
 
 def update_run(
@@ -172,11 +189,12 @@ def page_of_runs(run: StoredRun) -> str:
 def make_paths_relative(root: Path, ended: Callable[[StoredRun], bool]) -> None:
     """Let every run that ended find its artifacts from the repository's folder, so that this can be moved."""
     for path in (root / "mlruns").glob("[0-9]*/*/meta.yaml"):
-        if "artifact_uri: file:" in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
-            meta = _read_meta(path.parent)
-            inside = re.search(r"(runs/[^/]+|mlruns/\d+/[^/]+/artifacts)$", meta["artifact_uri"])
-            if inside and ended(_stored(path.parent, "", meta)):
-                _write_meta(path.parent, {**meta, "artifact_uri": inside[1]})
+        with contextlib.suppress(*UNREADABLE):  # read_runs says it
+            if "artifact_uri: file:" in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
+                meta = _read_meta(path.parent)
+                inside = re.search(r"(runs/[^/]+|mlruns/\d+/[^/]+/artifacts)$", meta["artifact_uri"])
+                if inside and ended(_stored(path.parent, "", meta)):
+                    _write_meta(path.parent, {**meta, "artifact_uri": inside[1]})
 
 
 def _stored(folder: Path, experiment: str, meta: dict[str, Any]) -> StoredRun:
@@ -191,7 +209,10 @@ def _experiment(root: Path, name: str) -> Path:
     for title in ("Default", name):  # MLflow does not start without its Default
         new = "0" if title == "Default" else str(int(hashlib.sha256(title.encode()).hexdigest()[:15], 16))
         folder = folders.setdefault(title, root / "mlruns" / new)
-        meta = _read_meta(folder) or {"experiment_id": new, "lifecycle_stage": "active", "name": title}
+        meta: dict[str, Any] = {}
+        with contextlib.suppress(*UNREADABLE):  # cut off: it is written anew
+            meta = _read_meta(folder)
+        meta = meta or {"experiment_id": new, "lifecycle_stage": "active", "name": title}
         wanted = {"artifact_location": folder.as_uri(), "creation_time": meta.get("creation_time", _now())}
         wanted["last_update_time"] = meta.get("last_update_time", wanted["creation_time"])
         if meta != {**meta, **wanted}:  # new, the repository was moved, or made before these times were kept
@@ -202,7 +223,18 @@ def _experiment(root: Path, name: str) -> Path:
 def _experiments(root: Path) -> Iterator[tuple[Path, str]]:
     """The folder and the name of each experiment."""
     for path in sorted((root / "mlruns").glob("[0-9]*/meta.yaml")):
-        yield path.parent, str(_read_meta(path.parent).get("name"))
+        with _left_out(path):
+            yield path.parent, str(_read_meta(path.parent)["name"])
+
+
+@contextlib.contextmanager
+def _left_out(path: Path) -> Iterator[None]:
+    """Say that the file cannot be read, should that be so, and go on without it."""
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        say(f"{display_path(path)}: cannot be read, and is left out: {reason}")
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
@@ -231,7 +263,10 @@ def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
 
 def _read_texts(folder: Path) -> dict[str, str]:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip("\n") for file in files}
+    return {
+        file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8", errors="replace").strip("\n")
+        for file in files
+    }
 
 
 def _point(line: str) -> tuple[int, int, float]:

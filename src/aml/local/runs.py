@@ -4,8 +4,8 @@ A lock in runs/<id>/ is held as long as a run is watched over, so that a run who
 """
 
 import contextlib
+import dataclasses
 import re
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -13,6 +13,7 @@ from pathlib import Path, PurePath
 from filelock import BaseFileLock, Timeout
 
 from aml import locks
+from aml.console import display_path, say
 from aml.errors import UserError
 from aml.jobfile.job import Job
 from aml.jobfile.names import TAG_KEY
@@ -47,8 +48,8 @@ class LocalRun(Run):
         return self.stored.folder
 
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric."""
-        return self.stored.metrics()
+        """The last value of each metric, of what can be read."""
+        return self.stored.metrics(strict=False)
 
     def params(self) -> dict[str, str]:
         """The parameters that were logged."""
@@ -87,9 +88,11 @@ def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
     """Record how a run ended: collect what its code left in outputs/ and logs/, and let its artifacts be found."""
     for name in ("outputs", "logs"):
         left = run.folder / "code" / name
-        if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
-            shutil.copytree(left, run.folder / name, symlinks=True, dirs_exist_ok=True)
-            shutil.rmtree(left)
+        try:
+            if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
+                _move(left, run.folder / name)
+        except OSError as error:  # on Windows, a file that something still has open
+            say(f"{display_path(Path(error.filename or left))}: {error.strerror}: the rest of {name} stays there")
     mlflow_store.update_run(run.stored, status, tags={RUNNER: None})
     if run.id in _held:
         _held.pop(run.id).release()
@@ -99,14 +102,37 @@ def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
     return _local_run(root, mlflow_store.update_run(run.stored))
 
 
+def _move(folder: Path, target: Path) -> None:
+    """Move what is in the folder into another one of the same disk, where no file is copied, and remove the folder."""
+    target.mkdir(exist_ok=True)
+    for entry in sorted(folder.iterdir()):
+        place = target / entry.name
+        if place.is_dir() and entry.is_dir() and not (place.is_symlink() or entry.is_symlink()):
+            _move(entry, place)
+        else:
+            entry.replace(place)
+    folder.rmdir()
+
+
 def make_paths_relative(root: Path) -> None:
     """Let every run that ended find its artifacts from the repository's folder, wherever that is now."""
     mlflow_store.make_paths_relative(root, lambda stored: _local_run(root, stored).status != "running")
 
 
 def all_runs(root: Path) -> list[LocalRun]:
-    """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way."""
-    found = [_settle(root, _local_run(root, stored)) for stored in mlflow_store.read_runs(root)]
+    """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way.
+
+    What cannot be read, or recorded, is said, and does not hide the others.
+    """
+    found = []
+    for stored in mlflow_store.read_runs(root):
+        run = _local_run(root, stored)
+        try:
+            run = _settle(root, run)
+        except OSError as error:  # a full disk, or one that is read-only
+            say(f"run {run.id}: its end cannot be recorded: {error}")
+            run = dataclasses.replace(run, status="failed")
+        found.append(run)
     return sorted(found, key=lambda run: run.start, reverse=True)
 
 
