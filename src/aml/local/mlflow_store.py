@@ -29,6 +29,7 @@ CODES = {status: code for code, status in STATUSES.items()}
 VARIABLES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
+MLMODEL = "MLmodel"  # the file that makes a folder a model of MLflow's
 # What a file raises that was cut off, or that another program wrote.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, yaml.YAMLError)
 
@@ -85,6 +86,16 @@ class StoredRun(NamedTuple):
     def artifacts(self) -> list[Path]:
         """The files that MLflow keeps for a run that no job of this repository is."""
         return [path for path in (self.folder / "artifacts").rglob("*") if path.is_file()]
+
+
+    def logged_models(self) -> dict[str, Path]:
+        """The folder of each model that MLflow 3 keeps outside of the run, by the name that it was logged with."""
+        found = {}
+        for folder in sorted((self.folder / "outputs").glob("m-*")):
+            model = self.folder.parent / "models" / folder.name
+            with _left_out(model / "meta.yaml"):
+                found[str(_read_meta(model)["name"])] = model / "artifacts"
+        return found
 
 
 def create_run(
@@ -187,14 +198,19 @@ def page_of_runs(run: StoredRun) -> str:
 
 
 def make_paths_relative(root: Path, ended: Callable[[StoredRun], bool]) -> None:
-    """Let every run that ended find its artifacts from the repository's folder, so that this can be moved."""
-    for path in (root / "mlruns").glob("[0-9]*/*/meta.yaml"):
-        with contextlib.suppress(*UNREADABLE):  # read_runs says it
-            if "artifact_uri: file:" in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
+    """Let every run that ended, and its models, find their artifacts from the repository's folder: it may be moved."""
+    for pattern, key in (("*", "artifact_uri"), ("models/m-*", "artifact_location")):
+        for path in (root / "mlruns").glob(f"[0-9]*/{pattern}/meta.yaml"):
+            with contextlib.suppress(*UNREADABLE):  # read_runs says it
+                if f"{key}: file:" not in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
+                    continue
                 meta = _read_meta(path.parent)
-                inside = re.search(r"(runs/[^/]+|mlruns/\d+/[^/]+/artifacts)$", meta["artifact_uri"])
-                if inside and ended(_stored(path.parent, "", meta)):
-                    _write_meta(path.parent, {**meta, "artifact_uri": inside[1]})
+                run = path.parent
+                if key == "artifact_location":
+                    run = path.parents[2] / str(meta["source_run_id"])
+                inside = re.search(r"(runs/[^/]+|mlruns/\d+/(models/)?[^/]+/artifacts)$", meta[key])
+                if inside and ended(_stored(run, "", _read_meta(run))):
+                    _write_meta(path.parent, {**meta, key: inside[1]})
 
 
 def _stored(folder: Path, experiment: str, meta: dict[str, Any]) -> StoredRun:

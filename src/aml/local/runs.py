@@ -6,7 +6,7 @@ A lock in runs/<id>/ is held as long as a run is watched over, so that a run who
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -25,6 +25,7 @@ from aml.run import Run, new_id
 NO_RUNS = "no runs yet: aml submit -c train-local"
 LOCK = ".lock"  # in runs/<id>
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
+LAST = "mlruns/.last"  # the id of the run that was submitted last, also when the clock went back
 AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know yet, and what it logged is there only
 _held: dict[str, BaseFileLock] = {}  # the locks of this process; the system frees them however it ends
 
@@ -60,8 +61,9 @@ class LocalRun(Run):
         return self.stored.tags()
 
     def files(self) -> list[Path]:
-        """What the run left: outputs, logs, pictures, but not the copy of its code."""
+        """What the run left: outputs, logs, pictures, models, but not the copy of its code."""
         found = [*self.folder.rglob("*"), *self.stored.artifacts()]
+        found += [file for model in self.stored.logged_models().values() for file in model.rglob("*")]
         own = (self.folder / "code", self.folder / LOCK)
         return sorted(file for file in found if file.is_file() and not any(map(file.is_relative_to, own)))
 
@@ -81,7 +83,9 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> LocalRun:
     folder = root / "runs" / run_id
     folder.mkdir(parents=True)
     _held[run_id] = locks.acquire(folder / LOCK)
-    return _local_run(root, mlflow_store.create_run(root, experiment, run_id, name, view(folder).as_uri(), tags))
+    run = _local_run(root, mlflow_store.create_run(root, experiment, run_id, name, view(folder).as_uri(), tags))
+    (root / LAST).write_text(run_id, encoding="utf-8")
+    return run
 
 
 def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
@@ -147,13 +151,27 @@ def find(root: Path, run_id: str | None) -> LocalRun:
     if not everything:
         raise UserError(NO_RUNS)
     if run_id is None:  # of a job, not one that a job or plain Python began by itself
-        return next((run for run in everything if run.folder.is_dir()), everything[0])
+        return next(_last_first(root, everything), everything[0])
     matches = [run for run in everything if run.id == run_id]
     matches = matches or [run for run in everything if run_id in run.id]
     if len(matches) != 1:
         what = "fits several runs" if matches else "no such run"
         raise UserError(f"run {run_id}: {what}; aml runs lists them")
     return matches[0]
+
+
+def last_finished(root: Path) -> LocalRun | None:
+    """The run of a job that finished last, or None."""
+    return next((run for run in _last_first(root, all_runs(root)) if run.status == "finished"), None)
+
+
+def _last_first(root: Path, everything: list[LocalRun]) -> Iterator[LocalRun]:
+    """The runs of jobs, of runs that are sorted by their start: the one submitted last, and then the newest first."""
+    last = ""
+    with contextlib.suppress(OSError):
+        last = (root / LAST).read_text(encoding="utf-8")
+    jobs = [run for run in everything if run.folder.is_dir()]
+    yield from sorted(jobs, key=lambda run: run.id != last)
 
 
 def variables(root: Path, run: LocalRun, view: Callable[[Path], PurePath]) -> dict[str, str]:
