@@ -52,26 +52,27 @@ def test_parameters_metrics_and_code_are_side_by_side() -> None:
 
 def test_the_code_of_two_runs_is_compared_file_by_file(tmp_path: Path) -> None:
     for run_id, texts in (
-        ("a", {"train.py": "one\ntwo\n", "same.py": "x\n"}),
-        ("b", {"train.py": "one\n2\n", "new/é.py": "y\n"}),
+        ("a", {"train.py": "one\ntwo\n", "same.py": "x\n", "mac.py": "x\n", "end.py": "x\n", "empty.py": ""}),
+        ("b", {"train.py": "one\n2\n", "new/é.py": "y\n", "mac.py": "x\r\n", "end.py": "x"}),
     ):
         for name, text in {**texts, "__pycache__/train.pyc": run_id}.items():
             path = tmp_path / run_id / "code" / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
+            path.write_text(text, encoding="utf-8", newline="")
         (tmp_path / run_id / "code" / "weights.bin").write_bytes(b"\xff" + run_id.encode())
     assert list(comparison.code_differences(tmp_path / "a" / "code", tmp_path / "b" / "code")) == [
+        "empty.py: empty, and not in b", "end.py: line endings differ", "mac.py: line endings differ",
         "--- a/new/é.py", "+++ b/new/é.py", "@@ -0,0 +1 @@", "+y",
         "--- a/same.py", "+++ b/same.py", "@@ -1 +0,0 @@", "-x",
         "--- a/train.py", "+++ b/train.py", "@@ -1,2 +1,2 @@", " one", "-two", "+2",
-        "weights.bin: not text, and different",
+        "weights.bin: binary files differ",
     ]  # fmt: skip
     assert list(comparison.code_differences(tmp_path / "a" / "code", tmp_path / "a" / "code")) == []
 
 
 def bars(runs: Sequence[Run]) -> list[tuple[float, float]]:
     """Where each bar of the picture begins, and how long it is."""
-    picture = ET.fromstring(comparison.picture(runs))  # noqa: S314  # made here
+    picture = ET.fromstring(comparison.bar_chart(runs))  # noqa: S314  # made here
     return [
         (float(bar.get("x", "")), float(bar.get("width", ""))) for bar in picture.iter(f"{SVG}rect") if bar.get("x")
     ]
@@ -82,9 +83,12 @@ def test_bars_are_as_long_as_the_values() -> None:
         bars([known("a", {"m": 1.0}), known("b", {"m": 0.5})]),
         bars([known("a", {"m": -1.0}), known("b", {"m": 3.0})]),
     )
-    assert one == (comparison.LABELS, comparison.BARS) and two == (comparison.LABELS, comparison.BARS / 2)
-    assert minus == (comparison.LABELS, comparison.BARS / 4)
-    assert plus == (comparison.LABELS + comparison.BARS / 4, comparison.BARS * 3 / 4)
+    assert one == (comparison.LABEL_WIDTH, comparison.BAR_WIDTH) and two == (
+        comparison.LABEL_WIDTH,
+        comparison.BAR_WIDTH / 2,
+    )
+    assert minus == (comparison.LABEL_WIDTH, comparison.BAR_WIDTH / 4)
+    assert plus == (comparison.LABEL_WIDTH + comparison.BAR_WIDTH / 4, comparison.BAR_WIDTH * 3 / 4)
 
 
 @given(
@@ -96,7 +100,7 @@ def test_bars_are_as_long_as_the_values() -> None:
 )
 def test_any_metrics_make_a_picture(metrics: list[dict[str, float]]) -> None:
     runs = [known(f"<{number}>", logged) for number, logged in enumerate(metrics)]
-    edge = comparison.LABELS + comparison.BARS
+    edge = comparison.LABEL_WIDTH + comparison.BAR_WIDTH
     for left, length in bars(runs):
-        assert left >= comparison.LABELS - 0.1 and length >= 1 and left + length <= edge + 1.1
+        assert left >= comparison.LABEL_WIDTH - 0.1 and length >= 1 and left + length <= edge + 1.1
     assert len(dict(comparison.rows(runs))) == 5 + len({key for logged in metrics for key in logged})

@@ -85,7 +85,7 @@ def commands(document: str) -> list[str]:
 def inline(document: str) -> list[str]:
     """The commands of `aml` within sentences and tables."""
     found = re.findall(r"`(aml [a-z][^`]*)`", read(document))
-    return [line for line in found if not re.search(r"[…|]|VERB", line)]
+    return [line for line in found if not re.search(r"[…|]|COMMAND", line)]
 
 
 def everywhere() -> list[tuple[str, str]]:

@@ -14,11 +14,11 @@ from aml.gate import (
     Champion,
     Metric,
     Verdict,
-    compare,
     find_champion,
     read_metrics,
     store_metrics,
-    visible,
+    user_tags,
+    with_differences,
 )
 
 Better = Literal["higher", "lower"]
@@ -131,14 +131,14 @@ def test_a_verdict_is_read_as_it_was_stored(
 ) -> None:
     compared = None if champion is None else Champion("3", champion)
     verdict = Verdict("forced" if reasons else "passed", metrics, compared, reasons)
-    stored = verdict.stored()
+    stored = verdict.to_tags()
     assert all(key.startswith(RESERVED) and isinstance(value, str) for key, value in stored.items())
-    read = Verdict.read({"stage": "live", **stored})
+    read = Verdict.from_tags({"stage": "live", **stored})
     assert read.state == verdict.state and same(read.metrics, metrics)
     assert (read.champion is None) == (champion is None)
     assert read.champion is None or (read.champion.version == "3" and same(read.champion.metrics, champion))
     assert "; ".join(reasons)[:1000] == "; ".join(read.reasons)
-    assert visible({"stage": "live", **stored}) == {"stage": "live"}
+    assert user_tags({"stage": "live", **stored}) == {"stage": "live"}
 
 
 @given(metrics=METRICS)
@@ -147,15 +147,15 @@ def test_metrics_are_stored_with_all_their_digits(metrics: dict[str, float]) -> 
 
 
 def test_a_metric_whose_name_is_too_long_to_keep_is_not_counted() -> None:
-    stored = Verdict("passed", {"a" * 236: 1.0, "b" * 200: 2.0}, Champion("1", {"c" * 240: 1.0})).stored()
+    stored = Verdict("passed", {"a" * 236: 1.0, "b" * 200: 2.0}, Champion("1", {"c" * 240: 1.0})).to_tags()
     assert max(map(len, stored)) <= 250
     assert find_champion([("1", stored)]) == Champion("1", {"b" * 200: 2.0})
 
 
 def test_an_ungated_version_has_no_tags_of_the_gate() -> None:
-    assert Verdict().stored() == {}
-    assert Verdict.read({"stage": "live"}).state == "not gated"
-    assert Verdict.read({"gate.verdict": "anything"}).state == "not gated"
+    assert Verdict().to_tags() == {}
+    assert Verdict.from_tags({"stage": "live"}).state == "not gated"
+    assert Verdict.from_tags({"gate.verdict": "anything"}).state == "not gated"
 
 
 @given(
@@ -163,7 +163,7 @@ def test_an_ungated_version_has_no_tags_of_the_gate() -> None:
     st.dictionaries(st.sampled_from("ab"), st.floats(0, 1)),
 )
 def test_the_champion_is_the_last_version_that_passed(states: list[Any], metrics: dict[str, float]) -> None:
-    stored = [Verdict(state, {**metrics, "n": number}).stored() for number, state in enumerate(states)]
+    stored = [Verdict(state, {**metrics, "n": number}).to_tags() for number, state in enumerate(states)]
     newest_first = [(str(number), tags) for number, tags in enumerate(stored)][::-1]
     passed = [number for number, state in enumerate(states) if state == "passed"]
     expected = Champion(str(passed[-1]), {**metrics, "n": passed[-1]}) if passed else None
@@ -172,7 +172,7 @@ def test_the_champion_is_the_last_version_that_passed(states: list[Any], metrics
 
 @pytest.mark.parametrize("change", [{"metric.a": "x"}, {"metric.a": None}, {"metric.c": "1"}, {"gate.metrics": None}])
 def test_a_champion_whose_numbers_were_changed_has_none(change: dict[str, str | None]) -> None:
-    stored: dict[str, Any] = {**Verdict("passed", {"a": 1.0, "b": 2.0}).stored(), **change}
+    stored: dict[str, Any] = {**Verdict("passed", {"a": 1.0, "b": 2.0}).to_tags(), **change}
     kept = {key: value for key, value in stored.items() if value is not None}
     assert find_champion([("2", {}), ("1", kept)]) == Champion("1", None)
 
@@ -191,4 +191,4 @@ def test_a_verdict_in_a_line() -> None:
     assert str(Verdict("passed", {"a": 0.5})) == "passed, there is no champion yet: a=0.5"
     compared = Verdict("forced", {"a": 0.5, "b": 2.0}, Champion("3", {"a": 0.75}), ["bad"])
     assert str(compared) == "forced, compared with version 3: a=0.5 (-0.25) b=2"
-    assert compare({"a": 1.0}, {}) == "a=1"
+    assert with_differences({"a": 1.0}, {}) == "a=1"

@@ -1,5 +1,6 @@
 """The scripts of the repository: loaded by their path, asked, and judged without being run."""
 
+import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,14 +55,16 @@ def test_the_shipped_gate_lets_the_example_through_and_refuses_a_worse_one(root:
 
 def test_forcing_registers_and_keeps_the_reasons(root: Path) -> None:
     forced = judge(root, {}, force=True)
-    assert forced.state == "forced" and forced.registers and len(forced.reasons) == 2
+    assert forced.state == "forced" and forced.may_register and len(forced.reasons) == 2
     assert judge(root, GOOD, force=True).state == "passed"  # there was nothing to force
 
 
 def test_what_cannot_be_judged_is_neither_passed_nor_refused(root: Path) -> None:
     lost = judge(root, GOOD, Champion("4", None))
-    assert lost.state == "not judged" and not lost.registers
-    assert lost.reasons == ["the metrics of the champion, version 4, are gone from its tags"]
+    assert lost.state == "not judged" and not lost.may_register
+    assert lost.reasons == [
+        "the metrics of the champion, version 4, are gone from its tags: restore them, or delete that version"
+    ]
 
     def unreadable() -> dict[str, float]:
         raise UserError("the store is gone")
@@ -105,9 +108,10 @@ def test_an_edit_counts_at_once(root: Path) -> None:
 
 
 FUNCTION = "def reasons_against(candidate, champion):\n"
-NOT_A_LIST = ": it should return a list of texts, an empty one when nothing speaks against it"
+NOT_A_LIST = ": it should return a list of strings, an empty one to accept"
 WRONG = {
     "syntax": ("x = 1\nif:\n", 2, "SyntaxError: invalid syntax (register_model.py, line 2)"),
+    "null byte": ("x = 1\n\0", 1, "SyntaxError: source code string cannot contain null bytes"),
     "import": ("\nimport nowhere\n", 2, "ModuleNotFoundError: No module named 'nowhere'"),
     "key": (
         f"{FUNCTION}    return low(candidate)\n\ndef low(candidate):\n    return candidate['a']\n",
@@ -120,6 +124,11 @@ WRONG = {
         3,
         "ValueError: a: better='up': should be 'higher' or 'lower'",
     ),
+    "limit": (
+        "from aml.gate import Metric\n\nMetric('a', better='higher', limit='0.9')\n",
+        3,
+        "ValueError: a: limit='0.9': should be a finite number, or None",
+    ),
     "parameters": (
         "\n\ndef reasons_against(candidate):\n    return []\n",
         3,
@@ -131,7 +140,7 @@ WRONG = {
     "absent": (
         "x = 1\n",
         1,
-        "there is no function reasons_against(candidate, champion), which aml register-model asks",
+        "function reasons_against(candidate, champion) is missing; aml register-model calls it",
     ),
 }
 
@@ -151,3 +160,11 @@ def test_an_error_in_the_training_code_shows_the_line_there(root: Path) -> None:
     write(root, f"import rules\n{FUNCTION}    rules.rule()\n")
     (reason,) = judge(root, GOOD).reasons
     assert reason == f"{Path('..') / 'r' / 'src' / 'rules.py'}:3: ValueError: odd"
+
+
+def test_a_module_of_the_training_code_takes_no_other_module_s_place(root: Path) -> None:
+    (root / "src" / "colorsys.py").write_text("MINE = True\n", encoding="utf-8")
+    write(root, f"{FUNCTION}    import colorsys\n    return [] if colorsys.MINE else ['no']\n")
+    sys.modules.pop("colorsys", None)
+    assert judge(root, GOOD).state == "passed"
+    assert not hasattr(importlib.import_module("colorsys"), "MINE")

@@ -1,4 +1,4 @@
-"""Runs side by side: their parameters, metrics and code as the rows of a table, and their metrics as a picture."""
+"""Runs side by side: their parameters, metrics and code as the rows of a table, and their metrics as a bar chart."""
 
 import difflib
 import html
@@ -10,13 +10,13 @@ from pathlib import Path
 
 from aml.run import Run
 
-DIRTY = " (with changes)"  # of a git commit
+DIRTY = " (with changes)"  # appended to a commit when there were uncommitted changes
 COLOURS = ("#2f6fab", "#e08214", "#4d9221", "#8073ac", "#c51b7d", "#7f7f7f")
-LABELS, BARS, VALUES, LINE = 210, 380, 170, 22  # of the picture, in pixels: widths, and the height of a bar's line
+LABEL_WIDTH, BAR_WIDTH, VALUE_WIDTH, ROW_HEIGHT = 210, 380, 170, 22  # pixels
 
 
 def rows(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
-    """The rows of the table: what it is, and a cell for each run. Of a metric, each has its difference to the first."""
+    """Table rows: a label, and a cell for each run. Metrics show the difference to the first run."""
     if any(run.name != run.id for run in runs):
         yield "name", [run.name for run in runs]
     yield "experiment", [run.experiment for run in runs]
@@ -25,10 +25,10 @@ def rows(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
     yield "duration", [f"{run.duration:.1f} s" for run in runs]
     params = [run.params() for run in runs]
     for key in _keys(params):
-        yield f"param {key}", [own.get(key, "") for own in params]
+        yield f"param {key}", [run_params.get(key, "") for run_params in params]
     metrics = [run.metrics() for run in runs]
     for key in _keys(metrics):
-        values = [own.get(key) for own in metrics]
+        values = [run_metrics.get(key) for run_metrics in metrics]
         yield (
             f"metric {key}",
             [_with_difference(value, values[0] if index else None) for index, value in enumerate(values)],
@@ -37,35 +37,38 @@ def rows(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
 
 
 def code_differences(before: Path, after: Path) -> Iterator[str]:
-    """The differences between two snapshots of code, as lines of a unified diff."""
+    """The differences between two snapshots of code, as lines of a unified diff; nothing when they are the same."""
+    run_ids = [folder.parent.name for folder in (before, after)]
     for name in sorted(_files(before) | _files(after)):
-        old, new = before / name, after / name
-        texts = [path.read_bytes() if path.is_file() else b"" for path in (old, new)]
-        if texts[0] == texts[1]:
+        paths = [before / name, after / name]
+        old, new = (path.read_bytes() if path.is_file() else b"" for path in paths)
+        if old == new:
+            if missing := [run for run, path in zip(run_ids, paths, strict=True) if not path.is_file()]:
+                yield f"{name}: empty, and not in {missing[0]}"
             continue
         try:
-            lines = [text.decode("utf-8").splitlines() for text in texts]
+            lines = [text.decode("utf-8").splitlines() for text in (old, new)]
         except UnicodeDecodeError:
-            yield f"{name}: not text, and different"
+            yield f"{name}: binary files differ"
             continue
-        yield from difflib.unified_diff(
-            lines[0], lines[1], f"{before.parent.name}/{name}", f"{after.parent.name}/{name}", lineterm=""
-        )
+        labels = [f"{run}/{name}" for run in run_ids]
+        difference = list(difflib.unified_diff(lines[0], lines[1], labels[0], labels[1], lineterm=""))
+        yield from difference or [f"{name}: line endings differ"]
 
 
-def picture(runs: Sequence[Run]) -> str:
+def bar_chart(runs: Sequence[Run]) -> str:
     """The metrics of the runs as bars, in SVG: a group for each metric, with a scale of its own that begins at zero."""
     metrics = [run.metrics() for run in runs]
     parts, top = [], 16
     for key in _keys(metrics):
-        values = [own.get(key) for own in metrics]
+        values = [run_metrics.get(key) for run_metrics in metrics]
         parts.append(_text(16, top + 14, key, "font-weight='600' font-size='14'"))
         top += 24
         parts += _bars(runs, values, top)
-        top += LINE * len(runs) + 14
+        top += ROW_HEIGHT * len(runs) + 14
     if not parts:
         parts, top = [_text(16, top + 14, "No metrics were logged.")], top + 32
-    width = LABELS + BARS + VALUES
+    width = LABEL_WIDTH + BAR_WIDTH + VALUE_WIDTH
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{top}' viewBox='0 0 {width} {top}' "
         "font-family='system-ui, Segoe UI, Helvetica, Arial, sans-serif' font-size='12' fill='#24292f'>\n"
@@ -76,19 +79,19 @@ def picture(runs: Sequence[Run]) -> str:
 def _bars(runs: Sequence[Run], values: Sequence[float | None], top: int) -> Iterator[str]:
     finite = [value for value in values if value is not None and math.isfinite(value)]
     low, high = min([0.0, *finite]), max([0.0, *finite])
-    span = high - low or 1  # infinite for the largest numbers: then the bars have no length
-    zero = LABELS + BARS * (-low / span)
+    span = high - low or 1  # overflows to inf for huge values: bars then have no length
+    zero = LABEL_WIDTH + BAR_WIDTH * (-low / span)
     for index, (run, value) in enumerate(zip(runs, values, strict=True)):
-        middle = top + index * LINE + 15
-        yield _text(LABELS - 8, middle, run.id if len(run.id) <= 28 else f"{run.id[:27]}…", "text-anchor='end'")
+        middle = top + index * ROW_HEIGHT + 15
+        yield _text(LABEL_WIDTH - 8, middle, run.id if len(run.id) <= 28 else f"{run.id[:27]}…", "text-anchor='end'")
         if value is not None and math.isfinite(value):
-            length, colour = BARS * (abs(value) / span), COLOURS[index % len(COLOURS)]
+            length, colour = BAR_WIDTH * (abs(value) / span), COLOURS[index % len(COLOURS)]
             left = zero - length if value < 0 else zero
             size = f"width='{max(length, 1):.1f}' height='16' rx='2'"
             yield f"<rect x='{left:.1f}' y='{middle - 12}' {size} fill='{colour}'/>"
         label = "not logged" if value is None else _with_difference(value, values[0] if index else None)
-        yield _text(LABELS + BARS + 8, middle, label)
-    yield f"<path d='M{zero:.1f} {top - 2}v{LINE * len(runs) + 2}' stroke='#8c959f'/>"
+        yield _text(LABEL_WIDTH + BAR_WIDTH + 8, middle, label)
+    yield f"<path d='M{zero:.1f} {top - 2}v{ROW_HEIGHT * len(runs) + 2}' stroke='#8c959f'/>"
 
 
 def _text(x: float, y: float, text: str, attributes: str = "") -> str:

@@ -1,7 +1,8 @@
 """The gate of aml register-model: a model's metrics against their limits and against those of the champion.
 
-The champion of a model is the last version that the gate let through. What the gate said is kept with each version, in
-the form of tags here and of properties in the workspace: so the champion can be compared when its run is gone.
+The champion of a model is the last version that the gate accepted; it is not MLflow's alias of that name. The verdict
+is stored with each version, as tags on this machine and as properties in the workspace (both are called tags below), so
+that the champion can be compared when its run is gone.
 """
 
 import math
@@ -17,18 +18,18 @@ EXIT_STATUS: dict[State, int] = {"not judged": 2, "refused": 3}  # 0 for the oth
 # The names of the tags and properties.
 VERDICT = "gate.verdict"
 REASONS = "gate.reasons"
-COUNT = "gate.metrics"  # how many metrics were kept, so that it shows when some were taken away
+METRIC_COUNT = "gate.metrics"  # the number of stored metrics, to detect deleted ones
 CHAMPION = "gate.champion"  # the version that was compared
 CHAMPION_METRIC = "gate.champion."
 METRIC = "metric."
 RESERVED = ("gate.", METRIC)
-LONGEST = 1000  # letters of the reasons that are kept
-LONGEST_NAME = 200  # of a metric that is kept: with what comes before it, it has to fit into MLflow's 250
+MAX_REASONS_LENGTH = 1000  # characters
+MAX_METRIC_NAME = 200  # characters: with its prefix it must fit into MLflow's limit of 250
 
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric that counts, and what is expected of it.
+    """A metric that the gate judges, and what it expects of it.
 
     Attributes:
         name: As the training code logs it.
@@ -44,18 +45,20 @@ class Metric:
     tolerance: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what would let every model through. Raises ValueError."""
+        """Validate the arguments. Raises ValueError."""
         if self.better not in ("higher", "lower"):
             raise ValueError(f"{self.name}: better={self.better!r}: should be 'higher' or 'lower'")
-        if self.limit is not None and not math.isfinite(self.limit):
+        if len(self.name) > MAX_METRIC_NAME:
+            raise ValueError(f"{self.name}: the name should have at most {MAX_METRIC_NAME} characters")
+        if self.limit is not None and not _is_finite(self.limit):
             raise ValueError(f"{self.name}: limit={self.limit!r}: should be a finite number, or None")
-        if not (math.isfinite(self.tolerance) and self.tolerance >= 0):
+        if not (_is_finite(self.tolerance) and self.tolerance >= 0):
             raise ValueError(f"{self.name}: tolerance={self.tolerance!r}: should be a number from 0")
 
     def reasons_against(self, candidate: Mapping[str, float], champion: Mapping[str, float] | None) -> list[str]:
-        """Why a model with the metrics `candidate` should not be registered; nothing when it should.
+        """Why a model with the metrics `candidate` should not be registered; an empty list accepts it.
 
-        A champion that has no such metric, as before the metric was introduced, is not compared.
+        A champion without this metric is not compared.
         """
         if self.name not in candidate:
             logged = ", ".join(sorted(candidate)) or "none"
@@ -66,45 +69,46 @@ class Metric:
         reasons = []
         if self.limit is not None and self._worse_by(value, self.limit) > 0:
             side = "below" if self.better == "higher" else "above"
-            reasons.append(f"{self.name} {_apart(value, self.limit)} is {side} its limit {self.limit:g}")
-        before = (champion or {}).get(self.name, math.nan)
-        loss = self._worse_by(value, before)
-        rounding = 2 * math.ulp(max(abs(value), abs(before)))  # 0.98 - 0.97 is a little more than 0.01
-        if math.isfinite(before) and loss > self.tolerance + rounding:
+            reasons.append(f"{self.name} {_distinct(value, self.limit)} is {side} its limit {self.limit:g}")
+        reference = (champion or {}).get(self.name, math.nan)
+        loss = self._worse_by(value, reference)
+        rounding = 2 * math.ulp(max(abs(value), abs(reference)))  # 0.98 - 0.97 is a little more than 0.01
+        if math.isfinite(reference) and loss > self.tolerance + rounding:
             reasons.append(
-                f"{self.name} {_apart(value, before)} is worse than the champion's {_apart(before, value)} "
-                f"by {_apart(loss, self.tolerance)}; the tolerance is {self.tolerance:g}"
+                f"{self.name} {_distinct(value, reference)} is worse than the champion's {_distinct(reference, value)} "
+                f"by {_distinct(loss, self.tolerance)}; the tolerance is {self.tolerance:g}"
             )
         return reasons
 
-    def _worse_by(self, value: float, other: float) -> float:
-        return other - value if self.better == "higher" else value - other
+    def _worse_by(self, value: float, reference: float) -> float:
+        return reference - value if self.better == "higher" else value - reference
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The last version that the gate let through. `metrics` is None when they were taken away from the version."""
+    """The last version that the gate accepted. `metrics` is None when some were deleted from its tags."""
 
     version: str
     metrics: dict[str, float] | None
 
     def copy_metrics(self) -> dict[str, float]:
-        """Its metrics. Raises UserError when they were taken away."""
+        """Its metrics. Raises UserError when some were deleted."""
         if self.metrics is None:
-            raise UserError(f"the metrics of the champion, version {self.version}, are gone from its tags")
+            lost = f"the metrics of the champion, version {self.version}, are gone from its tags"
+            raise UserError(f"{lost}: restore them, or delete that version")
         return dict(self.metrics)
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate said of a model, or of data.
+    """The verdict of the gate on a model, or on data.
 
     Attributes:
-        state: "passed"; "forced": refused or not judged, and registered all the same; "refused"; "not judged": there
-            was something missing; "not gated": the repository has no script that judges.
-        metrics: Those of the candidate.
-        champion: What it was compared with; None for the first version.
-        reasons: Those against, or why it was not judged.
+        state: "passed"; "forced": refused or not judged, and registered all the same; "refused"; "not judged": metrics
+            were missing or the script failed; "not gated": the repository has no such script.
+        metrics: The metrics of the candidate.
+        champion: The champion that it was compared with; None for the first version.
+        reasons: Why it was refused, or not judged.
 
     """
 
@@ -114,39 +118,39 @@ class Verdict:
     reasons: list[str] = field(default_factory=list)
 
     @property
-    def registers(self) -> bool:
+    def may_register(self) -> bool:
         """Whether the model, or the data, may be registered."""
         return self.state not in EXIT_STATUS
 
-    def stored(self) -> dict[str, str]:
-        """The tags, or properties, that the version gets; none when the repository has no gate."""
+    def to_tags(self) -> dict[str, str]:
+        """The tags that the version gets; none when the repository has no gate."""
         if self.state == "not gated":
             return {}
-        stored: dict[str, str] = {VERDICT: self.state}
+        tags: dict[str, str] = {VERDICT: self.state}
         if self.reasons:
-            stored[REASONS] = "; ".join(self.reasons)[:LONGEST]
+            tags[REASONS] = "; ".join(self.reasons)[:MAX_REASONS_LENGTH]
         if self.metrics is not None:
             kept = store_metrics(self.metrics)
-            stored |= {COUNT: str(len(kept)), **kept}
+            tags |= {METRIC_COUNT: str(len(kept)), **kept}
         if self.champion:
-            stored |= {CHAMPION: self.champion.version}
-            stored |= store_metrics(self.champion.metrics or {}, CHAMPION_METRIC)
-        return stored
+            tags |= {CHAMPION: self.champion.version}
+            tags |= store_metrics(self.champion.metrics or {}, CHAMPION_METRIC)
+        return tags
 
     @classmethod
-    def read(cls, stored: Mapping[str, str]) -> "Verdict":
-        """The verdict that a version was stored with."""
-        state = stored.get(VERDICT)
+    def from_tags(cls, tags: Mapping[str, str]) -> "Verdict":
+        """The verdict that is stored in the tags of a version."""
+        state = tags.get(VERDICT)
         if state not in ("passed", "forced"):
-            return cls("not gated", read_metrics(stored))
+            return cls("not gated", read_metrics(tags))
         champion = None
-        if CHAMPION in stored:
-            champion = Champion(stored[CHAMPION], _numbers(stored, CHAMPION_METRIC))
-        reasons = [stored[REASONS]] if REASONS in stored else []
-        return cls("forced" if state == "forced" else "passed", read_metrics(stored), champion, reasons)
+        if CHAMPION in tags:
+            champion = Champion(tags[CHAMPION], _numbers(tags, CHAMPION_METRIC))
+        reasons = [tags[REASONS]] if REASONS in tags else []
+        return cls("forced" if state == "forced" else "passed", read_metrics(tags), champion, reasons)
 
     def report(self, **subject: object) -> dict[str, Any]:
-        """The verdict on `subject` as JSON holds it: a number that JSON does not know is its name as text."""
+        """The verdict on `subject` as a dict for JSON; NaN and infinity become strings."""
         champion = self.champion
         return {
             **subject,
@@ -161,8 +165,8 @@ class Verdict:
         if not self.metrics and not self.champion:
             return self.state
         compared = f"compared with version {self.champion.version}" if self.champion else "there is no champion yet"
-        known = (self.champion.metrics if self.champion else None) or {}
-        return f"{self.state}, {compared}: {compare(self.metrics or {}, known)}".removesuffix(": ")
+        champion_metrics = (self.champion.metrics if self.champion else None) or {}
+        return f"{self.state}, {compared}: {with_differences(self.metrics or {}, champion_metrics)}".removesuffix(": ")
 
 
 Gate = Callable[[Champion | None], Verdict]  # judges one candidate against the champion
@@ -170,12 +174,12 @@ Gate = Callable[[Champion | None], Verdict]  # judges one candidate against the 
 
 @dataclass(frozen=True)
 class Registration:
-    """What came of registering a model.
+    """The result of a registration.
 
     Attributes:
         version: None when nothing was registered.
-        new: False when the run and the path were registered before, and so were not judged again.
-        verdict: What the gate says of it, or said of it then.
+        new: False when the run and the path were registered before, and were not judged again.
+        verdict: The verdict of the gate, now or when the version was registered.
 
     """
 
@@ -185,40 +189,40 @@ class Registration:
 
 
 def find_champion(versions: Iterable[tuple[str, Mapping[str, str]]]) -> Champion | None:
-    """The champion among the versions of a model: each with what it was stored with, the newest first."""
-    for version, stored in versions:
-        if stored.get(VERDICT) == "passed":
-            metrics = read_metrics(stored)
-            return Champion(version, metrics if stored.get(COUNT) == str(len(metrics)) else None)
+    """The champion among the versions of a model, given as pairs of version and tags, the newest first."""
+    for version, tags in versions:
+        if tags.get(VERDICT) == "passed":
+            metrics = read_metrics(tags)
+            return Champion(version, metrics if tags.get(METRIC_COUNT) == str(len(metrics)) else None)
     return None
 
 
 def store_metrics(metrics: Mapping[str, float], prefix: str = METRIC) -> dict[str, str]:
-    """Metrics as tags or properties, with all their digits."""
-    return {prefix + key: repr(float(value)) for key, value in metrics.items() if len(key) <= LONGEST_NAME}
+    """Metrics as tags, with all their digits."""
+    return {prefix + key: repr(float(value)) for key, value in metrics.items() if len(key) <= MAX_METRIC_NAME}
 
 
-def read_metrics(stored: Mapping[str, str]) -> dict[str, float]:
-    """The metrics among the tags or properties of a version."""
-    return _numbers(stored, METRIC)
+def read_metrics(tags: Mapping[str, str]) -> dict[str, float]:
+    """The metrics among the tags of a version."""
+    return _numbers(tags, METRIC)
 
 
-def visible(stored: Mapping[str, str]) -> dict[str, str]:
-    """The tags that are the user's own."""
-    return {key: value for key, value in stored.items() if not key.startswith(RESERVED)}
+def user_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that the user has set."""
+    return {key: value for key, value in tags.items() if not key.startswith(RESERVED)}
 
 
-def compare(metrics: Mapping[str, float], others: Mapping[str, float]) -> str:
-    """Metrics in a line, each with its difference to the same one of `others` where there is one."""
+def with_differences(metrics: Mapping[str, float], others: Mapping[str, float]) -> str:
+    """Metrics in one line, each with its difference to the same metric of `others`, if there is one."""
     return " ".join(
         f"{key}={value:.4g}" + (f" ({value - others[key]:+.3g})" if key in others else "")
         for key, value in metrics.items()
     )
 
 
-def _numbers(stored: Mapping[str, str], prefix: str) -> dict[str, float]:
+def _numbers(tags: Mapping[str, str], prefix: str) -> dict[str, float]:
     found = {}
-    for key, value in stored.items():
+    for key, value in tags.items():
         if key.startswith(prefix):
             try:
                 found[key.removeprefix(prefix)] = float(value)
@@ -227,8 +231,8 @@ def _numbers(stored: Mapping[str, str], prefix: str) -> dict[str, float]:
     return found
 
 
-def _apart(value: float, other: float) -> str:
-    """The number, short unless it would look like the other one then."""
+def _distinct(value: float, other: float) -> str:
+    """Format `value` briefly, or in full if it would look equal to `other`."""
     short = f"{value:.4g}"
     return short if short != f"{other:.4g}" else repr(value)
 
@@ -237,3 +241,7 @@ def _json(metrics: Mapping[str, float] | None) -> dict[str, float | str] | None:
     if metrics is None:
         return None
     return {key: value if math.isfinite(value) else str(value) for key, value in metrics.items()}
+
+
+def _is_finite(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

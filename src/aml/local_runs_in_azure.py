@@ -3,7 +3,6 @@
 This is the only module below the command line that knows both aml.local and aml.azure.
 """
 
-import functools
 from pathlib import Path
 
 from aml.azure import blobs, models, runs, tracking
@@ -66,6 +65,4 @@ def register_model(
     commit = {key: run.tags().get(key) for key in ("mlflow.source.git.commit", "azureml.git.dirty", AZURE_RUN)}
     origin = {"aml.trained_on": "this machine"} | store_metrics(run.metrics())
     origin |= {key: value for key, value in commit.items() if value}
-    return models.register(
-        client, name, functools.partial(blobs.upload, client, asset), tags, properties | origin, gate, lambda: kind
-    )
+    return models.register(client, name, lambda: (blobs.upload(client, asset), kind), tags, properties | origin, gate)

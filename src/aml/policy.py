@@ -1,7 +1,7 @@
-"""The owner's policy: the scripts of the repository that say what may be registered.
+"""The register scripts of a repository, with which its owner decides what may be registered.
 
-Each has one function that the owner edits, and the main() of its verb, so that it is a program of its own, too. It is
-loaded by its path, under a private name, with src/ importable; `aml check` parses it and never runs it.
+Each has one function that the owner edits, and the main() of its command, so that it is a program of its own, too. It
+is loaded by its path, under a private name, with src/ importable; `aml check` parses it and never runs it.
 """
 
 import ast
@@ -21,7 +21,7 @@ from aml.gate import Champion, State, Verdict
 
 @dataclass(frozen=True)
 class Script:
-    """A script of the repository, and its function, which returns the reasons against as a list of texts."""
+    """A script of the repository, and its function, which returns the reasons against as a list of strings."""
 
     verb: str
     parameters: tuple[str, ...]
@@ -29,13 +29,13 @@ class Script:
 
     @property
     def path(self) -> str:
-        """Where it is, seen from the repository."""
+        """Its path, relative to the repository."""
         return f"scripts/{self.verb.replace('-', '_')}.py"
 
     @property
-    def lacking(self) -> str:
-        """What is wrong with a script that has no such function."""
-        return f"there is no function {self.function}({', '.join(self.parameters)}), which aml {self.verb} asks"
+    def missing_function(self) -> str:
+        """The message for a script without the function."""
+        return f"function {self.function}({', '.join(self.parameters)}) is missing; aml {self.verb} calls it"
 
 
 MODEL = Script("register-model", ("candidate", "champion"))
@@ -51,7 +51,7 @@ class ModelGate:
         root: The model repository.
         read_metrics: Reads the metrics of the model's run. Called when the gate is asked, and not before: a model that
             is registered already is not judged. Raises UserError when they cannot be read.
-        force: Let the model through all the same.
+        force: Register the model even if the script refuses it.
 
     """
 
@@ -64,14 +64,14 @@ class ModelGate:
 
         Raises ServiceError when the workspace, which has the metrics, does not answer.
         """
-        if not has(self.root, MODEL):
+        if not script_exists(self.root, MODEL):
             return Verdict()
         metrics = None
         try:
             metrics = self.read_metrics()
             # a copy: what the owner's code changes in it is not recorded
-            reasons = ask(self.root, MODEL, dict(metrics), champion and champion.copy_metrics())
-        except ServiceError:  # nothing can be registered there either
+            reasons = call_script(self.root, MODEL, dict(metrics), champion and champion.copy_metrics())
+        except ServiceError:  # the workspace does not answer, so registering would fail too
             raise
         except UserError as error:
             return Verdict("forced" if self.force else "not judged", metrics, champion, [str(error)])
@@ -79,37 +79,37 @@ class ModelGate:
 
 
 def judge_data(root: Path, path: Path, force: bool = False) -> Verdict:
-    """What the owner's policy says of the data at `path`."""
-    if not has(root, DATA):
+    """The verdict of the repository's script on the data at `path`."""
+    if not script_exists(root, DATA):
         return Verdict()
     try:
-        reasons = ask(root, DATA, path)
+        reasons = call_script(root, DATA, path)
     except UserError as error:
         return Verdict("forced" if force else "not judged", reasons=[str(error)])
     return Verdict(_state(reasons, force), reasons=reasons)
 
 
-def has(root: Path, script: Script) -> bool:
-    """Whether the repository has the script; without it there is no policy."""
+def script_exists(root: Path, script: Script) -> bool:
+    """Whether the repository has the script; without it nothing is judged."""
     return (root / script.path).is_file()
 
 
-def ask(root: Path, script: Script, *arguments: object) -> list[str]:
-    """What the function of the script returns.
+def call_script(root: Path, script: Script, *arguments: object) -> list[str]:
+    """Call the script's function, and return its reasons.
 
-    Raises UserError, with the line of the script, when it cannot be loaded, fails, or returns anything else than a list
-    of texts.
+    Raises UserError, with the line of the script, when it cannot be loaded, fails, or returns anything but a list of
+    strings.
     """
     path = root / script.path
     function = getattr(load(root, script), script.function, None)
     if function is None:
-        raise UserError(f"{display_path(path)}:1: {script.lacking}")
+        raise UserError(f"{display_path(path)}:1: {script.missing_function}")
     with _importable(root / "src"), errors_with_line(root, script):
         answer = function(*arguments)
     if not isinstance(answer, list | tuple) or not all(isinstance(reason, str) for reason in answer):
         raise UserError(
             f"{display_path(path)}:{find_function(root, script) or 1}: {script.function} returned {answer!r}: "
-            "it should return a list of texts, an empty one when nothing speaks against it"
+            "it should return a list of strings, an empty one to accept"
         )
     return list(answer)
 
@@ -117,7 +117,7 @@ def ask(root: Path, script: Script, *arguments: object) -> list[str]:
 def load(root: Path, script: Script) -> ModuleType:
     """The script as a module. Raises UserError, with the line, when it cannot be loaded."""
     path = root / script.path
-    name = f"_aml_script_{path.stem}"  # private: no module of the repository is called so
+    name = f"_aml_script_{path.stem}"  # no module of the repository has this name
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # dataclasses and pickle look their module up there
@@ -128,12 +128,12 @@ def load(root: Path, script: Script) -> ModuleType:
 
 @contextlib.contextmanager
 def errors_with_line(
-    root: Path, script: Script, passing: tuple[type[BaseException], ...] = (UserError,)
+    root: Path, script: Script, reraise: tuple[type[BaseException], ...] = (UserError,)
 ) -> Iterator[None]:
-    """Turn what the owner's code raises into a UserError with `file:line` of that code, but for what is `passing`."""
+    """Convert exceptions of the owner's code to a UserError with its `file:line`, except those of `reraise`."""
     try:
         yield
-    except passing:
+    except reraise:
         raise
     except (Exception, SystemExit) as error:
         raise UserError(f"{_place(error, root, script)}: {type(error).__name__}: {error}") from error
@@ -145,32 +145,45 @@ def find_function(root: Path, script: Script) -> int | None:
     The script is not run. Raises SyntaxError, or ValueError, when it is not Python.
     """
     path = root / script.path
-    for node in ast.parse(path.read_bytes(), str(path)).body:
-        names: list[str | None] = []
-        if isinstance(node, ast.FunctionDef):
-            names = [node.name]
-        elif isinstance(node, ast.ImportFrom):
-            names = [alias.asname or alias.name for alias in node.names]
-        elif isinstance(node, ast.Assign):
-            names = [getattr(target, "id", None) for target in node.targets]
-        if script.function in names:
+    for node in _module_level(ast.parse(path.read_bytes(), str(path))):
+        match node:
+            case ast.FunctionDef(name=name) | ast.alias(asname=str(name)) | ast.alias(name=name):
+                pass
+            case ast.Name(id=name, ctx=ast.Store()):
+                pass
+            case _:
+                continue
+        if name == script.function:
             return node.lineno
     return None
 
 
+def _module_level(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a module, but none of those within its functions and classes."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            yield from _module_level(child)
+
+
 @contextlib.contextmanager
 def _importable(folder: Path) -> Iterator[None]:
-    """Let the scripts import the training code, and leave no byte code of what is edited all the time.
+    """Let the scripts import the training code, and write no .pyc files for code that changes often.
 
-    Only while they run: a module of src/ may have the name of one that a verb imports later.
+    Only while they run: a module of src/ may have the name of one that a command imports later, so what was imported
+    from `folder` is forgotten, too.
     """
-    path, writes_none = list(sys.path), sys.dont_write_bytecode
+    path, dont_write, known = list(sys.path), sys.dont_write_bytecode, set(sys.modules)
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
     try:
         yield
     finally:
-        sys.path[:], sys.dont_write_bytecode = path, writes_none
+        sys.path[:], sys.dont_write_bytecode = path, dont_write
+        for name in set(sys.modules) - known:
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).is_relative_to(folder):
+                del sys.modules[name]
 
 
 def _place(error: BaseException, root: Path, script: Script) -> str:
@@ -181,7 +194,11 @@ def _place(error: BaseException, root: Path, script: Script) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if any(map(Path(frame.filename).resolve().is_relative_to, own)):
             return f"{display_path(Path(frame.filename))}:{frame.lineno}"
-    return f"{display_path(root / script.path)}:{find_function(root, script) or 1}"  # it takes other arguments
+    try:
+        line = find_function(root, script) or 1  # raised by the call itself: it takes other arguments
+    except (SyntaxError, ValueError):
+        line = 1
+    return f"{display_path(root / script.path)}:{line}"
 
 
 def _state(reasons: list[str], force: bool) -> State:

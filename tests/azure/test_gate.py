@@ -202,7 +202,7 @@ def test_data_with_problems_is_refused_before_anything_is_sent(gated: Attached) 
             "  column isle is not expected",
             "  column body_mass_g should hold numbers",
             "  column island is missing",
-            "  39 rows are fewer than 100",
+            "  39 rows; at least 100 are required",
             "  species is missing in 1 rows",
             "  --force registers it all the same",
         ]

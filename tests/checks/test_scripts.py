@@ -32,7 +32,11 @@ def test_what_is_checked_is_not_run(root: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["from rules import reasons_against\n", "from rules import x as reasons_against\n",
-                                  "reasons_against = lambda candidate, champion: []\n"])  # fmt: skip
+                                  "reasons_against = lambda candidate, champion: []\n",
+                                  "x = 1\nreasons_against: object = print\n",
+                                  "if True:\n    def reasons_against(candidate, champion): ...\n",
+                                  "try:\n    from a import reasons_against\nexcept ImportError:\n    pass\n",
+                                  ])  # fmt: skip
 def test_the_function_may_come_from_elsewhere(text: str, root: Path) -> None:
     write(root, text)
     assert findings(root) == []
@@ -44,9 +48,12 @@ def test_the_function_may_come_from_elsewhere(text: str, root: Path) -> None:
         ("x = (\n", "register_model.py:1: '(' was never closed: fix it: aml register-model asks this script"),
         (
             "def other():\n    def reasons_against(candidate, champion): ...\n",
-            "register_model.py:1: there is no function",
+            "register_model.py:1: function reasons_against(candidate, champion) is missing",
         ),
-        ("class reasons_against: ...\n", "register_model.py:1: there is no function"),
+        (
+            "class reasons_against: ...\n",
+            "register_model.py:1: function reasons_against(candidate, champion) is missing",
+        ),
     ],
 )
 def test_what_is_wrong_is_found(text: str, says: str, root: Path) -> None:

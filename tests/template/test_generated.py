@@ -200,10 +200,8 @@ def test_hook_confirms_each_setting_and_names_the_next_commands(
     said = capfd.readouterr().out
     assert re.search(r"^Workspace settings, .*config\.json\n  confirmed: readable$", said, re.MULTILINE)
     assert re.search(r"^  subscription_id +00000000-0000-0000-0000-000000000000 +not set$", said, re.MULTILINE)
-    assert re.search(r"^  resource_group +rg-1 +confirmed: in form only, not looked up in Azure$", said, re.MULTILINE)
-    assert re.search(
-        r"^  workspace_name +aml-demo +confirmed: in form only, not looked up in Azure$", said, re.MULTILINE
-    )
+    assert re.search(r"^  resource_group +rg-1 +well-formed, not looked up in Azure$", said, re.MULTILINE)
+    assert re.search(r"^  workspace_name +aml-demo +well-formed, not looked up in Azure$", said, re.MULTILINE)
     assert "aml workspace attach -s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE" in said
     _, block = said.split(f"Next, in {folder}:\n")
     commands = [line.strip() for line in block.splitlines()]
@@ -225,7 +223,7 @@ def test_hook_says_nothing_of_attaching_when_everything_is_set(
     monkeypatch.setenv("PATH", str(Path(sys.executable).parent))  # without the az command
     bake(subscription_id=UUID)
     said = capfd.readouterr().out
-    assert re.search(rf"^  subscription_id +{UUID} +confirmed: in form only, not looked up", said, re.MULTILINE)
+    assert re.search(rf"^  subscription_id +{UUID} +well-formed, not looked up", said, re.MULTILINE)
     assert "\nOnce aml is installed, it looks them up in Azure: aml workspace\n" in said
     assert "not set" not in said and "attach" not in said
 

@@ -197,8 +197,8 @@ def test_a_password_or_token_is_refused_and_gets_into_no_file(secret: str, world
     assert not (out / "demo-model").exists()
 
 
-@pytest.mark.parametrize("given", ["./no/such/folder", "missing.whl"])
-def test_what_is_not_there_is_refused(given: str, world: World) -> None:
+@pytest.mark.parametrize("given", ["./no/such/folder", "missing.whl", "templte", "0.1.0", "v0.1.0", "requests>=2"])
+def test_what_is_not_there_or_another_package_is_refused(given: str, world: World) -> None:
     out = world.folder / "made"
     command = [sys.executable, "-m", "cookiecutter", str(TEMPLATE), "--no-input", "-o", str(out), f"package={given}"]
     assert "Nothing was generated" in world.run(*command, status=1)

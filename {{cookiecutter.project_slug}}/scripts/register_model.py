@@ -1,6 +1,6 @@
-"""The gate: which models may be registered. Edit METRICS, or reasons_against for rules of your own.
+"""The gate for models: which model may be registered. Edit METRICS, or reasons_against() for rules of your own.
 
-`aml register-model` asks it. So does this script, which does the same from any folder:
+`aml register-model` runs this file. You can also run it yourself, from any folder:
 
     python scripts/register_model.py -n NAME -f run.json --tag KEY=VALUE
 """
@@ -19,9 +19,9 @@ METRICS = [
 
 
 def reasons_against(candidate: dict[str, float], champion: dict[str, float] | None) -> list[str]:
-    """Why a model with the metrics `candidate` should not be registered; an empty list lets it through.
+    """Why a model with the metrics `candidate` should not be registered; an empty list accepts it.
 
-    `champion` has the metrics of the last version that this gate let through, None when there is none yet.
+    `champion` has the metrics of the last version that this gate accepted; None when there is none yet.
     """
     return [reason for metric in METRICS for reason in metric.reasons_against(candidate, champion)]
 

@@ -4,8 +4,8 @@
     aml submit -c train-local                                    # the same as a tracked job on this machine
     aml submit -c train-local --set inputs.max_iter=200          # with another hyper-parameter
 
-Parameters, metrics and the confusion matrix go to MLflow. Nothing here knows Azure: a job, on this machine or on
-the cluster, tells MLflow where to write through environment variables.
+Parameters, metrics and the confusion matrix go to MLflow. Nothing here depends on Azure: a job, on this machine or on
+the cluster, sets the environment variables that say where MLflow writes.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def read_table(data_path: Path) -> pd.DataFrame:
 
 
 def build_model(c: float, max_iter: int) -> Pipeline:
-    """An untrained pipeline for a table of numbers and words with gaps in both."""
+    """An untrained pipeline for numeric and categorical columns with missing values."""
     columns = make_column_transformer(
         (
             make_pipeline(SimpleImputer(strategy="median"), StandardScaler()),
@@ -69,7 +69,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--target", default="species", help="column to predict (default: %(default)s)")
     parser.add_argument("--output-dir", type=Path, default=Path("outputs"), help="where model.pkl goes")
     parser.add_argument("--test-size", type=float, default=0.25, help="share of rows held out (default: %(default)s)")
-    parser.add_argument("--c", type=float, default=1.0, help="inverse strength of regularisation")
+    parser.add_argument("--c", type=float, default=1.0, help="inverse of the regularisation (default: %(default)s)")
     parser.add_argument("--max-iter", type=int, default=1000, help="most steps of the solver (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the split (default: %(default)s)")
     return parser.parse_args(argv)

@@ -1,4 +1,4 @@
-"""Leaves these tests to a pytest of this folder: that of a codebase around it has another environment."""
+"""Skips these tests when pytest runs from a codebase around this folder: its environment is another one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The configuration: sound, and in step with itself."""
+"""aml check finds nothing to fix."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The training code, on the sample data and on a table made to go wrong."""
+"""The training code, on the sample data and on invalid data."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ SAMPLE_DATA = Path(__file__).parent.parent / "sample-data"
 
 
 @pytest.fixture(autouse=True)
-def _tracked_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _track_in_tmp_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
 

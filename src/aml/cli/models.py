@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aml.cli.tables import pairs, table
 from aml.errors import UserError
-from aml.gate import Verdict, compare, find_champion, read_metrics, visible
+from aml.gate import Verdict, find_champion, read_metrics, user_tags, with_differences
 from aml.jobfile import settings
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
         champion = find_champion((listed.version, listed.stored) for listed in model)
         for one in model:
             is_champion = champion is not None and champion.version == one.version
-            verdict = "champion" if is_champion else Verdict.read(one.stored).state
+            verdict = "champion" if is_champion else Verdict.from_tags(one.stored).state
             others = champion.metrics or {} if champion and not is_champion else {}
-            rows.append((*one[:4], verdict, compare(one.metrics, others), pairs(one.tags)))
+            rows.append((*one[:4], verdict, with_differences(one.metrics, others), pairs(one.tags)))
     print(table(("MODEL", "VERSION", "RUN", "PATH", "GATE", "METRICS", "TAGS"), rows))
     return 0
 
@@ -65,7 +65,7 @@ def _versions_here(root: Path, name: str | None) -> Iterator[Listed]:
         run_id = version.run_id or ""
         path = str(version.source).partition(f"{run_id}/")[2] or str(version.source)
         metrics = runs[run_id].metrics() if run_id in runs else read_metrics(version.tags)
-        yield Listed(version.name, str(version.version), run_id, path, metrics, version.tags, visible(version.tags))
+        yield Listed(version.name, str(version.version), run_id, path, metrics, version.tags, user_tags(version.tags))
 
 
 def _versions_in_workspace(root: Path, name: str | None) -> Iterator[Listed]:

@@ -51,15 +51,15 @@ def run(args: argparse.Namespace) -> int:
             found = "folder" if path.is_dir() else "file"
             raise UserError(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
         verdict = policy.judge_data(root, path, args.force)
-        if verdict.registers:
+        if verdict.may_register:
             address, upload = blobs.destination(client, path)
     elif not address:
         raise UserError(f"{document.where('path')}: no path")
-    elif policy.has(root, policy.DATA):
+    elif policy.script_exists(root, policy.DATA):
         say(f"{address} is not on this machine: {policy.DATA.path} does not check it")
     version = None
-    if verdict.registers:
-        version, state = register(client, document, data, address, upload, verdict.stored())
+    if verdict.may_register:
+        version, state = register(client, document, data, address, upload, verdict.to_tags())
         if not client.dry_run:
             print(f"data {data['name']}, version {version}: {address} ({state})")
     subject = {"data": data["name"], "version": None if client.dry_run else version, "path": address}

@@ -15,10 +15,8 @@ from aml.gate import RESERVED, Champion, Registration, Verdict
 from aml.jobfile.names import RULES, TAG_KEY
 from aml.jobfile.repository import find_root
 from aml.local import models as local_models
-from aml.local.mlflow_store import MLMODEL
 from aml.local.runs import LocalRun, find, has, last_finished
-from aml.run import read_record
-
+from aml.run import MLMODEL, read_record
 
 DEFAULT = "outputs/model.pkl"
 TYPES = ("custom_model", "mlflow_model", "triton_model")  # of a model in the workspace
@@ -74,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _register_here(
-    root: Path, args: argparse.Namespace, trained: LocalRun, asset: Path, tags: dict[str, str], properties: dict[str, str]
+    root: Path,
+    args: argparse.Namespace,
+    trained: LocalRun,
+    asset: Path,
+    tags: dict[str, str],
+    properties: dict[str, str],
 ) -> Registration:
     tags |= {f"property.{key}": value for key, value in properties.items()}  # MLflow has no properties
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
@@ -82,14 +85,19 @@ def _register_here(
 
 
 def _upload(
-    root: Path, args: argparse.Namespace, trained: LocalRun, asset: Path, tags: dict[str, str], properties: dict[str, str]
+    root: Path,
+    args: argparse.Namespace,
+    trained: LocalRun,
+    asset: Path,
+    tags: dict[str, str],
+    properties: dict[str, str],
 ) -> Registration:
     """Register in the workspace what a run of this machine made."""
     from aml import local_runs_in_azure
     from aml.azure.workspace_client import connect
 
     client = connect(root, args.dry_run)
-    if args.dry_run and policy.has(root, policy.MODEL):
+    if args.dry_run and policy.script_exists(root, policy.MODEL):
         say("a dry run looks nothing up: the gate is asked as for a first version")
     properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
@@ -108,15 +116,16 @@ def _register_job(
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
     @functools.cache
-    def source() -> str:
-        return models.job_output(client, run_id, args.asset_path)
+    def source() -> tuple[str, str]:
+        address, kind = models.job_output(client, run_id, args.asset_path)
+        return address, args.type or kind
 
     def read_metrics() -> dict[str, float]:
         return runs.find(client, run_id).metrics()
 
     def judge(champion: Champion | None) -> Verdict:
         source()  # a job that failed is refused in its own words
-        if args.dry_run and policy.has(root, policy.MODEL):
+        if args.dry_run and policy.script_exists(root, policy.MODEL):
             read_metrics()
             say("a dry run looks nothing up: the gate is not asked, for the workspace has the metrics")
             return Verdict()
@@ -130,7 +139,7 @@ def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     what = f"{args.asset_path} of run {run_id}"
     if done.version and not args.dry_run:
         print(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
-    elif done.verdict.registers:
+    elif done.verdict.may_register:
         say(f"model {args.name}: {what} would be registered" if done.new else f"{what} is version {done.version}")
     subject = {"model": args.name, "version": None if args.dry_run and done.new else done.version, "run": run_id}
     return verdicts.show(args, f"model {args.name}, {what}", policy.MODEL, done.verdict, done.new, **subject)
@@ -153,9 +162,8 @@ def _find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
     only = files if len(files) == 1 else list((folder / "outputs").glob("*"))
     found = {entry.relative_to(folder).as_posix(): entry for entry in only} | models
     if len(found) != 1:
-        raise UserError(
-            f"run {run.id} made no {DEFAULT}, but {', '.join(made) or 'nothing in outputs/'}: name one with --asset-path"
-        )
+        others = ", ".join(made) or "nothing in outputs/"
+        raise UserError(f"run {run.id} made no {DEFAULT}, but {others}: name one with --asset-path")
     [(path, asset)] = found.items()
     say(f"run {run.id} made no {DEFAULT}: registering {path}, the only model there is")
     return path, asset.resolve()

@@ -116,7 +116,7 @@ def _compare(root: Path, args: argparse.Namespace, runs: Sequence[Run]) -> int:
         print("\n".join(_code(first, other)))
     path = args.output or root / "runs" / "compare.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(comparison.picture(runs), encoding="utf-8", newline="\n")
+    path.write_text(comparison.bar_chart(runs), encoding="utf-8", newline="\n")
     print(f"\nmetrics, drawn: {display_path(path)}")
     return 0
 

@@ -24,7 +24,7 @@ def load_main(verb: str) -> Callable[[list[str]], int] | None:
         root = find_root()
     except UserError:  # the verb says so, or shows its help
         return None
-    if not policy.has(root, script):
+    if not policy.script_exists(root, script):
         return None
     path = root / script.path
     main = getattr(policy.load(root, script), "main", None)
@@ -32,7 +32,7 @@ def load_main(verb: str) -> Callable[[list[str]], int] | None:
         raise UserError(f"{display_path(path)}:1: no main(argv, root): import it from aml.cli.{path.stem}")
 
     def run(argv: list[str]) -> int:
-        with policy.errors_with_line(root, script, passing=(UserError, OSError, SystemExit)):
+        with policy.errors_with_line(root, script, reraise=(UserError, OSError, SystemExit)):
             return int(main(argv, root=root) or 0)
 
     return run

@@ -1,7 +1,7 @@
 """The training packages as pyproject.toml repeats them, so that tests of the training code have them as well.
 
-The file is read with tomllib and edited as text, so that its comments and order stay. An edit is checked by reading it
-back: nothing else in the file may mean anything else afterwards.
+The file is read with tomllib and edited as text, so that its comments and order stay. An edit is verified by parsing
+the new text: the rest of the data must be unchanged.
 """
 
 import copy
@@ -15,38 +15,38 @@ from typing import Any, NamedTuple
 from aml.console import display_path
 from aml.errors import UserError
 
-# What an array of texts is made of: "texts" and 'texts', comments, brackets, commas and white space.
+# The tokens of an array of strings: "strings" and 'strings', comments, brackets, commas and white space.
 TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*|[\[\],]|\s+""")
 BEGIN, END = re.compile(r"#\s*training\b", re.IGNORECASE), re.compile(r"#\s*tests\b", re.IGNORECASE)
 
 
 class Entry(NamedTuple):
-    """A text in an array of pyproject.toml, and where its quotes begin and end."""
+    """A string in an array of pyproject.toml, and where its quotes begin and end."""
 
     requirement: str
     start: int
     end: int
 
 
-class Repeated(NamedTuple):
-    """The array of pyproject.toml that repeats the training packages.
+class PackageList(NamedTuple):
+    """The array of pyproject.toml with the training packages.
 
     Attributes:
-        keys: Where it stands: project.dependencies, or the extra `training` where there is one.
-        entries: What is in it; empty when its text could not be understood.
+        keys: Its keys: project.dependencies, or the extra `training` where there is one.
+        entries: Its strings; empty when their positions could not be found.
         begin: Where the comment above the training packages ends; -1 without one, and for the extra.
-        own: What of it is there for the training alone, so that it may be taken out.
+        removable: The entries between the two comments, which only the training needs.
 
     """
 
     keys: tuple[str, ...]
     entries: tuple[Entry, ...]
     begin: int
-    own: tuple[Entry, ...]
+    removable: tuple[Entry, ...]
 
 
 class Pyproject:
-    """A pyproject.toml: its text, and its data. Raises UserError when it is no TOML."""
+    """A pyproject.toml: its text, and its data. Raises UserError on invalid TOML."""
 
     def __init__(self, path: Path, text: str | None = None) -> None:
         self.path, self.name = path, display_path(path)
@@ -65,15 +65,15 @@ class Pyproject:
         """The line of a position in the text, counted from 1."""
         return self.text.count("\n", 0, position) + 1
 
-    def repeated(self) -> Repeated | None:
-        """The array that repeats the training packages; None when the file has no list of dependencies."""
+    def package_list(self) -> PackageList | None:
+        """The array with the training packages; None when the file has no list of dependencies."""
         for keys in (("project", "optional-dependencies", "training"), ("project", "dependencies")):
             values = _at(self.data, keys)
             if isinstance(values, list) and all(isinstance(value, str) for value in values):
                 return self._locate(keys, values)
         return None
 
-    def _locate(self, keys: tuple[str, ...], values: list[str]) -> Repeated:
+    def _locate(self, keys: tuple[str, ...], values: list[str]) -> PackageList:
         for found in re.finditer(rf"^[ \t]*(?:[\w-]+\.)*{keys[-1]}[ \t]*=[ \t]*\[", self.text, re.MULTILINE):
             entries, comments = self._scan(found.end())
             above = re.findall(r"^[ \t]*\[([^\[\]\n]+)\]", self.text[: found.start()], re.MULTILINE)
@@ -82,16 +82,16 @@ class Pyproject:
             if f"{table}.{key}".strip(".") != ".".join(keys) or [entry.requirement for entry in entries] != values:
                 continue
             if keys[-1] == "training":
-                return Repeated(keys, tuple(entries), -1, tuple(entries))
+                return PackageList(keys, tuple(entries), -1, tuple(entries))
             begin = next((end for text, end in comments if BEGIN.match(text)), -1)
             after = next((end for text, end in comments if END.match(text) and end > begin), -1)
             is_marked = begin >= 0 and after >= 0
-            own = tuple(entry for entry in entries if is_marked and begin < entry.start < after)
-            return Repeated(keys, tuple(entries), begin, own)
-        return Repeated(keys, (), -1, ())
+            removable = tuple(entry for entry in entries if is_marked and begin < entry.start < after)
+            return PackageList(keys, tuple(entries), begin, removable)
+        return PackageList(keys, (), -1, ())
 
     def _scan(self, position: int) -> tuple[list[Entry], list[tuple[str, int]]]:
-        """The texts and the comments, each with its end, of the array whose bracket opened before `position`."""
+        """The strings and the comments, each with its end, of the array whose bracket opened before `position`."""
         entries: list[Entry] = []
         comments: list[tuple[str, int]] = []
         while (token := TOKEN.match(self.text, position)) and token[0] not in "[]":
@@ -105,20 +105,20 @@ class Pyproject:
             position = token.end()
         return entries, comments
 
-    def update(self, repeated: Repeated, wanted: Iterable[str]) -> str:
-        """The text with the training packages as they are `wanted`: replaced and added, and others taken out.
+    def update(self, packages: PackageList, wanted: Iterable[str]) -> str:
+        """The text of the file with the training packages `wanted`: replaced, added and removed as needed.
 
-        Raises UserError, which says why, when that cannot be done without touching anything else.
+        Raises UserError, which says why, when that cannot be done without changing anything else.
         """
         wanted = list(wanted)
-        known = {canonical_name(entry.requirement): entry for entry in repeated.entries}
-        names = [canonical_name(entry.requirement) for entry in repeated.entries]
+        known = {canonical_name(entry.requirement): entry for entry in packages.entries}
+        names = [canonical_name(entry.requirement) for entry in packages.entries]
         by_hand = f"repair it by hand: the training packages are {', '.join(wanted)}"
-        if not repeated.entries:
-            raise UserError(f"{self.name}: {'.'.join(repeated.keys)} cannot be edited safely; {by_hand}")
+        if not packages.entries:
+            raise UserError(f"{self.name}: {'.'.join(packages.keys)} cannot be edited safely; {by_hand}")
         wanted_names = [canonical_name(requirement) for requirement in wanted]
-        if twice := [name for name in wanted_names if names.count(name) > 1 or wanted_names.count(name) > 1]:
-            raise UserError(f"{self.name}: {twice[0]} is listed more than once; {by_hand}")
+        if duplicates := [name for name in wanted_names if names.count(name) > 1 or wanted_names.count(name) > 1]:
+            raise UserError(f"{self.name}: {duplicates[0]} is listed more than once; {by_hand}")
         edits: list[tuple[int, int, str]] = []
         before: Entry | None = None
         missing: list[str] = []
@@ -127,29 +127,29 @@ class Pyproject:
             if entry is None:
                 missing.append(requirement)
                 continue
-            if not same(entry.requirement, requirement):
+            if not is_same_requirement(entry.requirement, requirement):
                 edits.append((entry.start, entry.end, json.dumps(requirement)))
             if missing:
-                edits += self._insert(missing, before, entry, repeated.begin)
+                edits += self._insert(missing, before, entry, packages.begin)
                 missing = []
             before = entry
-        if missing and before is None and repeated.begin < 0:
-            raise UserError(f"{self.name}: {'.'.join(repeated.keys)} has none of the training packages; {by_hand}")
+        if missing and before is None and packages.begin < 0:
+            raise UserError(f"{self.name}: {'.'.join(packages.keys)} has none of the training packages; {by_hand}")
         if missing:
-            edits += self._insert(missing, before, None, repeated.begin)
+            edits += self._insert(missing, before, None, packages.begin)
         edits += [
-            self._remove(entry) for entry in repeated.own if canonical_name(entry.requirement) not in wanted_names
+            self._remove(entry) for entry in packages.removable if canonical_name(entry.requirement) not in wanted_names
         ]
         text = self.text
         for start, end, new in sorted(edits, reverse=True):
             text = text[:start] + new + text[end:]
-        self._require_only_that(text, repeated, wanted, by_hand)
+        self._verify_edit(text, packages, wanted, by_hand)
         return text
 
     def _insert(
         self, requirements: list[str], before: Entry | None, after: Entry | None, begin: int
     ) -> list[tuple[int, int, str]]:
-        """The edits that add requirements: behind `before`, else below the comment that ends at `begin`, else ahead."""
+        """The edits that add requirements: after `before`, the comment that ends at `begin`, or before `after`."""
         texts = [json.dumps(requirement) for requirement in requirements]
         if before is None and begin < 0:
             assert after is not None  # noqa: S101  # update() refuses a list without any of the packages
@@ -165,11 +165,11 @@ class Pyproject:
         assert rest is not None  # noqa: S101  # the pattern matches nothing, too
         comma = [] if rest[1] else [(before.end, before.end, ",")]
         end = rest.end() - (len(rest[0]) - len(rest[0].rstrip()))
-        # A last entry without a comma may have it: TOML allows one behind the last.
+        # TOML allows a trailing comma.
         return [*comma, (end, end, "".join(f"{gap}{text}," for text in texts))]
 
     def _remove(self, entry: Entry) -> tuple[int, int, str]:
-        """The edit that takes an entry out: with its line where it stands alone, else with its comma."""
+        """The edit that removes an entry: with its line if it is alone on it, else with its comma."""
         if self._stands_alone(entry):
             start = self.text.rfind("\n", 0, entry.start) + 1
             end = self.text.find("\n", entry.end) + 1
@@ -189,29 +189,29 @@ class Pyproject:
         ending = "\r\n" if self.text[:start].endswith("\r\n") else "\n"
         return ending + self.text[start : len(self.text) - len(self.text[start:].lstrip(" \t"))]
 
-    def _require_only_that(self, text: str, repeated: Repeated, wanted: list[str], by_hand: str) -> None:
-        """Raise UserError unless the changed `text` says what is wanted, and all else as before."""
-        taken_out = {entry.requirement for entry in repeated.own}
-        others = [entry.requirement for entry in repeated.entries if entry.requirement not in taken_out]
+    def _verify_edit(self, text: str, packages: PackageList, wanted: list[str], by_hand: str) -> None:
+        """Raise UserError unless the new `text` has the packages `wanted`, and everything else as before."""
+        removable = {entry.requirement for entry in packages.removable}
+        others = [entry.requirement for entry in packages.entries if entry.requirement not in removable]
         names = {canonical_name(requirement) for requirement in wanted}
         kept = [requirement for requirement in others if canonical_name(requirement) not in names]
         try:
             changed = tomllib.loads(text.replace("\r\n", "\n"))
         except tomllib.TOMLDecodeError:
             changed = {}
-        values = _at(changed, repeated.keys)
+        values = _at(changed, packages.keys)
         listed = [value for value in values if canonical_name(value) not in names] if isinstance(values, list) else None
-        packages = [value for value in values or [] if canonical_name(value) in names]
+        kept_packages = [value for value in values or [] if canonical_name(value) in names]
         before, after = copy.deepcopy(self.data), copy.deepcopy(changed)
         for data in (before, after):
-            parent = _at(data, repeated.keys[:-1])
+            parent = _at(data, packages.keys[:-1])
             if isinstance(parent, dict):
-                parent.pop(repeated.keys[-1], None)
-        agree = len(packages) == len(wanted) and {normalize(one) for one in packages} == {
+                parent.pop(packages.keys[-1], None)
+        agree = len(kept_packages) == len(wanted) and {normalize(one) for one in kept_packages} == {
             normalize(one) for one in wanted
         }
         if before != after or listed != kept or not agree:
-            raise UserError(f"{self.name}: {'.'.join(repeated.keys)} cannot be edited safely; {by_hand}")
+            raise UserError(f"{self.name}: {'.'.join(packages.keys)} cannot be edited safely; {by_hand}")
 
 
 def _at(data: Any, keys: tuple[str, ...]) -> Any:
@@ -227,7 +227,7 @@ def canonical_name(requirement: str) -> str:
 
 
 def normalize(requirement: str) -> tuple[str, ...]:
-    """What a requirement means, whatever blanks, order and case it is written in."""
+    """A requirement in a form to compare, whatever spaces, order and case it is written in."""
     head, _, marker = requirement.partition(";")
     found = re.fullmatch(r"\s*[\w.-]+\s*(\[[^\]]*\])?\s*\(?(.*?)\)?\s*", head)
     extras, versions = (found[1] or "[]", found[2]) if found else ("", head)
@@ -238,6 +238,6 @@ def normalize(requirement: str) -> tuple[str, ...]:
     return canonical_name(requirement), ",".join(extra_names), versions, marker
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two requirements ask for the same."""
-    return normalize(one) == normalize(other)
+def is_same_requirement(a: str, b: str) -> bool:
+    """Whether two requirements mean the same."""
+    return normalize(a) == normalize(b)

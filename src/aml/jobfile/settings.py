@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aml.console import display_path
 from aml.errors import UserError
+from aml.files import write_atomically
 from aml.jobfile.names import NOT_SET, RULES
 
 SETTINGS = ("subscription_id", "resource_group", "workspace_name")
@@ -114,6 +115,4 @@ def attach(root: Path, changes: dict[str, str]) -> None:
             everything = "-s SUBSCRIPTION -g RESOURCE_GROUP -w WORKSPACE"
             raise UserError(f"{display_path(path)} cannot be read, so name all settings: {everything}") from None
         settings = {}
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps({**settings, **changes}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, json.dumps({**settings, **changes}, indent=2, ensure_ascii=False) + "\n")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from aml.console import display_path, say
+from aml.files import write_atomically
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -29,7 +30,6 @@ CODES = {status: code for code, status in STATUSES.items()}
 VARIABLES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
-MLMODEL = "MLmodel"  # the file that makes a folder a model of MLflow's
 # What a file raises that was cut off, or that another program wrote.
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, yaml.YAMLError)
 
@@ -86,7 +86,6 @@ class StoredRun(NamedTuple):
     def artifacts(self) -> list[Path]:
         """The files that MLflow keeps for a run that no job of this repository is."""
         return [path for path in (self.folder / "artifacts").rglob("*") if path.is_file()]
-
 
     def logged_models(self) -> dict[str, Path]:
         """The folder of each model that MLflow 3 keeps outside of the run, by the name that it was logged with."""
@@ -265,16 +264,8 @@ def _read_meta(folder: Path) -> dict[str, Any]:
 
 
 def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
-    """Whole or not at all: another run may be reading it."""
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".meta.{os.getpid()}"
-    temporary.write_text(yaml.safe_dump(meta, allow_unicode=True), encoding="utf-8")
-    for pause in (0.05, 0.2, 0.5, 1):  # Windows lets nobody replace a file while somebody reads it
-        with contextlib.suppress(PermissionError):
-            temporary.replace(folder / "meta.yaml")
-            return
-        time.sleep(pause)
-    temporary.replace(folder / "meta.yaml")
+    write_atomically(folder / "meta.yaml", yaml.safe_dump(meta, allow_unicode=True))
 
 
 def _read_texts(folder: Path) -> dict[str, str]:

@@ -33,13 +33,13 @@ def register(
                     raise UserError(f"model {name} version {number} has other properties: {names}")
                 for key, value in ({} if dry else tags).items():
                     client.set_model_version_tag(name, number, key, value)
-                return Registration(number, False, Verdict.read(version.tags))
+                return Registration(number, False, Verdict.from_tags(version.tags))
         verdict = gate(find_champion((number, version.tags) for number, version in versions.items()))
-        if dry or not verdict.registers:
+        if dry or not verdict.may_register:
             return Registration(None, True, verdict)
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
-        made_now = client.create_model_version(name, source, run_id=run.id, tags=tags | verdict.stored())
+        made_now = client.create_model_version(name, source, run_id=run.id, tags=tags | verdict.to_tags())
     return Registration(str(made_now.version), True, verdict)
 
 
