@@ -6,8 +6,11 @@ from typing import Any
 
 from aml.checks.finding import Finding
 from aml.checks.shapes import ENVIRONMENT, check_shape
-from aml.jobfile.conda import NAMES_A_FILE, conda_name, entries
+from aml.console import display_path
+from aml.jobfile.conda import NAMES_A_FILE, conda_file, conda_name, entries
 from aml.jobfile.document import Document
+from aml.jobfile.imports import missing_imports, package_of
+from aml.jobfile.job import Job
 
 # Packages that should not be there: what is wrong with each, and what to do.
 RETIRED = {
@@ -50,3 +53,12 @@ def check_conda(document: Document) -> Iterator[Finding]:
         yield Finding.at(document, keys, "MLflow alone does not reach the workspace", "add azureml-mlflow")
     elif TOO_NEW_MLFLOW.search(text):
         yield Finding.at(document, keys, text, "azureml-mlflow needs MLflow 3.15.0 or older")
+
+
+def check_imports(job: Job) -> Iterator[Finding]:
+    """The imports of the code that no package of the job's conda file brings."""
+    if job.at("environment", "conda_file"):
+        for found in missing_imports(job):
+            problem = f"no package of {conda_file(job)[1]} brings {found.module}"
+            fix = f"add {package_of(found.module)} there"
+            yield Finding(display_path(found.file), found.line, problem, fix)

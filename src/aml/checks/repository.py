@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aml.checks.assets import check_compute, check_data
-from aml.checks.environments import check_conda, check_environment
+from aml.checks.environments import check_conda, check_environment, check_imports
 from aml.checks.finding import Finding
 from aml.checks.hardware import check_hardware
 from aml.checks.jobs import check_differences, check_job
@@ -53,6 +53,7 @@ def _check_file(path: Path, root: Path, jobs: dict[str, Job]) -> Iterator[Findin
         job = jobs[path.stem] = Job(document)
         yield from check_job(job)
         yield from check_hardware(job, root)
+        yield from check_imports(job)
     elif "dependencies" in data:
         yield from check_conda(document)
     elif "size" in data or "compute" in str(data.get("type")):

@@ -9,6 +9,7 @@ from aml.errors import UserError
 from aml.jobfile import job
 from aml.jobfile.repository import find_root
 from aml.local import runner
+from aml.local.hints import hints
 from aml.uris import REMOTE_URI
 
 
@@ -75,4 +76,6 @@ def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
     ended, status = runner.run(root, asked_for, args.data, where, args.output_metadata_file, tracker)
     how = f" with exit status {status}" if ended.status == "failed" else ""
     say(f"run {ended.id} {ended.status}{how} after {ended.duration:.1f} s: {display_path(ended.folder)}")
+    for hint in hints(ended, asked_for):
+        say(hint)
     return status
