@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aml.checks.packages import repair
 from aml.checks.repository import check
-from aml.console import say
+from aml.console import print_safely, say
 from aml.errors import UserError
 from aml.jobfile.repository import find_root
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     if args.fix:
         _repair(root)
     findings = sorted(set(check(root, args.name)))
-    print("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to fix"]))
+    print_safely("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to fix"]))
     return 1 if findings else 0
 
 
@@ -36,6 +36,6 @@ def _repair(root: Path) -> None:
         say(f"aml: not repaired: {refusal}")
         return
     for finding in repaired:
-        print(f"repaired: {finding._replace(fix='')}")
+        print_safely(f"repaired: {finding._replace(fix='')}")
     if repaired:
-        print("to install them: pip install -e .")
+        print_safely("to install them: pip install -e .")

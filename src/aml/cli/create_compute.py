@@ -5,6 +5,7 @@ from pathlib import Path
 
 from aml.azure.compute import create, delete
 from aml.azure.workspace_client import connect
+from aml.console import print_safely
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -23,5 +24,5 @@ def run(args: argparse.Namespace) -> int:
     client = connect(root, args.dry_run)
     done = delete(client, document.data["name"]) if args.delete else create(client, document)
     if not client.dry_run:
-        print(f"cluster {document.data['name']}: {done}")
+        print_safely(f"cluster {document.data['name']}: {done}")
     return 0

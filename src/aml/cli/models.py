@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aml.cli.tables import pairs, table
+from aml.console import print_safely
 from aml.errors import UserError
 from aml.gate import Verdict, find_champion, read_metrics, user_tags, with_differences
 from aml.jobfile import settings
@@ -54,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             verdict = "champion" if is_champion else Verdict.from_tags(one.stored).state
             others = champion.metrics or {} if champion and not is_champion else {}
             rows.append((*one[:4], verdict, with_differences(one.metrics, others), pairs(one.tags)))
-    print(table(("MODEL", "VERSION", "RUN", "PATH", "GATE", "METRICS", "TAGS"), rows))
+    print_safely(table(("MODEL", "VERSION", "RUN", "PATH", "GATE", "METRICS", "TAGS"), rows))
     return 0
 
 

@@ -10,7 +10,7 @@ from aml.azure.data import register, upload_nothing
 from aml.azure.workspace_client import connect
 from aml.cli import main as cli
 from aml.cli import verdicts
-from aml.console import say
+from aml.console import print_safely, say
 from aml.errors import UserError
 from aml.gate import Verdict
 from aml.jobfile.document import Document
@@ -61,6 +61,6 @@ def run(args: argparse.Namespace) -> int:
     if verdict.may_register:
         version, state = register(client, document, data, address, upload, verdict.to_tags())
         if not client.dry_run:
-            print(f"data {data['name']}, version {version}: {address} ({state})")
+            print_safely(f"data {data['name']}, version {version}: {address} ({state})")
     subject = {"data": data["name"], "version": None if client.dry_run else version, "path": address}
     return verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject)

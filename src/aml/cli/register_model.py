@@ -9,7 +9,7 @@ from pathlib import Path
 from aml import policy
 from aml.cli import main as cli
 from aml.cli import verdicts
-from aml.console import say
+from aml.console import print_safely, say
 from aml.errors import UserError
 from aml.gate import RESERVED, Champion, Registration, Verdict
 from aml.jobfile.names import RULES, TAG_KEY
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         args.asset_path = args.asset_path or DEFAULT
         done = _register_job(root, args, run_id, tags, properties)
-    return _show(args, run_id, done)
+    return _print_safely(args, run_id, done)
 
 
 def _register_here(
@@ -134,11 +134,11 @@ def _register_job(
     return models.register(client, args.name, source, tags, properties, judge)
 
 
-def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
+def _print_safely(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     """Say what was registered, and what the gate says of what is new; returns the exit status."""
     what = f"{args.asset_path} of run {run_id}"
     if done.version and not args.dry_run:
-        print(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
+        print_safely(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
     elif done.verdict.may_register:
         say(f"model {args.name}: {what} would be registered" if done.new else f"{what} is version {done.version}")
     subject = {"model": args.name, "version": None if args.dry_run and done.new else done.version, "run": run_id}
