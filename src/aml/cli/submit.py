@@ -9,6 +9,7 @@ from aml.errors import UserError
 from aml.jobfile import job
 from aml.jobfile.repository import find_root
 from aml.local import runner
+from aml.local.git import hide_secret_of_remote
 from aml.local.hints import hints
 from aml.uris import REMOTE_URI
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError(f"{refusal}\n     on this machine: aml submit -c {args.name} --local") from None
     if findings := [str(finding) for finding in check_job(asked_for)]:
         raise UserError("\n     ".join([f"{asked_for.document.name} has {len(findings)} to fix first", *findings]))
+    hide_secret_of_remote(root)
     return submit.submit(root, client, asked_for, args.output_metadata_file, not args.no_wait)
 
 
