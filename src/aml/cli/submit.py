@@ -6,7 +6,7 @@ from pathlib import Path
 from aml.checks.jobs import check_job
 from aml.console import display_path, say
 from aml.errors import UserError
-from aml.jobfile import job
+from aml.jobfile import job, snapshot
 from aml.jobfile.repository import find_root
 from aml.local import runner
 from aml.local.git import hide_secret_of_remote
@@ -45,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, option):
             where = "on a cluster" if is_local else "on this machine, with compute: local or --local"
             raise UserError(f"--{option.replace('_', '-')} is for a run {where}")
+    for link in snapshot.links_outside(asked_for.code) if asked_for.code else ():
+        place = asked_for.code / link if asked_for.code else link
+        say(f"{display_path(place)}: a link that leads out of the code: what is at {place.resolve()} travels with it")
     if is_local:
         return _run_here(root, asked_for, args)
     from aml.azure import submit

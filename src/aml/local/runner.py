@@ -61,6 +61,7 @@ def run(
         if problem := job.undefined(text):
             raise UserError(f"{job.where(*keys)}: {problem}")
     code = job.code
+    travels = list(snapshot.files(code)) if code else []
     docker = where == "docker"
     started = distribute(job, docker)
     for finding in not_honoured(job, docker):
@@ -82,7 +83,7 @@ def run(
             remote = tracker.start(run)
         (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
-            snapshot.copy(code, run.folder / "code")
+            snapshot.copy(code, travels, run.folder / "code")
         for name, address in inputs.items():
             if WEB.match(address):
                 inputs[name] = str(download(address, run.folder / "inputs" / name))
