@@ -459,3 +459,28 @@ def test_the_last_run_is_the_one_submitted_last_whatever_the_clock_says(
     assert [one.start for one in runs.all_runs(root)] == [2_000_000_000, 1_900_000_000]
     shutil.rmtree(run.record)
     assert runs.find(root, None).start == 2_000_000_000
+
+
+def test_the_list_is_what_mlflow_says_of_its_registry(root: Path, aml: Register) -> None:
+    for name in ("birds", "others"):
+        for run in (add_run(root, GOOD), add_run(root, BETTER)):
+            assert aml("register-model", "-n", name, "--run", run, "--tag", "a/b=é\nü") == 0
+    client = mlflow_store.client(root)
+    client.delete_model_version("birds", "1")
+    theirs = {
+        (version.name, int(version.version), version.run_id, version.source, tuple(sorted(version.tags.items())))
+        for version in client.search_model_versions()
+    }
+    ours = {(*version[:4], tuple(sorted(version.tags.items()))) for version in mlflow_store.read_model_versions(root)}
+    assert ours == theirs and len(ours) == 3
+    assert [version.model for version in mlflow_store.read_model_versions(root, "birds")] == ["birds"]
+
+
+def test_nothing_is_written_to_list_models(root: Path, aml: Register, capsys: pytest.CaptureFixture[str]) -> None:
+    """A repository may be on a disk that is read-only, or come from an archive without what MLflow makes in passing."""
+    add_run(root, GOOD)
+    shutil.rmtree(root / "mlruns" / "models", ignore_errors=True)
+    before = files(root)
+    assert aml("models") == 2
+    assert "no model registered yet" in capsys.readouterr().err
+    assert files(root) == before and not (root / "mlruns" / "models").exists()

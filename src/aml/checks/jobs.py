@@ -12,7 +12,8 @@ from aml.checks.secrets import check_snapshot
 from aml.checks.shapes import DISTRIBUTIONS, INPUT, JOB, OUTPUT, check_shape, free
 from aml.console import display_path
 from aml.errors import UserError
-from aml.jobfile.job import Job
+from aml.jobfile.job import Job, nearest
+from aml.jobfile.options import unknown_options
 from aml.uris import ASSET
 
 # A reference with the wrong number of dollars or braces, which nothing fills in.
@@ -64,6 +65,9 @@ def _check_command(job: Job) -> Iterator[Finding]:
     for script in re.findall(r"\bpython3? ([\w./-]+\.py)\b", command):
         if code.is_dir() and not (code / script).is_file():
             yield Finding.at(job.document, ("command",), f"{script} is not in {display_path(code)}", "fix the command")
+    for found in unknown_options(code, job.command):
+        problem = f"{found.script} has no option {found.option}"
+        yield Finding.at(job.document, ("command",), f"{problem}{nearest(found.option, found.known)}")
     for module in re.findall(r"\bpython3? -m ([\w.]+)", command):
         package = code / module.split(".")[0] / "__init__.py"
         # Any other module is one of an installed package.

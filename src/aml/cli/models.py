@@ -61,12 +61,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _versions_here(root: Path, name: str | None) -> Iterator[Listed]:
     runs = {one.id: one for one in all_runs(root)}
-    found = mlflow_store.client(root).search_model_versions(f"name = '{name}'" if name else None)
-    for version in sorted(found, key=lambda version: (version.name, -int(version.version))):
-        run_id = version.run_id or ""
-        path = str(version.source).partition(f"{run_id}/")[2] or str(version.source)
-        metrics = runs[run_id].metrics() if run_id in runs else read_metrics(version.tags)
-        yield Listed(version.name, str(version.version), run_id, path, metrics, version.tags, user_tags(version.tags))
+    found = mlflow_store.read_model_versions(root, name)
+    for model, number, run_id, source, tags in sorted(found, key=lambda version: (version.model, -version.number)):
+        path = source.partition(f"{run_id}/")[2] or source
+        metrics = runs[run_id].metrics() if run_id in runs else read_metrics(tags)
+        yield Listed(model, str(number), run_id, path, metrics, tags, user_tags(tags))
 
 
 def _versions_in_workspace(root: Path, name: str | None) -> Iterator[Listed]:

@@ -45,9 +45,10 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, option):
             where = "on a cluster" if is_local else "on this machine, with compute: local or --local"
             raise UserError(f"--{option.replace('_', '-')} is for a run {where}")
-    for link in snapshot.links_outside(asked_for.code) if asked_for.code else ():
-        place = asked_for.code / link if asked_for.code else link
-        say(f"{display_path(place)}: a link that leads out of the code: what is at {place.resolve()} travels with it")
+    if code := asked_for.code:
+        for link in snapshot.links_outside(code):
+            there = (code / link).resolve()
+            say(f"{display_path(code / link)}: a link that leads out of the code: what is at {there} travels with it")
     if is_local:
         return _run_here(root, asked_for, args)
     from aml.azure import submit

@@ -97,6 +97,16 @@ class StoredRun(NamedTuple):
         return found
 
 
+class StoredVersion(NamedTuple):
+    """A registered version of a model as MLflow's files have it. `source` is where the model is."""
+
+    model: str
+    number: int
+    run_id: str
+    source: str
+    tags: dict[str, str]
+
+
 def create_run(
     root: Path, experiment: str, run_id: str, name: str, artifact_uri: str, tags: Mapping[str, str]
 ) -> StoredRun:
@@ -182,6 +192,18 @@ def client(root: Path) -> "MlflowClient":
 
     uri = (root / "mlruns").as_uri()
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def read_model_versions(root: Path, name: str | None = None) -> Iterator[StoredVersion]:
+    """The registered versions of a model, or of all models. One that cannot be read is said, and left out."""
+    for path in sorted((root / "mlruns" / "models").glob(f"{name or '*'}/version-*/meta.yaml")):
+        with _left_out(path):
+            meta = _read_meta(path.parent)
+            if meta.get("current_stage") != "Deleted_Internal":
+                tags = _read_texts(path.parent / "tags")
+                yield StoredVersion(
+                    str(meta["name"]), int(meta["version"]), str(meta["run_id"] or ""), str(meta["source"]), tags
+                )
 
 
 def page_of_runs(run: StoredRun) -> str:
