@@ -70,6 +70,23 @@ def test_the_workspace_is_looked_up_before_anything_is_sent(with_data: Attached)
     assert not with_data.changes()
 
 
+def test_a_name_that_is_taken(with_data: Attached) -> None:
+    """The service would answer with the job that is there, as if it had just been submitted."""
+    with_data.submit("echo old", name="nightly")
+    before = len(with_data.changes())
+    job = with_data.job("echo new", name="nightly", code="src")
+    said = with_data.refused("submit", "-c", job)
+    assert re.search(r"job.yml:\d+: a job named nightly is in workspace aml-demo already: take the line out", said)
+    assert len(with_data.changes()) == before and list(with_data.workspace.jobs) == ["nightly"]
+    with_data.refused("submit", "-c", job)  # also when it is tried again
+
+
+def test_a_record_in_a_folder_that_is_not_there(with_data: Attached) -> None:
+    said = with_data.refused("submit", "-c", with_data.job("true"), "-t", "out/run.json")
+    assert said == "-t out/run.json: there is no folder out: make it first\n"
+    assert not with_data.calls(kind="control") and not (with_data.path / "out").exists()
+
+
 def test_settings_that_are_not_set(repository: Repository, service: StandIn, workspace: Workspace) -> None:
     fresh = Attached(repository.path, repository.python, service, workspace)
     said = fresh.refused("submit", "-c", TRAINED)
@@ -92,11 +109,11 @@ def test_a_job_gets_what_the_command_line_says(with_data: Attached, tmp_path: Pa
         "tags": {"team": "a"},
     }
     command = 'bash run.sh "${{inputs.data}}" ${{inputs.size}}'
-    options = ["--data", f"azureml:{DATA}:1", "--set", "inputs.size=4", "-e", "birds", "-t", "out/run.json"]
+    options = ["--data", f"azureml:{DATA}:1", "--set", "inputs.size=4", "-e", "birds", "-t", "birds.json"]
     done = with_data.submit(command, *options, **parts)
     assert done.stdout == ".amlignore\nrun.sh\nregistered data\n4 blue 4\n"
     first = with_data.last_job
-    assert json.loads((with_data.path / "out/run.json").read_text())["experiment_name"] == "birds"
+    assert json.loads((with_data.path / "birds.json").read_text())["experiment_name"] == "birds"
     assert (first.run.experiment.name, first.properties["tags"]) == ("birds", {"team": "a"})
     assert first.properties["inputs"]["data"]["uri"].endswith(f"/data/{DATA}/versions/1")
 
@@ -118,7 +135,9 @@ def test_not_waiting(attached: Attached) -> None:
     job = attached.last_job
     assert job.status not in ("Completed", "Failed")
     assert json.loads((attached.path / "run.json").read_text())["run_id"] == job.name
-    assert f"https://ml.azure.com/runs/{job.name}" in done.stderr and f"aml runs --azure show {job.name}" in done.stderr
+    assert (
+        f"https://ml.azure.com/runs/{job.name}" in done.stderr and f"aml runs --azure follow {job.name}" in done.stderr
+    )
 
 
 def test_an_unchanged_snapshot_is_uploaded_once(attached: Attached) -> None:

@@ -195,8 +195,8 @@ def test_a_job_for_a_cluster_is_not_run_here_unasked(repository: Repository) -> 
 
 
 def test_options_reach_the_run(repository: Repository) -> None:
-    repository.submit("echo ${{inputs.n}}", "-e", "other", "-t", "made/it.json", "--set", "inputs.n=7", inputs={"n": 1})
-    record = json.loads((repository.path / "made" / "it.json").read_text())
+    repository.submit("echo ${{inputs.n}}", "-e", "other", "-t", "it.json", "--set", "inputs.n=7", inputs={"n": 1})
+    record = json.loads((repository.path / "it.json").read_text())
     (run,) = everything(repository)
     assert record == {"run_id": run.id, "experiment_name": "other", "compute": "local"}
     assert (run.folder / "logs" / "std_log.txt").read_text().strip() == "7"
@@ -339,8 +339,13 @@ def test_what_has_no_effect_here_is_named(repository: Repository) -> None:
 @pytest.mark.parametrize(
     ("parts", "says"),
     [
-        ({"environment_variable": {"A": "x"}}, "environment_variable: a job has no such field; did you mean"),
-        ({"is_deterministic": True}, "this is a component, which runs as a step of a pipeline only"),
+        ({"environment_variable": {"A": "x"}}, "unknown field environment_variable; did you mean environment_variab"),
+        ({"limits": {"timeouts": 1}}, "unknown field timeouts; did you mean timeout?"),
+        ({"inputs": {"x": {"path": "src", "typo": 1}}}, "unknown field typo"),
+        ({"outputs": {"x": {"typ": "uri_file"}}}, "unknown field typ"),
+        ({"environment": {"image": "i", "conda": "x"}}, "unknown field conda"),
+        ({"resources": {"shm": "1g"}}, "unknown field shm"),
+        ({"type": "command", "is_deterministic": True}, "; a command component runs in a pipeline only"),
     ],
 )
 def test_what_is_no_job_is_refused_before_anything_is_written(

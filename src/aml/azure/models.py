@@ -72,6 +72,7 @@ def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[s
         output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
         kind = (found["properties"].get("outputs") or {}).get(output, {}).get("jobOutputType", "")
     else:  # of a folder that MLflow wrote
-        has_flavour = f"{path.rstrip('/')}/{MLMODEL}" in runs.artifacts(client, run_id)
+        files = runs.artifacts(client, found["properties"]["experimentName"], run_id)
+        has_flavour = f"{path.rstrip('/')}/{MLMODEL}" in files
         kind = "mlflow_model" if has_flavour else ""
     return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}", kind if kind in TYPES else "custom_model"

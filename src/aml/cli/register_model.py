@@ -55,6 +55,10 @@ def run(args: argparse.Namespace) -> int:
         run_id, compute = read_record(args.run_metadata_file)
     trained = None
     if compute == "local" and not (args.to and run_id and not has(root, run_id)):
+        if run_id and not has(root, run_id):
+            raise UserError(
+                f"run {run_id}: no such run here (aml runs lists them); for one of the workspace: --to azure"
+            )
         trained = find(root, run_id)
         run_id = trained.id
         if trained.status != "finished":
@@ -68,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         args.asset_path = args.asset_path or DEFAULT
         done = _register_job(root, args, run_id, tags, properties)
-    return _print_safely(args, run_id, done)
+    return _show(args, run_id, done)
 
 
 def _register_here(
@@ -134,7 +138,7 @@ def _register_job(
     return models.register(client, args.name, source, tags, properties, judge)
 
 
-def _print_safely(args: argparse.Namespace, run_id: str, done: Registration) -> int:
+def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     """Say what was registered, and what the gate says of what is new; returns the exit status."""
     what = f"{args.asset_path} of run {run_id}"
     if done.version and not args.dry_run:

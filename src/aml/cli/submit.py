@@ -3,7 +3,9 @@
 import argparse
 from pathlib import Path
 
-from aml.checks.jobs import check_job
+from aml.checks.finding import require_none
+from aml.checks.jobs import check_fields, check_job
+from aml.checks.kinds import kind_of
 from aml.console import display_path, say
 from aml.errors import UserError
 from aml.jobfile import job, snapshot
@@ -37,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
+    if args.output_metadata_file and not args.output_metadata_file.absolute().parent.is_dir():
+        folder = display_path(args.output_metadata_file.absolute().parent)
+        raise UserError(f"-t {args.output_metadata_file}: there is no folder {folder}: make it first")
     asked_for = job.load(args.name, root, args.set)
     if args.experiment_name:
         asked_for.data["experiment_name"] = args.experiment_name
@@ -61,13 +66,15 @@ def run(args: argparse.Namespace) -> int:
         client = connect(root, args.dry_run)
     except UserError as refusal:
         raise UserError(f"{refusal}\n     on this machine: aml submit -c {args.name} --local") from None
-    if findings := [str(finding) for finding in check_job(asked_for)]:
-        raise UserError("\n     ".join([f"{asked_for.document.name} has {len(findings)} to fix first", *findings]))
+    require_none(asked_for.document.name, check_job(asked_for))
     hide_secret_of_remote(root)
     return submit.submit(root, client, asked_for, args.output_metadata_file, not args.no_wait)
 
 
 def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
+    for finding in sorted(check_fields(asked_for)):
+        kind = kind_of(asked_for.data)
+        raise UserError(f"{finding}" + (f"; a {kind} runs in a pipeline only" if kind.endswith("component") else ""))
     tracker = None
     if args.track:
         from aml.azure.workspace_client import connect

@@ -2,35 +2,27 @@
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-SCRIPT = re.compile(r"\bpython3? ([\w./-]+\.py)\b([^;&|\n]*)")
-QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
-OPTION = re.compile(r"(?<!\S)--[A-Za-z][\w-]*")
+OPTION = re.compile(r"(--[A-Za-z][\w-]*)(=.*)?", re.DOTALL)
+ENDS = re.compile(r"[<>&|].*|\d?>.*|--")  # a word with which the arguments of the script end
 
 
-class UnknownOption(NamedTuple):
-    """An option that the command gives to the script, and the options that the script knows."""
-
-    script: str
-    option: str
-    known: list[str]
-
-
-def unknown_options(code: Path, command: str) -> Iterator[UnknownOption]:
-    """The long options of the command that its scripts in `code` do not know.
+def unknown_options(script: Path, words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """The long options among the arguments `words` that the script does not know, each with those that it knows.
 
     Only a script is judged whose argparse can be read: all of its options are written out in its own file.
     """
-    for script, rest in SCRIPT.findall(re.sub(r"\\\s*\n", " ", command)):
-        known = _known(code / script)
-        if known is None or "$(" in rest or "`" in rest:
-            continue
-        for option in OPTION.findall(QUOTED.sub("''", rest)):
-            if not any(name.startswith(option) for name in known):  # argparse takes the beginning of an option
-                yield UnknownOption(script, option, sorted(known))
+    known = _known(script)
+    if known is None or any("$(" in word or "`" in word for word in words):
+        return
+    for word in words:
+        if ENDS.fullmatch(word):
+            return
+        # argparse takes the beginning of an option for the whole.
+        if (found := OPTION.fullmatch(word)) and not any(name.startswith(found[1]) for name in known):
+            yield found[1], sorted(known)
 
 
 def _known(script: Path) -> set[str] | None:

@@ -10,7 +10,6 @@ from typing import Literal, Protocol
 from aml.console import say
 from aml.errors import UserError
 from aml.jobfile import snapshot
-from aml.jobfile.fields import require_known
 from aml.jobfile.job import Job
 from aml.jobfile.quoting import quote_for_bash, quote_for_cmd
 from aml.local import containers, environments, processes, runs
@@ -55,7 +54,6 @@ def run(
     Raises UserError when the job cannot run on this machine: before anything is written, but for a web address that
     does not answer, which leaves a failed run.
     """
-    require_known(job)
     inputs = locate_inputs(root, job, data)
     for keys, text in job.texts():
         if problem := job.undefined(text):
