@@ -2,15 +2,42 @@
 
 import contextlib
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TextIO
+
+# What changes a terminal, or the order in which letters are read: control characters but for tab and newline, marks of
+# direction, and separators of lines that are none for most programs.
+_UNSAFE = re.compile(r"[\0-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_COLOUR = re.compile(r"(\x1b\[[0-9;:]*m)")
+
+
+def printable(text: str, *, colours: bool = False) -> str:
+    """The text, with an escape in the place of what could change the terminal: whoever wrote it is not trusted there.
+
+    With `colours`, sequences that only set colours stay, as those of a log.
+    """
+    if colours:  # re.split gives text and colours in turn
+        parts = _COLOUR.split(text)
+        return "".join(part if index % 2 else printable(part) for index, part in enumerate(parts))
+    return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def one_line(text: str) -> str:
+    """The same for what has a line of its own, or a part of one: tabs and newlines are written out, too."""
+    return printable(text).replace("\t", "\\t").replace("\n", "\\n")
 
 
 def say(text: str) -> None:
     """Print to stderr. A closed stderr is no error: a job goes on although `| head` has read enough."""
     with contextlib.suppress(BrokenPipeError):
-        print(text, file=sys.stderr, flush=True)
+        print(printable(text), file=sys.stderr, flush=True)
+
+
+def print_safely(text: str) -> None:
+    """Print what a verb was asked for, to stdout."""
+    print(printable(text), flush=True)
 
 
 def redirect_to_devnull(stream: TextIO) -> None:

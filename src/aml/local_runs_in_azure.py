@@ -3,7 +3,6 @@
 This is the only module below the command line that knows both aml.local and aml.azure.
 """
 
-import functools
 from pathlib import Path
 
 from aml.azure import blobs, models, runs, tracking
@@ -57,14 +56,13 @@ def register_model(
     name: str,
     run: LocalRun,
     asset: Path,
+    kind: str,
     tags: dict[str, str],
     properties: dict[str, str],
     gate: Gate,
 ) -> Registration:
-    """Upload what a run of this machine made at `asset`, and register it, if the gate lets it through."""
+    """Upload what a run of this machine made at `asset`, and register it as `kind`, if the gate lets it through."""
     commit = {key: run.tags().get(key) for key in ("mlflow.source.git.commit", "azureml.git.dirty", AZURE_RUN)}
     origin = {"aml.trained_on": "this machine"} | store_metrics(run.metrics())
     origin |= {key: value for key, value in commit.items() if value}
-    return models.register(
-        client, name, functools.partial(blobs.upload, client, asset), tags, properties | origin, gate
-    )
+    return models.register(client, name, lambda: (blobs.upload(client, asset), kind), tags, properties | origin, gate)

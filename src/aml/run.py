@@ -11,6 +11,8 @@ from pathlib import Path
 from aml.console import display_path
 from aml.errors import UserError
 
+MLMODEL = "MLmodel"  # the file that makes a folder a model of MLflow's
+
 
 @dataclass(frozen=True)
 class Run(ABC):

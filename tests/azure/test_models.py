@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from standin import datastores
 from standin.contents import TRAIN, run_here, run_on_cluster
 from standin.fixtures import Attached
@@ -68,3 +70,34 @@ def test_only_what_finished_and_what_is_there_is_registered(attached: Attached) 
     said = attached.refused("register-model", "-n", "birds", "--run", "nobody", "--to", "azure")
     assert "run nobody: no such job in workspace aml-demo; aml runs --azure lists them" in said
     assert "birds" not in attached.workspace.assets.get("models", {})
+
+
+MLFLOW = """
+mkdir -p outputs/flavoured outputs/plain
+echo 1 | tee outputs/flavoured/model.pkl > outputs/plain/model.pkl
+echo 'flavors: {}' > outputs/flavoured/MLmodel
+"""
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["of this machine", "of a cluster"])
+def test_a_model_of_mlflow_keeps_its_type(attached: Attached, here: bool) -> None:
+    if here:
+        run_here(attached, MLFLOW, "-t", "run.json")
+    else:
+        attached.submit(MLFLOW, "-t", "run.json")
+    register = ["register-model", "-n", "birds", "-f", "run.json", *(["--to", "azure"] if here else [])]
+    for arguments in (
+        ["--asset-path", "outputs/flavoured"],
+        ["--asset-path", "outputs/flavoured", "--tag", "stage=live"],
+        ["--asset-path", "outputs/plain"],
+        ["--asset-path", "outputs/flavoured/model.pkl"],
+        ["--asset-path", "outputs/plain/model.pkl", "--type", "triton_model"],
+    ):
+        attached.aml(*register, *arguments)
+    assert [(version, model["modelType"]) for version, model in sorted(models(attached).items())] == [
+        ("1", "mlflow_model"),
+        ("2", "custom_model"),
+        ("3", "custom_model"),
+        ("4", "triton_model"),
+    ]
+    assert models(attached)["1"]["tags"] == {"stage": "live"}

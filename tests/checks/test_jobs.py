@@ -12,6 +12,18 @@ from checks.models import JOB, Case, Edit, check, replace
 
 CASES = [
     Case(
+        "train.py has no option --max-itre did you mean",
+        Edit("train-amlcompute.yml", "--max-iter", "--max-itre"),
+        6,
+        r"train\.py has no option --max-itre; did you mean --max-iter",
+    ),
+    Case(
+        "inputs.maxiter in an optional part that may not lack it",
+        Edit("train-amlcompute.yml", "--max-iter ${{inputs.max_iter}}", '$[[--max-iter="${{inputs.maxiter}}"]]'),
+        6,
+        r"\S+inputs.maxiter\S+ inputs has no maxiter; did you mean max_iter",
+    ),
+    Case(
         "inputs.maxiter inputs has no maxiter did",
         Edit("train-amlcompute.yml", "inputs.max_iter}}", "inputs.maxiter}}"),
         6,

@@ -93,3 +93,12 @@ def test_whatever_stands_in_a_runconfig_is_reported_and_never_a_traceback(model:
             assert findings, job[key]
     finally:
         file.write_text(original, encoding="utf-8")
+
+
+def test_an_import_that_no_listed_package_brings_is_found(model: Path) -> None:
+    (model / "src" / "train.py").write_text("import mlflow\nimport lightgbm\n", encoding="utf-8")
+    conda = "dependencies:\n- python=3.12\n- pip:\n  - azureml-mlflow\n  - mlflow-skinny\n"  # these are installed here
+    (model / "aml_config" / "train-conda.yml").write_text(conda, encoding="utf-8")
+    found = [str(finding) for finding in check(model) if "train.py" in str(finding)]
+    files = Path("src", "train.py"), Path("aml_config", "train-conda.yml")
+    assert set(found) == {f"{files[0]}:2: notice: no package of {files[1]} brings lightgbm: add lightgbm there"}

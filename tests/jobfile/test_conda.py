@@ -8,9 +8,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from aml.errors import UserError
+from aml.jobfile import conda_names
 from aml.jobfile.conda import requirements
+from jobfile import make_conda_names
 
-NAMES = st.from_regex(r"[a-z][a-z0-9]{0,8}([._-][a-z0-9]{1,8})?", fullmatch=True)
+NAMES = st.sampled_from(["a2wsgi", "numpy", "pandas", "scikit-learn", "huggingface_hub", "ruamel.yaml", "zope.event"])
 VERSIONS = st.lists(st.integers(0, 2030), min_size=1, max_size=4).map(lambda numbers: ".".join(map(str, numbers)))
 CHANNELS = st.sampled_from(["", "conda-forge::", "conda-forge/linux-64::", "defaults :: "])
 BUILDS = st.sampled_from(["", "0", "py311_0", "h1234_cpython"])
@@ -20,9 +22,7 @@ def pip_of(*dependencies: object) -> list[str]:
     return requirements({"dependencies": list(dependencies)}, "conda.yml")[1]
 
 
-@given(
-    channel=CHANNELS, name=NAMES.map("own{}".format), version=VERSIONS, build=BUILDS, blank=st.sampled_from(["", " "])
-)
+@given(channel=CHANNELS, name=NAMES, version=VERSIONS, build=BUILDS, blank=st.sampled_from(["", " "]))
 def test_conda_and_pip_mean_the_same_versions(channel: str, name: str, version: str, build: str, blank: str) -> None:
     exact = [f"{name}=={version}", f"{name} {version}", f"{name} =={version}"]
     fuzzy = [f"{name}{blank}={version}", f"{name}{blank}={version}.*", f"{name} {version}.*"]
@@ -37,7 +37,7 @@ def test_conda_and_pip_mean_the_same_versions(channel: str, name: str, version: 
         assert f"{Version(version).major + 1}.0" not in requirement.specifier
 
 
-@given(name=NAMES.map("own{}".format), low=VERSIONS, high=VERSIONS, blank=st.sampled_from(["", " "]))
+@given(name=NAMES, low=VERSIONS, high=VERSIONS, blank=st.sampled_from(["", " "]))
 def test_ranges_stay_as_they_are(name: str, low: str, high: str, blank: str) -> None:
     for range_ in (f">={low},<{high}", f">{low}", f"<={high}", f"!={low}", f">={low},!={high}.*"):
         requirement = Requirement(pip_of(name + blank + range_.replace(",", "," + blank))[0])
@@ -72,18 +72,62 @@ def test_a_conda_package_goes_by_its_name_on_pypi(spec: object, requirement: str
     ],
 )
 def test_the_version_of_python_is_not_a_package(spec: str, python: str | None) -> None:
-    assert requirements({"dependencies": [spec, "six"]}, "conda.yml") == (python, ["six"])
+    assert requirements({"dependencies": [spec, "six"]}, "conda.yml") == (python, ["six"], ["six"])
 
 
 def test_what_only_conda_has_is_refused_by_name() -> None:
     with pytest.raises(UserError) as refused:
-        pip_of("numpy", "cudatoolkit=11.8", "conda-forge::openmpi", "r-base", "libgcc", "x=1|2", "y[version='>=3']")
+        pip_of("numpy", "cudatoolkit=11.8", "conda-forge::openmpi", "r-base", "libgcc", "six=1|2", "six[version='>=3']")
     message = str(refused.value)
     assert message.startswith(
-        "conda.yml: only conda can install cudatoolkit=11.8, conda-forge::openmpi, r-base, libgcc,"
+        "conda.yml: only conda can install cudatoolkit=11.8, conda-forge::openmpi, r-base, libgcc, six=1|2,"
     )
     assert "--docker" in message
     assert "numpy" not in message
+
+
+# Names that strangers have, or may take, on PyPI; of the last two, one is that of an import, and one nobody's.
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("graphviz", "cpuonly", "zlib", "gdal", "pytorch-cuda", "hdf5", "jq", "git", "cmake", "ninja", "libxgboost"),
+        *("nodejs", "proj", "poppler", "tesseract", "faiss-gpu", "openblas", "_libgcc_mutex", "blas", "yaml"),
+        *("sklearn", "no-such-package"),
+    ],
+)
+def test_a_name_that_only_conda_knows_is_never_taken_from_pypi(name: str) -> None:
+    with pytest.raises(UserError, match=f"only conda can install {name}; .* or list under pip: what PyPI has"):
+        pip_of("numpy", name)
+
+
+@pytest.mark.parametrize(
+    ("name", "pypi"),
+    [
+        ("python-graphviz", "graphviz"),
+        ("lightgbm", "lightgbm"),
+        ("ruamel_yaml", "ruamel_yaml"),
+        ("faiss", "faiss-cpu"),
+        ("opencv", "opencv-python"),
+        ("pytorch-gpu", "torch"),
+        ("pytables", "tables"),
+        ("torchvision-cpu", "torchvision"),
+        ("matplotlib-base", "matplotlib"),
+        ("pytorch-lightning", "pytorch-lightning"),
+        ("pyqt", "pyqt5"),
+    ],
+)
+def test_a_package_that_both_have_goes_by_its_name_on_pypi(name: str, pypi: str) -> None:
+    assert requirements({"dependencies": [f"{name}=1.2"]}, "conda.yml") == (None, [f"{pypi}==1.2.*"], [f"{name}=1.2"])
+
+
+def test_the_file_of_names_is_what_its_program_makes() -> None:
+    mapping = {"one": ["One"], "two": ["three"], "none": None, "many": ["a", "b"], "several": ["several", "a"]}
+    assert make_conda_names.lines(mapping) == ["one", "several", "two three"]
+    text = conda_names.FILE.read_text(encoding="utf-8")
+    assert text.startswith(make_conda_names.HEADER)
+    lines = text.removeprefix(make_conda_names.HEADER).splitlines()
+    assert lines == sorted(lines, key=lambda line: line.split()[0])
+    assert all(len(line.split()) in (1, 2) for line in lines)
 
 
 @pytest.mark.parametrize("line", ["-r requirements.txt", "--requirement=a.txt", "-e .", "-c limits.txt", "-rmore.txt"])

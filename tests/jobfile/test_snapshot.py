@@ -1,8 +1,11 @@
 """What of a job's code travels: azure-ai-ml's own walk is the judge."""
 
+import errno
 import os
 import re
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,9 +105,80 @@ def test_links_are_followed_and_a_link_that_leads_back_is_not(tmp_path: Path) ->
     (code / "part" / "back").symlink_to(code)
     (tmp_path / "elsewhere" / "c" / "loop").symlink_to(tmp_path / "elsewhere")
     assert ours(code) == {"part/a", "again/a", "file", "folder/b", "folder/c/d"}
-    assert snapshot.copy(code, tmp_path / "copy") == 5
+    snapshot.copy(code, snapshot.files(code), tmp_path / "copy")
+    assert len([path for path in (tmp_path / "copy").rglob("*") if path.is_file()]) == 5
     assert (tmp_path / "copy" / "file").read_text() == "elsewhere/b"
     assert not any(path.is_symlink() for path in (tmp_path / "copy").rglob("*"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link takes rights there")
+def test_links_that_lead_outside_are_named(tmp_path: Path) -> None:
+    plant(tmp_path, {"code/part/a", "code/ignored/b", "elsewhere/b", "elsewhere/c/d", "elsewhere/code"})
+    code = tmp_path / "code"
+    (code / ".amlignore").write_text("ignored/\n*.secret\n", encoding="utf-8")
+    (code / "file").symlink_to(tmp_path / "elsewhere" / "b")
+    (code / "part" / "folder").symlink_to("../../elsewhere")
+    (tmp_path / "elsewhere" / "more").symlink_to(tmp_path / "elsewhere" / "c")
+    (code / "within").symlink_to("part")
+    (code / "broken").symlink_to(tmp_path / "nothing")
+    (code / "ignored" / "c").symlink_to(tmp_path / "elsewhere")
+    (code / "a.secret").symlink_to(tmp_path / "elsewhere" / "b")
+    found = {path.as_posix() for path in snapshot.links_outside(code)}
+    assert found == {"file", "part/folder", "within/folder"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+@pytest.mark.parametrize("name", [".amlignore", ".gitignore"])
+def test_rules_that_are_no_text_are_refused(tmp_path: Path, name: str, encoding: str) -> None:
+    (tmp_path / name).write_bytes("données/\n".encode(encoding))
+    with pytest.raises(UserError, match=rf"{re.escape(name)}: not UTF-8: save it as UTF-8"):
+        ours(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+def test_a_name_that_is_no_text_is_refused_where_it_would_travel(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.csv")).touch()
+    with pytest.raises(UserError, match=r"caf.*\.csv: its name is not UTF-8, .* or name it in .*\.amlignore"):
+        ours(tmp_path)
+    (tmp_path / ".amlignore").write_text("*.csv\n", encoding="utf-8")
+    assert ours(tmp_path) == {".amlignore"}
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_cannot_be_read_is_refused_where_it_would_travel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Root reads everything, so the system's answer is played."""
+    plant(tmp_path, {"a", "locked/b"})
+    closed = str(tmp_path / ("locked" if what == "folder" else "a"))
+    access, scandir = os.access, os.scandir
+
+    def refuse(path: str) -> "Iterator[os.DirEntry[str]]":
+        if str(path) == closed:
+            raise PermissionError(errno.EACCES, "Permission denied", closed)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != closed and access(path, mode))
+    with pytest.raises(UserError, match=r"(locked|a): .*cannot be read|locked: Permission denied"):
+        ours(tmp_path)
+    (tmp_path / ".amlignore").write_text("locked/\na\n", encoding="utf-8")
+    assert ours(tmp_path) == {".amlignore"}
+
+
+def test_what_cannot_travel_leaves_no_run(repository: Repository) -> None:
+    (repository.path / "src" / ".amlignore").write_bytes("é".encode("utf-16"))
+    refused = repository.submit("true", code="src", status=2).stderr
+    assert refused == f"aml: {Path('src', '.amlignore')}: not UTF-8: save it as UTF-8\n"
+    assert not (repository.path / "runs").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a link takes rights there")
+def test_a_link_that_leads_outside_is_said(repository: Repository) -> None:
+    (repository.path / "src" / "table").symlink_to(repository.path / "sample-data")
+    said = repository.submit("true", code="src").stderr
+    there = (repository.path / "sample-data").resolve()
+    assert f"src/table: a link that leads out of the code: what is at {there} travels with it\n" in said
 
 
 def test_a_whole_codebase_travels_without_runs_git_and_environments(tmp_path: Path) -> None:

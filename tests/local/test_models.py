@@ -6,14 +6,18 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow.entities import LoggedModelOutput, LoggedModelStatus
 
 from aml.cli import main as cli
-from aml.local import mlflow_store
+from aml.jobfile.document import Document
+from aml.jobfile.job import Job
+from aml.local import mlflow_store, runs
 from aml.run import new_id
 from support import ENVIRONMENT, GENERATED, Repository
 
@@ -341,3 +345,142 @@ def test_the_script_does_the_same_from_any_folder(repository: Repository, tmp_pa
     assert subprocess.run([*script, good], **options).stdout.startswith("model birds, version 1: ")
     assert versions(repository.path)["1"]["gate.verdict"] == "passed"
     assert [path.name for path in (repository.path / "scripts").iterdir() if "pycache" in path.name] == []
+
+
+# What is registered when nothing is named
+
+
+def leave(root: Path, run: str, *names: str) -> None:
+    """Let a run have left these files instead of its model."""
+    folder = root / "runs" / run
+    shutil.rmtree(folder / "outputs")
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(name)
+
+
+def log_model(root: Path, run: str, name: str) -> Path:
+    """Log a model in the way of MLflow 3, outside of the run; returns its folder."""
+    client = mlflow_store.client(root)
+    experiment = str(client.get_run(run).info.experiment_id)
+    model = client.create_logged_model(experiment, name=name, source_run_id=run)
+    client.log_outputs(run, [LoggedModelOutput(model.model_id, 0)])
+    folder = root / "mlruns" / experiment / "models" / model.model_id / "artifacts"
+    folder.mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("left", "registered"),
+    [
+        (["outputs/other.bin"], "outputs/other.bin"),
+        (["outputs/deep/er/other.bin"], "outputs/deep/er/other.bin"),
+        (["outputs/model/MLmodel", "outputs/model/model.pkl"], "outputs/model"),
+        (["outputs/other.bin", "logs/std_log.txt", "picture.png"], "outputs/other.bin"),
+    ],
+)
+def test_the_only_model_is_registered_and_named(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str], left: list[str], registered: str
+) -> None:
+    run = add_run(root, GOOD)
+    leave(root, run, *left)
+    assert aml("register-model", "-n", "birds") == 0
+    said = capsys.readouterr()
+    assert said.out == f"model birds, version 1: {registered} of run {run}\n"
+    note = f"run {run} made no outputs/model.pkl: registering {registered}, the only model there is"
+    assert said.err.splitlines()[0] == note
+    (version,) = mlflow_store.client(root).search_model_versions("name = 'birds'")
+    assert version.source == f"runs/{run}/{registered}"
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        (["outputs/a.bin", "outputs/b.bin"], "made no outputs/model.pkl, but outputs/a.bin, outputs/b.bin: name one"),
+        (["logs/std_log.txt"], "made no outputs/model.pkl, but nothing in outputs/: name one with --asset-path"),
+        (["outputs/a/x", "outputs/a/y", "outputs/b"], "but outputs/a/x, outputs/a/y, outputs/b: name one"),
+    ],
+)
+def test_which_model_is_asked_for_where_there_are_several_or_none(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str], left: list[str], says: str
+) -> None:
+    leave(root, add_run(root, GOOD), *left)
+    assert aml("register-model", "-n", "birds") == 2
+    assert says in capsys.readouterr().err
+    assert versions(root) == {}
+
+
+def test_a_model_that_mlflow_keeps_outside_of_the_run_is_shown_and_registered(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = add_run(root, GOOD)
+    leave(root, run)
+    folder = log_model(root, run, "classifier")
+    assert aml("runs", "show") == 0
+    assert str(folder.relative_to(root) / "MLmodel") in capsys.readouterr().out
+    assert aml("register-model", "-n", "birds") == 0
+    assert f"version 1: classifier of run {run}" in capsys.readouterr().out
+    assert aml("register-model", "-n", "birds", "--asset-path", "classifier") == 0
+    assert "version 1: classifier" in capsys.readouterr().out
+    log_model(root, run, "another")
+    assert aml("register-model", "-n", "others") == 2
+    assert "but another, classifier: name one with --asset-path" in capsys.readouterr().err
+    assert aml("register-model", "-n", "others", "--asset-path", "another") == 0
+    client = mlflow_store.client(root)
+    (version,) = client.search_model_versions("name = 'birds'")
+    assert version.source == folder.relative_to(root).as_posix()
+    runs.make_paths_relative(root)
+    location = client.get_logged_model(folder.parent.name).artifact_location
+    assert location == folder.relative_to(root).as_posix()
+
+
+def test_the_last_run_that_finished_is_named_after_one_that_failed(
+    root: Path, aml: Register, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = add_run(root, GOOD)
+    failed = mlflow_store.create_run(root, "birds", "failed", "failed", root.as_uri(), {})
+    (root / "runs" / "failed").mkdir()
+    mlflow_store.update_run(failed, "failed")
+    assert aml("register-model", "-n", "birds") == 2
+    assert f"run failed failed: name the last one that finished with --run {good}" in capsys.readouterr().err
+
+
+def test_the_last_run_is_the_one_submitted_last_whatever_the_clock_says(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root / "job.yml"
+    path.write_text("command: 'true'\n", encoding="utf-8")
+    for clock in (2_000_000_000.0, 1_900_000_000.0):
+        monkeypatch.setattr(time, "time", lambda clock=clock: clock)
+        run = runs.finish(root, runs.start(root, Job(Document(path)), Path), "finished")
+    assert runs.find(root, None).id == run.id
+    assert [one.start for one in runs.all_runs(root)] == [2_000_000_000, 1_900_000_000]
+    shutil.rmtree(run.record)
+    assert runs.find(root, None).start == 2_000_000_000
+
+
+def test_the_list_is_what_mlflow_says_of_its_registry(root: Path, aml: Register) -> None:
+    for name in ("birds", "others"):
+        for run in (add_run(root, GOOD), add_run(root, BETTER)):
+            assert aml("register-model", "-n", name, "--run", run, "--tag", "a/b=é\nü") == 0
+    client = mlflow_store.client(root)
+    client.delete_model_version("birds", "1")
+    theirs = {
+        (version.name, int(version.version), version.run_id, version.source, tuple(sorted(version.tags.items())))
+        for version in client.search_model_versions()
+    }
+    ours = {(*version[:4], tuple(sorted(version.tags.items()))) for version in mlflow_store.read_model_versions(root)}
+    assert ours == theirs and len(ours) == 3
+    assert [version.model for version in mlflow_store.read_model_versions(root, "birds")] == ["birds"]
+
+
+def test_nothing_is_written_to_list_models(root: Path, aml: Register, capsys: pytest.CaptureFixture[str]) -> None:
+    """A repository may be on a disk that is read-only, or come from an archive without what MLflow makes in passing."""
+    add_run(root, GOOD)
+    shutil.rmtree(root / "mlruns" / "models", ignore_errors=True)
+    before = files(root)
+    assert aml("models") == 2
+    assert "no model registered yet" in capsys.readouterr().err
+    assert files(root) == before and not (root / "mlruns" / "models").exists()

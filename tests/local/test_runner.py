@@ -313,7 +313,7 @@ def test_what_has_no_effect_here_is_named(repository: Repository) -> None:
     job.write_text(
         "command: echo hello\n"
         "compute: local\n"
-        "distribution: {type: mpi}\n"
+        "display_name: named\n"
         "identity: {type: user_identity}\n"
         "services: {lab: {type: jupyter_lab}}\n"
         "queue_settings: {job_tier: spot}\n"
@@ -327,7 +327,6 @@ def test_what_has_no_effect_here_is_named(repository: Repository) -> None:
     done = repository.aml("submit", "-c", "job.yml", "--here")
     named = [line.split(" ")[:2] for line in done.stderr.splitlines() if line.endswith("has no effect on this machine")]
     assert {" ".join(words) for words in named} == {
-        "job.yml:3: distribution",
         "job.yml:4: identity",
         "job.yml:5: services",
         "job.yml:6: queue_settings",
@@ -335,6 +334,41 @@ def test_what_has_no_effect_here_is_named(repository: Repository) -> None:
         "job.yml:9: resources.shm_size",
         "job.yml:11: outputs.model.path",
     }
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ({"environment_variable": {"A": "x"}}, "unknown field environment_variable; did you mean environment_variab"),
+        ({"limits": {"timeouts": 1}}, "unknown field timeouts; did you mean timeout?"),
+        ({"inputs": {"x": {"path": "src", "typo": 1}}}, "unknown field typo"),
+        ({"outputs": {"x": {"typ": "uri_file"}}}, "unknown field typ"),
+        ({"environment": {"image": "i", "conda": "x"}}, "unknown field conda"),
+        ({"resources": {"shm": "1g"}}, "unknown field shm"),
+        ({"type": "command", "is_deterministic": True}, "; a command component runs in a pipeline only"),
+    ],
+)
+def test_what_is_no_job_is_refused_before_anything_is_written(
+    repository: Repository, parts: dict[str, Any], says: str
+) -> None:
+    refused = repository.submit("echo $A", status=2, **parts).stderr
+    assert refused.startswith("aml: job.yml:") and says in refused and refused.count("\n") == 1
+    assert not (repository.path / "runs").exists()
+
+
+def test_optional_parts_of_the_command_count_when_their_input_is_given(repository: Repository) -> None:
+    command = "echo a $[[--extra ${{inputs.extra}}]] $[[--more ${{inputs.more}}]] z"
+    assert repository.submit(command, inputs={"extra": 3}).stdout == "a --extra 3 z\n"
+
+
+@pytest.mark.parametrize("locale", ["C", "POSIX"])
+def test_a_job_prints_any_letter_whatever_the_locale(repository: Repository, locale: str) -> None:
+    code = script(repository, "import pathlib\nprint('→ é', ascii(pathlib.Path('t').write_text('→')))\n")
+    own = {"LC_ALL": locale, "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    done = repository.aml(
+        "submit", "-c", repository.job("python main.py", **code), "--here", env=ENVIRONMENT | own, status=None
+    )
+    assert (done.returncode, done.stdout) == (0, "→ é 1\n")
 
 
 def test_outside_of_a_repository_nothing_runs(repository: Repository, tmp_path: Path) -> None:

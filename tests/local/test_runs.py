@@ -3,17 +3,20 @@
 import errno
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aml.local import mlflow_store
 from aml.local import runs as tracking
 from aml.run import write_record
 from support import ENVIRONMENT, Repository
@@ -129,6 +132,7 @@ START = """
 import sys
 from pathlib import Path
 from aml.jobfile import job
+from aml.local import mlflow_store
 from aml.local import runs as tracking
 train = job.load("train-local", Path.cwd())
 print("ready", flush=True)
@@ -188,6 +192,116 @@ def test_a_run_knows_its_commit(repository: Repository) -> None:
 def test_a_tag_that_mlflow_does_not_take_is_refused(repository: Repository) -> None:
     refused = repository.submit("echo", tags={"a": "b", "what?": "x"}, status=2).stderr
     assert refused == "aml: job.yml:5: tag what?: use letters, digits and _ - . / only\n"
+
+
+# ------------------------------------------------------------------------------------------------- what is broken
+
+
+def cut_off(record: Path) -> None:
+    text = (record / "meta.yaml").read_text(encoding="utf-8")
+    (record / "meta.yaml").write_text(text[: len(text) // 2] + "\n: [", encoding="utf-8")
+
+
+def emptied(record: Path) -> None:
+    (record / "meta.yaml").write_text("lifecycle_stage: active\n", encoding="utf-8")
+
+
+def of_another_encoding(record: Path) -> None:
+    (record / "meta.yaml").write_bytes("lifecycle_stage: active # é".encode("utf-16"))
+
+
+def with_half_a_metric(record: Path) -> None:
+    (record / "metrics" / "loss").write_text("1700000000000 0.5 1\n17000", encoding="utf-8")
+
+
+def with_bytes_that_are_no_text(record: Path) -> None:
+    (record / "params" / "word").write_bytes(b"\xff\xfe")
+    (record / "tags" / "word").write_bytes(b"\xff\xfe")
+
+
+@pytest.mark.parametrize(
+    ("harm", "is_left_out"),
+    [
+        (cut_off, True),
+        (emptied, True),
+        (of_another_encoding, True),
+        (with_half_a_metric, False),
+        (with_bytes_that_are_no_text, False),
+    ],
+)
+def test_a_broken_run_does_not_hide_the_others(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], harm: Callable[[Path], None], is_left_out: bool
+) -> None:
+    for run_id in ("one", "two"):
+        run = mlflow_store.create_run(tmp_path, "ours", run_id, run_id, tmp_path.as_uri(), {})
+        mlflow_store.update_run(run, "finished", metrics={"loss": 0.5}, params={"c": "1"})
+    harm(mlflow_store.create_run(tmp_path, "ours", "broken", "broken", tmp_path.as_uri(), {}).folder)
+    found = tracking.all_runs(tmp_path)
+    assert {"one", "two"} <= {run.id for run in found}
+    assert (len(found) == 2) == is_left_out
+    said = capsys.readouterr().err
+    assert ("cannot be read, and is left out" in said) == is_left_out
+    assert not is_left_out or (said.count("\n") == 1 and "broken" in said)
+    for one in found:
+        assert one.params() is not None and run.tags() is not None
+        assert one.id == "broken" or run.metrics() == {"loss": 0.5}
+    tracking.make_paths_relative(tmp_path)
+    mlflow_store.create_run(tmp_path, "ours", "three", "three", tmp_path.as_uri(), {})
+
+
+def test_a_broken_experiment_does_not_hide_the_others(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mlflow_store.create_run(tmp_path, "ours", "one", "one", tmp_path.as_uri(), {})
+    cut_off(mlflow_store.create_run(tmp_path, "broken", "two", "two", tmp_path.as_uri(), {}).folder.parent)
+    assert [run.id for run in tracking.all_runs(tmp_path)] == ["one"]
+    assert capsys.readouterr().err.count("cannot be read, and is left out") == 1
+    mlflow_store.create_run(tmp_path, "broken", "three", "three", tmp_path.as_uri(), {})
+    assert {run.id for run in tracking.all_runs(tmp_path)} == {"one", "two", "three"}
+
+
+def test_an_end_that_cannot_be_recorded_does_not_hide_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run_id, tags in (("one", {}), ("cut-off", {tracking.RUNNER: "cut-off"})):
+        (tmp_path / "runs" / run_id).mkdir(parents=True)
+        mlflow_store.create_run(tmp_path, "ours", run_id, run_id, tmp_path.as_uri(), tags)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(mlflow_store, "_write_meta", full)
+    assert {run.id: run.status for run in tracking.all_runs(tmp_path)} == {"one": "running", "cut-off": "failed"}
+    assert "run cut-off: its end cannot be recorded: [Errno 28] No space left" in capsys.readouterr().err
+
+
+def test_outputs_are_moved_and_not_copied(repository: Repository) -> None:
+    """A copy would need the room twice."""
+    code = (
+        "import os, pathlib\n"
+        "pathlib.Path('outputs/part').mkdir()\n"
+        "pathlib.Path('outputs/part/model.bin').write_bytes(b'x')\n"
+        "pathlib.Path('logs').mkdir()\n"
+        "pathlib.Path('logs/mine.txt').touch()\n"
+        "pathlib.Path('../outputs/part').mkdir(parents=True)\n"  # as MLflow does with an artifact of that path
+        "pathlib.Path('../outputs/part/logged.txt').touch()\n"
+        "pathlib.Path('inode').write_text(str(os.stat('outputs/part/model.bin').st_ino))\n"
+    )
+    run = train(repository, code)
+    model = run.folder / "outputs" / "part" / "model.bin"
+    assert str(model.stat().st_ino) == (run.folder / "code" / "inode").read_text()
+    assert (run.folder / "outputs" / "part" / "logged.txt").is_file()
+    assert {file.name for file in (run.folder / "logs").iterdir()} == {"mine.txt", "std_log.txt"}
+    assert not (run.folder / "code" / "outputs").exists() and not (run.folder / "code" / "logs").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="files have no limit there")
+def test_a_job_goes_on_although_its_output_cannot_be_kept(repository: Repository) -> None:
+    """It would wait for ever, if nobody read what it writes."""
+    job = repository.job("for i in $(seq 20000); do echo a line of output; done; echo last")
+    submit = shlex.join(repository.command("submit", "-c", job, "--here"))
+    limited = ["bash", "-c", f"ulimit -f 64; {submit}"]  # blocks of 1 KiB for each file
+    done = subprocess.run(limited, cwd=repository.path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("last\n")
+    assert "std_log.txt: File too large: the rest of the output is not kept" in done.stderr
 
 
 # --------------------------------------------------------------------------------------------------------- models

@@ -16,7 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
 from aml.adopt import Note
-from aml.jobfile.conda import CONDA_ONLY, conda_name, conda_requirement
+from aml.jobfile.conda import conda_name, conda_requirement, only_conda
 
 INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
          "-f": "--find-links", "--find-links": "--find-links"}  # fmt: skip
@@ -221,7 +221,7 @@ def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> N
         name = conda_name(spec)
         if name == "python":
             to.python = line.removeprefix("python")
-        elif CONDA_ONLY.fullmatch(name):
+        elif name and only_conda(name):
             if not builds:
                 to.note("changed", where, f"{name} left out: no Python package; the image or others bring it")
         elif name not in ("", "pip", "setuptools", "wheel"):

@@ -18,63 +18,9 @@ from aml.adopt import Note
 from aml.adopt.origin import NAME, own_dependencies
 from aml.adopt.package_files import Declared, Entry, read, read_inline, toml
 from aml.adopt.resolver import Conflict, Resolver, exact
+from aml.jobfile.imports import PACKAGE_OF
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")  # in 2026-11; 3.10 ended in 2026-10
-# Imports whose package has another name; where several provide one, the first is added, and any will do.
-PACKAGE_OF = {
-    "attr": "attrs",
-    "Bio": "biopython",
-    "bs4": "beautifulsoup4",
-    "category_encoders": "category-encoders",
-    "cv2": "opencv-python-headless opencv-python opencv-contrib-python opencv-contrib-python-headless",
-    "Crypto": "pycryptodome",
-    "dateutil": "python-dateutil",
-    "docx": "python-docx",
-    "dotenv": "python-dotenv",
-    "faiss": "faiss-cpu faiss-gpu",
-    "fitz": "pymupdf",
-    "git": "gitpython",
-    "github": "pygithub",
-    "google.cloud.bigquery": "google-cloud-bigquery",
-    "google.cloud.storage": "google-cloud-storage",
-    "google.protobuf": "protobuf",
-    "haystack": "haystack-ai farm-haystack",
-    "hydra": "hydra-core",
-    "igraph": "igraph python-igraph",
-    "imblearn": "imbalanced-learn",
-    "kafka": "kafka-python",
-    "keras_tuner": "keras-tuner",
-    "Levenshtein": "levenshtein python-levenshtein",
-    "MySQLdb": "mysqlclient",
-    "OpenSSL": "pyopenssl",
-    "osgeo": "gdal",
-    "PIL": "pillow",
-    "pkg_resources": "setuptools",
-    "pptx": "python-pptx",
-    "psycopg2": "psycopg2-binary psycopg2",
-    "pytorch_lightning": "pytorch-lightning lightning",
-    "sentence_transformers": "sentence-transformers",
-    "serial": "pyserial",
-    "skimage": "scikit-image",
-    "sklearn": "scikit-learn",
-    "skopt": "scikit-optimize",
-    "snowflake.connector": "snowflake-connector-python",
-    "speech_recognition": "speechrecognition",
-    "talib": "ta-lib",
-    "umap": "umap-learn",
-    "usaddress": "usaddress",
-    "win32com": "pywin32",
-    "yaml": "pyyaml",
-    "zmq": "pyzmq",
-    "azure.ai.ml": "azure-ai-ml",
-    "azure.identity": "azure-identity",
-    "azure.keyvault.secrets": "azure-keyvault-secrets",
-    "azure.storage.blob": "azure-storage-blob",
-    "azure.storage.filedatalake": "azure-storage-file-datalake",
-    "azureml.fsspec": "azureml-fsspec",
-    "mlflow": "mlflow-skinny mlflow",
-    "azureml.mlflow": "azureml-mlflow",
-}
 # Packages that are what their import says; another import's package is guessed by name, which the owner should see.
 SAME_NAME = set(
     "adlfs altair arch bokeh boto3 catboost click cvxpy dask datasets diffusers evaluate fastai fastparquet "

@@ -17,6 +17,8 @@ import requests
 from azure.core.credentials import AccessToken
 from azure.core.pipeline.transport import RequestsTransport
 
+from aml.console import print_safely
+
 NEW: tuple[int, Any] = (404, {"error": {"code": "NotFound", "message": "not there yet"}})
 CONTAINER = "https://<account>.blob.core.windows.net/<container>"
 # The answer to each request that a verb reads something from: a pattern of "METHOD path", status and body.
@@ -107,4 +109,4 @@ def _indented(body: Any) -> str:
 
 def _print(request: requests.PreparedRequest, more: str) -> None:
     with _printing:  # several threads look things up
-        print(f"{request.method:<6} {unquote(str(request.url))}{more}")
+        print_safely(f"{request.method:<6} {unquote(str(request.url))}{more}")

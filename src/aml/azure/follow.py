@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aml.azure import runs
 from aml.azure.workspace_client import WorkspaceClient, is_absent
-from aml.console import say
+from aml.console import printable, say
 from aml.errors import ServiceError, UserError
 
 EXIT = {"finished": 0, "failed": 1, "cancelled": 130}
@@ -51,7 +51,7 @@ def watch(client: WorkspaceClient, run_id: str, ended: Callable[[], object] = la
     again = f"aml runs --azure follow {run_id}"
 
     def write(text: str) -> None:
-        print(text, end="", flush=True)
+        print(printable(text, colours=True), end="", flush=True)
 
     try:
         end = follow(client, run_id, write)

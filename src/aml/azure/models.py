@@ -6,27 +6,30 @@ from aml.azure import assets, runs, sdk
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import UserError
 from aml.gate import RESERVED, Gate, Registration, Verdict, find_champion
+from aml.run import MLMODEL
+
+TYPES = ("custom_model", "mlflow_model", "triton_model")
 
 
 def register(
     client: WorkspaceClient,
     name: str,
-    source: Callable[[], str],
+    source: Callable[[], tuple[str, str]],
     tags: dict[str, str],
     properties: dict[str, str],
     gate: Gate,
 ) -> Registration:
-    """Register in the workspace what `source` leads to, if the gate lets it through.
+    """Register in the workspace what `source` gives the address and the type of, if the gate lets it through.
 
     The run and path among the properties make one version, with its tags brought up to date. When somebody else
     registers a version meanwhile, the model is judged again: against that version, if it is the champion now.
     """
 
-    def put(version: str, path: str, tags: dict[str, str], properties: dict[str, str]) -> None:
+    def put(version: str, path: str, kind: str, tags: dict[str, str], properties: dict[str, str]) -> None:
         ml = sdk.ml_client(client)
         from azure.ai.ml.entities import Model
 
-        model = Model(name=name, version=version, path=path, type="custom_model", tags=tags, properties=properties)
+        model = Model(name=name, version=version, path=path, type=kind, tags=tags, properties=properties)
         with sdk.translate_azure_errors(client):
             ml.models.create_or_update(model)
 
@@ -39,19 +42,23 @@ def register(
                 if changed := [key for key in given if known.get(key) != given[key]]:
                     raise UserError(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
                 if tags.items() - known_tags.items():
-                    put(found["name"], found["properties"]["modelUri"], {**known_tags, **tags}, known)
+                    there = found["properties"]
+                    put(found["name"], there["modelUri"], there["modelType"], {**known_tags, **tags}, known)
                 return Registration(str(found["name"]), False, Verdict.from_tags(known))
         verdict = gate(find_champion((one["name"], one["properties"]["properties"] or {}) for one in versions))
         if not verdict.may_register:
             return Registration(None, True, verdict)
-        put(version, source(), tags, properties | verdict.to_tags())
+        put(version, *source(), tags, properties | verdict.to_tags())
         return Registration(version, True, verdict)
 
     return assets.create(client, "models", name, make)
 
 
-def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> str:
-    """The address of what a job made: of outputs/, or of a named output as named-outputs/NAME. Raises UserError."""
+def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[str, str]:
+    """The address of what a job made, and which type of model it is. Raises UserError.
+
+    The path is one in outputs/, or in a named output as named-outputs/NAME/PATH.
+    """
     found = runs.job(client, run_id)
     if found is None:
         raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
@@ -63,4 +70,9 @@ def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> str:
     output, path = "artifacts", asset_path
     if asset_path.startswith("named-outputs/"):
         output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
-    return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}"
+        kind = (found["properties"].get("outputs") or {}).get(output, {}).get("jobOutputType", "")
+    else:  # of a folder that MLflow wrote
+        files = runs.artifacts(client, found["properties"]["experimentName"], run_id)
+        has_flavour = f"{path.rstrip('/')}/{MLMODEL}" in files
+        kind = "mlflow_model" if has_flavour else ""
+    return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}", kind if kind in TYPES else "custom_model"

@@ -7,11 +7,11 @@ from pathlib import Path, PurePosixPath
 
 from aml.checks.finding import Finding
 from aml.console import display_path
-from aml.jobfile.job import Job
+from aml.jobfile.job import Job, nearest
+from aml.jobfile.options import unknown_options
 
 # A reference with the wrong number of dollars or braces.
 MISTYPED = re.compile(r"(?<![{$])(\$?)\{\s*((?:inputs|outputs)\.[\w.-]+)\s*\}(?!\})")
-OPTIONAL = re.compile(r"\$\[\[.*?\]\]", re.DOTALL)  # left out by the service when an input in it has no value
 VARIABLE = re.compile(r"AZURE_?ML_(INPUT|OUTPUT)_(\w+)")  # set by the service for each input and output
 # Commands after which the folder still holds what the code does: any other may make files.
 MAKES_NO_FILES = {"cd", "echo", "env", "export", "ls", "nvidia-smi", "pip", "pip3", "printenv", "pwd", "set", "sleep"}
@@ -22,8 +22,7 @@ def check_references(job: Job) -> Iterator[Finding]:
     """Whether each reference has an input or output, and each input and output a reference."""
     used = set()
     for keys, text in job.texts():
-        required = OPTIONAL.sub("", text)
-        if problem := job.undefined(required):
+        if problem := job.undefined(text):
             spaced_or_output = not re.search(r"\$\{\{inputs\.", problem.partition(":")[0])
             yield Finding.at(job.document, keys, problem, "", "reference" if spaced_or_output or keys[1:] else "")
         for match in MISTYPED.finditer(text):
@@ -52,7 +51,7 @@ def check_scripts(job: Job) -> Iterator[Finding]:
     if not code.is_dir():
         return
     folder = PurePosixPath()
-    for part in re.split(r"&&|;|\n", job.data["command"]):
+    for part in re.split(r"&&|;|\n", re.sub(r"\\\s*\n", " ", job.command)):
         try:
             words = shlex.split(part, comments=True)
         except ValueError:
@@ -87,6 +86,9 @@ def _check_python(job: Job, code: Path, folder: PurePosixPath, words: list[str])
         if not (code / script).is_file():
             problem = f"{script} is not in {display_path(code)}"
             yield Finding.at(job.document, ("command",), problem, "fix the command", "script")
+        for option, known in unknown_options(code / script, words[1:]):
+            problem = f"{script} has no option {option}{nearest(option, known)}"
+            yield Finding.at(job.document, ("command",), problem, "", "option")
 
 
 def _is_module(folder: Path, module: str) -> bool:

@@ -1,5 +1,6 @@
 """Checks of environments and conda files."""
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -7,8 +8,12 @@ from typing import Any
 from aml.checks.fields import ENVIRONMENT
 from aml.checks.finding import Finding
 from aml.checks.shapes import Fields, check_shape
-from aml.jobfile.conda import conda_name, entries
+from aml.console import display_path
+from aml.errors import UserError
+from aml.jobfile.conda import conda_file, conda_name, entries
 from aml.jobfile.document import Document
+from aml.jobfile.imports import missing_imports, package_of
+from aml.jobfile.job import Job
 from aml.uris import WEB
 
 # What pip or conda would read from this machine, which Azure ML does not see: a list, a folder, a wheel.
@@ -90,3 +95,12 @@ def check_conda(document: Document, conda: dict[str, Any] | None = None, *at: st
         yield Finding.at(document, where, "MLflow alone does not reach the workspace", "add azureml-mlflow", "mlflow")
     elif TOO_NEW_MLFLOW.search(text):
         yield Finding.at(document, where, text, "azureml-mlflow needs MLflow 3.15.0 or older", "mlflow")
+
+
+def check_imports(job: Job) -> Iterator[Finding]:
+    """The imports of the code that no package of the job's conda file brings."""
+    with contextlib.suppress(UserError):  # there is no conda file, or another check refuses it
+        for found in missing_imports(job):
+            problem = f"no package of {conda_file(job)[1]} brings {found.module}"
+            fix = f"add {package_of(found.module)} there"
+            yield Finding(display_path(found.file), found.line, problem, fix, "import")

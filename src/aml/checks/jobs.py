@@ -6,11 +6,11 @@ from typing import Any
 
 from aml.checks.assets import check_path
 from aml.checks.commands import check_references, check_scripts
-from aml.checks.environments import check_environment
+from aml.checks.environments import check_environment, check_imports
 from aml.checks.fields import INLINE_ENVIRONMENT, INPUT, JOB, LITERAL, OUTPUT, SERVICES
 from aml.checks.finding import Finding
 from aml.checks.secrets import check_snapshot
-from aml.checks.shapes import check_shape, named, scalar, whole
+from aml.checks.shapes import check_shape, named, scalar, unknown_fields, whole
 from aml.errors import UserError
 from aml.jobfile.job import Job
 from aml.uris import ENVIRONMENT_REFERENCE
@@ -108,9 +108,22 @@ def _check_code(job: Job) -> Iterator[Finding]:
         try:
             if job.code:
                 yield from check_scripts(job)
+                yield from check_imports(job)
                 yield from check_snapshot(job.code)
         except UserError as refusal:
             yield Finding.from_refusal(refusal)._replace(rule="code" if job.local_path("code").is_file() else "")
+
+
+def check_fields(job: Job) -> Iterator[Finding]:
+    """The fields that a job does not have: azure-ai-ml refuses it, and on this machine they would have no effect."""
+    yield from unknown_fields(job.document, job.data, JOB)
+    for name, value in job.section("inputs").items():
+        is_literal = isinstance(value, dict) and "value" in value
+        yield from unknown_fields(job.document, value, LITERAL if is_literal else INPUT, "inputs", name)
+    for name, value in job.section("outputs").items():
+        yield from unknown_fields(job.document, value, OUTPUT, "outputs", name)
+    if not job.environment_file:
+        yield from unknown_fields(job.document, job.data.get("environment"), INLINE_ENVIRONMENT, "environment")
 
 
 def check_differences(here: Job, there: Job) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from aml.checks.finding import Finding
 from aml.errors import UserError
 from aml.files import write_atomically
-from aml.jobfile.conda import CONDA_ONLY, INSTALLERS, NAMES_A_FILE, conda_name, conda_requirement, entries
+from aml.jobfile.conda import INSTALLERS, NAMES_A_FILE, conda_name, conda_requirement, entries, only_conda
 from aml.jobfile.document import Document
 from aml.jobfile.pyproject import PackageList, Pyproject, canonical_name, normalize
 
@@ -82,7 +82,7 @@ def _training_packages(document: Document) -> dict[str, tuple[str | int, ...]]:
         if not line or (line.startswith("-") and "pip" in keys) or NAMES_A_FILE.match(line):
             continue
         name = conda_name(text)
-        if "pip" in keys or not (CONDA_ONLY.fullmatch(name) or name in (*INSTALLERS, "python")):
+        if "pip" in keys or not (only_conda(name) or name in (*INSTALLERS, "python")):
             found[line] = keys
     return found
 

@@ -27,6 +27,8 @@ RULES = {
     "count": Rule(f"{_YAML}job-command and {_YAML}compute-aml: numbers of nodes, processes and seconds"),
     "environment variable": Rule(f"{_REST}: CommandJob.environmentVariables has texts"),
     "experiment": Rule("azureml-core 1.61, _base_sdk_common/common.py: the names of experiments"),
+    "import": Rule("docs.python.org/3/library/exceptions: ModuleNotFoundError", is_notice=True),
+    "option": Rule("docs.python.org/3/library/argparse: an option that it does not know ends the program"),
     "image": Rule(f"{_REST}: EnvironmentVersion.image"),
     "mlflow": Rule("the requirements of azureml-mlflow on PyPI; MLflow finds the workspace through this plugin"),
     "mltable": Rule("learn.microsoft.com/azure/machine-learning/how-to-mltable: a folder with the file MLTable"),

@@ -16,6 +16,8 @@ from aml.jobfile.names import RULES as NAMES
 
 Judge = Callable[[Any], str | None]
 
+UNKNOWN = "unknown field"
+
 
 @dataclass(frozen=True)
 class Fields:
@@ -188,8 +190,14 @@ def _check_fields(
         if name in shape.shapes:
             yield from check_shape(document, entry, shape.shapes[name], *keys, name)
         else:
-            problem = f"unknown field {name}{nearest(str(name), shape.shapes)}"
+            problem = f"{UNKNOWN} {name}{nearest(str(name), shape.shapes)}"
             yield Finding.at(document, (*keys, str(name)), problem)
+
+
+def unknown_fields(document: Document, value: Any, shape: Shape, *keys: str | int) -> Iterator[Finding]:
+    """Of the findings on a value that stands at `keys`, those on fields that its shape does not have."""
+    found = check_shape(document, value, shape, *keys)
+    return (finding for finding in found if finding.problem.startswith(UNKNOWN))
 
 
 def _say(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from aml.adopt import Note, origin
 from aml.adopt.report import asset_option, document, lines
+from aml.console import print_safely, say
 from aml.errors import UserError
 
 if TYPE_CHECKING:
@@ -58,25 +59,21 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
         raise UserError(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
     if out.is_dir() and any(out.iterdir()) and not (out / "ADOPTED.md").is_file():
         raise UserError(f"{out} is there already, and not empty: name another folder with -o")
-    print(
-        f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...",
-        file=sys.stderr,
-        flush=True,
-    )
+    say(f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...")
     adoption = repository.plan(source, slug)
     if adoption.blocked:
-        print("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
+        print_safely("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
-        print(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again", file=sys.stderr)
+        say(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again")
         return 1
     notes = adoption.notes
     if not dry:
         report = document(source.root.name, notes, adoption.code.model, adoption.model)
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
-    print("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
+    print_safely("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
-    print(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
+    print_safely(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
         steps = [
@@ -86,7 +83,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
             "pip install -e .",
             "aml submit -c train-local",
         ]
-        print("\n".join(f"  {step}" for step in [*steps, register]))
+        print_safely("\n".join(f"  {step}" for step in [*steps, register]))
     return 0
 
 
@@ -106,9 +103,9 @@ def _read(root: Path, entry: str | None) -> "Source":
     except source.Undecided as undecided:
         if not sys.stdin.isatty() or not sys.stdout.isatty():
             raise
-        print("Several files may be the one that trains:")
+        print_safely("Several files may be the one that trains:")
         for number, candidate in enumerate(undecided.candidates, 1):
-            print(f"  {number}  {candidate.name}: {', '.join(candidate.reasons)}")
+            print_safely(f"  {number}  {candidate.name}: {', '.join(candidate.reasons)}")
         answer = input("Which one? ")
         if not answer.isdecimal() or not 1 <= int(answer) <= len(undecided.candidates):
             raise UserError(f"{answer!r} is none of them") from None

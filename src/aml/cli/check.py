@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aml.checks.packages import repair
 from aml.checks.repository import check
-from aml.console import say
+from aml.console import print_safely, say
 from aml.errors import UserError
 from aml.jobfile.repository import find_root
 
@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
         _repair(root)
     findings = sorted(set(check(root, args.name)), key=lambda finding: (finding.is_notice, finding))
     errors = sum(not finding.is_notice for finding in findings)
-    print("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {errors or 'nothing'} to fix"]))
+    print_safely("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {errors or 'nothing'} to fix"]))
     return 1 if errors else 0
 
 
@@ -37,6 +37,6 @@ def _repair(root: Path) -> None:
         say(f"aml: not repaired: {refusal}")
         return
     for finding in repaired:
-        print(f"repaired: {finding._replace(fix='')}")
+        print_safely(f"repaired: {finding._replace(fix='')}")
     if repaired:
-        print("to install them: pip install -e .")
+        print_safely("to install them: pip install -e .")

@@ -7,6 +7,7 @@ from aml.azure.compute import create, delete
 from aml.azure.workspace_client import connect
 from aml.checks.assets import check_compute
 from aml.checks.finding import require_none
+from aml.console import print_safely
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -28,5 +29,5 @@ def run(args: argparse.Namespace) -> int:
     client = connect(root, args.dry_run)
     done = delete(client, document.data["name"]) if args.delete else create(client, document)
     if not client.dry_run:
-        print(f"cluster {document.data['name']}: {done}")
+        print_safely(f"cluster {document.data['name']}: {done}")
     return 0

@@ -5,6 +5,7 @@ import argparse
 from aml.azure import assets
 from aml.azure.workspace_client import connect
 from aml.cli.tables import pairs, table
+from aml.console import print_safely
 from aml.errors import UserError
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -26,5 +27,5 @@ def run(args: argparse.Namespace) -> int:
         rows.append((name, version["name"], properties["dataType"], path, tags))
     if not rows:
         raise UserError(f"no data{' ' + args.name if args.name else ''} in workspace {client.name}: aml register-data")
-    print(table(("DATA", "VERSION", "TYPE", "PATH", "TAGS"), rows))
+    print_safely(table(("DATA", "VERSION", "TYPE", "PATH", "TAGS"), rows))
     return 0

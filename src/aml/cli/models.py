@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aml.cli.tables import pairs, table
+from aml.console import print_safely
 from aml.errors import UserError
 from aml.gate import Verdict, find_champion, read_metrics, user_tags, with_differences
 from aml.jobfile import settings
@@ -54,18 +55,17 @@ def run(args: argparse.Namespace) -> int:
             verdict = "champion" if is_champion else Verdict.from_tags(one.stored).state
             others = champion.metrics or {} if champion and not is_champion else {}
             rows.append((*one[:4], verdict, with_differences(one.metrics, others), pairs(one.tags)))
-    print(table(("MODEL", "VERSION", "RUN", "PATH", "GATE", "METRICS", "TAGS"), rows))
+    print_safely(table(("MODEL", "VERSION", "RUN", "PATH", "GATE", "METRICS", "TAGS"), rows))
     return 0
 
 
 def _versions_here(root: Path, name: str | None) -> Iterator[Listed]:
     runs = {one.id: one for one in all_runs(root)}
-    found = mlflow_store.client(root).search_model_versions(f"name = '{name}'" if name else None)
-    for version in sorted(found, key=lambda version: (version.name, -int(version.version))):
-        run_id = version.run_id or ""
-        path = str(version.source).partition(f"{run_id}/")[2] or str(version.source)
-        metrics = runs[run_id].metrics() if run_id in runs else read_metrics(version.tags)
-        yield Listed(version.name, str(version.version), run_id, path, metrics, version.tags, user_tags(version.tags))
+    found = mlflow_store.read_model_versions(root, name)
+    for model, number, run_id, source, tags in sorted(found, key=lambda version: (version.model, -version.number)):
+        path = source.partition(f"{run_id}/")[2] or source
+        metrics = runs[run_id].metrics() if run_id in runs else read_metrics(tags)
+        yield Listed(model, str(number), run_id, path, metrics, tags, user_tags(tags))
 
 
 def _versions_in_workspace(root: Path, name: str | None) -> Iterator[Listed]:

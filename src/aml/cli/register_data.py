@@ -12,7 +12,7 @@ from aml.checks.assets import check_data
 from aml.checks.finding import require_none
 from aml.cli import main as cli
 from aml.cli import verdicts
-from aml.console import say
+from aml.console import print_safely, say
 from aml.gate import Verdict
 from aml.jobfile.document import Document
 from aml.jobfile.repository import find_root
@@ -53,6 +53,6 @@ def run(args: argparse.Namespace) -> int:
     if verdict.may_register:
         version, state = register(client, document, data, address, upload, verdict.to_tags())
         if not client.dry_run:
-            print(f"data {data['name']}, version {version}: {address} ({state})")
+            print_safely(f"data {data['name']}, version {version}: {address} ({state})")
     subject = {"data": data["name"], "version": None if client.dry_run else version, "path": address}
     return verdicts.show(args, f"data {data['name']}, {address}", policy.DATA, verdict, **subject)

@@ -4,6 +4,7 @@ import argparse
 
 from aml.azure.sdk import ml_client, translate_azure_errors
 from aml.azure.workspace_client import connect
+from aml.console import print_safely
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
 
@@ -33,6 +34,6 @@ def run(args: argparse.Namespace) -> int:
             )
         state = "changed" if found else "registered"
     if not client.dry_run:
-        print(f"datastore {args.name}: container {args.container} of {args.account} ({state})")
-        print(f"a path in data.yml: azureml://datastores/{args.name}/paths/FOLDER/")
+        print_safely(f"datastore {args.name}: container {args.container} of {args.account} ({state})")
+        print_safely(f"a path in data.yml: azureml://datastores/{args.name}/paths/FOLDER/")
     return 0

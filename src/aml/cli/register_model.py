@@ -9,20 +9,26 @@ from pathlib import Path
 from aml import policy
 from aml.cli import main as cli
 from aml.cli import verdicts
-from aml.console import say
+from aml.console import print_safely, say
 from aml.errors import UserError
 from aml.gate import RESERVED, Champion, Registration, Verdict
 from aml.jobfile.names import RULES, TAG_KEY
 from aml.jobfile.repository import find_root
 from aml.local import models as local_models
-from aml.local.runs import LocalRun, find, has
-from aml.run import read_record
+from aml.local.runs import LocalRun, find, has, last_finished
+from aml.run import MLMODEL, read_record
+
+DEFAULT = "outputs/model.pkl"
+TYPES = ("custom_model", "mlflow_model", "triton_model")  # of a model in the workspace
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-n", "--name", required=True, help="name of the model")
-    parser.add_argument("--asset-path", default="outputs/model.pkl", metavar="PATH",
-                        help="file or folder that the run made (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--asset-path", metavar="PATH",
+                        help="file or folder that the run made, or the name of a model that MLflow logged "
+                             f"(default: {DEFAULT}, else the only thing in outputs/)")  # fmt: skip
+    parser.add_argument("--type", choices=TYPES, help="of the model in the workspace (default: mlflow_model for a "
+                        "folder that MLflow wrote, custom_model for others)")  # fmt: skip
     parser.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
                         help="what aml submit -t wrote (default: the last run here)")  # fmt: skip
     parser.add_argument("--run", dest="run_id", metavar="ID", help="a run by its id, here also by a part of it")
@@ -56,38 +62,51 @@ def run(args: argparse.Namespace) -> int:
         trained = find(root, run_id)
         run_id = trained.id
         if trained.status != "finished":
-            raise UserError(f"run {run_id} {trained.status}: name one that finished with --run (aml runs lists them)")
+            last = last_finished(root)
+            which = f"the last one that finished with --run {last.id}" if last else "one that finished with --run"
+            raise UserError(f"run {run_id} {trained.status}: name {which} (aml runs lists them)")
     if trained:
+        args.asset_path, asset = _find_asset(trained, args.asset_path)
         register = _upload if args.to else _register_here
-        done = register(root, args, trained, tags, properties)
+        done = register(root, args, trained, asset, tags, properties)
     else:
+        args.asset_path = args.asset_path or DEFAULT
         done = _register_job(root, args, run_id, tags, properties)
     return _show(args, run_id, done)
 
 
 def _register_here(
-    root: Path, args: argparse.Namespace, trained: LocalRun, tags: dict[str, str], properties: dict[str, str]
+    root: Path,
+    args: argparse.Namespace,
+    trained: LocalRun,
+    asset: Path,
+    tags: dict[str, str],
+    properties: dict[str, str],
 ) -> Registration:
-    asset = _find_asset(trained, args.asset_path)
     tags |= {f"property.{key}": value for key, value in properties.items()}  # MLflow has no properties
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
     return local_models.register(root, args.name, trained, asset, tags, gate, args.dry_run)
 
 
 def _upload(
-    root: Path, args: argparse.Namespace, trained: LocalRun, tags: dict[str, str], properties: dict[str, str]
+    root: Path,
+    args: argparse.Namespace,
+    trained: LocalRun,
+    asset: Path,
+    tags: dict[str, str],
+    properties: dict[str, str],
 ) -> Registration:
     """Register in the workspace what a run of this machine made."""
     from aml import local_runs_in_azure
     from aml.azure.workspace_client import connect
 
-    asset = _find_asset(trained, args.asset_path)
     client = connect(root, args.dry_run)
     if args.dry_run and policy.script_exists(root, policy.MODEL):
         say("a dry run looks nothing up: the gate is asked as for a first version")
     properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
-    return local_runs_in_azure.register_model(client, args.name, trained, asset, tags, properties, gate)
+    kind = args.type or ("mlflow_model" if (asset / MLMODEL).is_file() else "custom_model")
+    return local_runs_in_azure.register_model(client, args.name, trained, asset, kind, tags, properties, gate)
 
 
 def _register_job(
@@ -101,8 +120,9 @@ def _register_job(
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
     @functools.cache
-    def source() -> str:
-        return models.job_output(client, run_id, args.asset_path)
+    def source() -> tuple[str, str]:
+        address, kind = models.job_output(client, run_id, args.asset_path)
+        return address, args.type or kind
 
     def read_metrics() -> dict[str, float]:
         return runs.find(client, run_id).metrics()
@@ -122,23 +142,35 @@ def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     """Say what was registered, and what the gate says of what is new; returns the exit status."""
     what = f"{args.asset_path} of run {run_id}"
     if done.version and not args.dry_run:
-        print(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
+        print_safely(f"model {args.name}, version {done.version}: {what}{'' if done.new else ' (registered before)'}")
     elif done.verdict.may_register:
         say(f"model {args.name}: {what} would be registered" if done.new else f"{what} is version {done.version}")
     subject = {"model": args.name, "version": None if args.dry_run and done.new else done.version, "run": run_id}
     return verdicts.show(args, f"model {args.name}, {what}", policy.MODEL, done.verdict, done.new, **subject)
 
 
-def _find_asset(run: LocalRun, asset_path: str) -> Path:
-    """What the run made at that path. Raises UserError with what it made instead."""
-    folder = run.folder.resolve()
-    asset = (folder / asset_path).resolve()
-    if not asset.is_relative_to(folder) or not asset.exists():
-        made = sorted(file.relative_to(folder).as_posix() for file in (folder / "outputs").rglob("*") if file.is_file())
-        raise UserError(
-            f"--asset-path {asset_path}: run {run.id} made no such file; {', '.join(made) or 'none at all'}"
-        )
-    return asset
+def _find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
+    """What the run made at that path, and the path as messages name it. Raises UserError with what it made instead."""
+    folder, models = run.folder.resolve(), run.stored.logged_models()
+    path = asset_path or DEFAULT
+    asset = (folder / path).resolve()
+    if asset.is_relative_to(folder) and asset.exists():
+        return path, asset
+    if path in models:
+        return path, models[path].resolve()
+    files = sorted(file for file in (folder / "outputs").rglob("*") if file.is_file())
+    made = [*(file.relative_to(folder).as_posix() for file in files), *models]
+    if asset_path:
+        raise UserError(f"--asset-path {path}: run {run.id} made no such file; {', '.join(made) or 'none at all'}")
+    # One file, wherever it is, or one folder of files.
+    only = files if len(files) == 1 else list((folder / "outputs").glob("*"))
+    found = {entry.relative_to(folder).as_posix(): entry for entry in only} | models
+    if len(found) != 1:
+        others = ", ".join(made) or "nothing in outputs/"
+        raise UserError(f"run {run.id} made no {DEFAULT}, but {others}: name one with --asset-path")
+    [(path, asset)] = found.items()
+    say(f"run {run.id} made no {DEFAULT}: registering {path}, the only model there is")
+    return path, asset.resolve()
 
 
 def _parse(flag: str, assignments: list[str]) -> dict[str, str]:

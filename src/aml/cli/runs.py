@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aml import comparison
 from aml.cli.tables import pairs, table
-from aml.console import display_path
+from aml.console import display_path, one_line, print_safely
 from aml.errors import UserError
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -53,14 +53,14 @@ def run(args: argparse.Namespace) -> int:
             f"runs here are in runs/, and Ctrl-C cancels one; in the workspace: aml runs --azure {args.action} ID"
         )
     if args.action == "show":
-        print(_describe(find(root, args.id)))
+        print_safely(_describe(find(root, args.id)))
         return 0
     if args.action == "compare":
         return _compare(root, args, [find(root, run_id) for run_id in args.ids])
     everything = [one for one in all_runs(root) if args.experiment_name in (None, one.experiment)]
     if not everything:
         raise _none(args, "aml runs", NO_RUNS)
-    print(_listing(_sort(everything, args)))
+    print_safely(_listing(_sort(everything, args)))
     return 0
 
 
@@ -79,7 +79,7 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
                 args, "aml runs --azure", f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute"
             )
         if args.action != "show":
-            print(_listing(_sort(found, args)))
+            print_safely(_listing(_sort(found, args)))
             return 0
     else:
         found = [runs.find(client, run_id) for run_id in named]
@@ -91,13 +91,14 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     if args.action == "cancel":
         ended = runs.cancel(client, args.id if client.dry_run else run.id)
         if not client.dry_run:
-            print(f"run {run.id}: {f'{ended} before; nothing was cancelled' if ended else 'its end was asked for'}")
+            what = f"{ended} before; nothing was cancelled" if ended else "its end was asked for"
+            print_safely(f"run {run.id}: {what}")
     elif args.action == "download":
         folder = args.output_dir or root / "runs" / run.id
         files = blobs.download_run(client, run.id, folder)
-        print(f"run {run.id}: {len(files)} files in {display_path(folder)}")
+        print_safely(f"run {run.id}: {len(files)} files in {display_path(folder)}")
     else:
-        print(_describe(run, reason=run.reason(), studio=client.studio(run.id)))
+        print_safely(_describe(run, reason=run.reason(), studio=client.studio(run.id)))
     return 0
 
 
@@ -126,15 +127,15 @@ def _compare(root: Path, args: argparse.Namespace, runs: Sequence[Run]) -> int:
     for name, cells in comparison.rows(runs):
         differs = name.startswith(("param ", "git ")) and len(set(cells)) > 1  # of metrics, the differences are shown
         lines.append((name, *cells, "differs" if differs else ""))
-    print(table(("", *(run.id for run in runs), ""), lines))
+    print_safely(table(("", *(run.id for run in runs), ""), lines))
     first, *others = [root / "runs" / run.id / "code" for run in runs]
     for other in others:
-        print(f"\ncode of {other.parent.name}, compared with {first.parent.name}:")
-        print("\n".join(_code(first, other)))
+        print_safely(f"\ncode of {other.parent.name}, compared with {first.parent.name}:")
+        print_safely("\n".join(_code(first, other)))
     path = args.output or root / "runs" / "compare.svg"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(comparison.bar_chart(runs), encoding="utf-8", newline="\n")
-    print(f"\nmetrics, drawn: {display_path(path)}")
+    print_safely(f"\nmetrics, drawn: {display_path(path)}")
     return 0
 
 
@@ -166,10 +167,10 @@ def _describe(run: Run, **more: str) -> str:
         "files": [display_path(file) if isinstance(file, Path) else file for file in run.files()],
     }
     lines = [f"{run.id}  {run.status}", f"  started  {_clock(run.start)}, {_length(run.duration)}"]
-    lines += [f"  name     {run.name}", f"  in       experiment {run.experiment}"]
-    lines += [f"  {title:<7}  {text}" for title, text in more.items() if text]
+    lines += [f"  name     {one_line(run.name)}", f"  in       experiment {one_line(run.experiment)}"]
+    lines += [f"  {title:<7}  {one_line(text)}" for title, text in more.items() if text]
     for title, entries in sections.items():
-        lines += [f"  {'' if index else title:<7}  {entry}" for index, entry in enumerate(entries)]
+        lines += [f"  {'' if index else title:<7}  {one_line(entry)}" for index, entry in enumerate(entries)]
     return "\n".join(lines)
 
 

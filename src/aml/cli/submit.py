@@ -4,12 +4,15 @@ import argparse
 from pathlib import Path
 
 from aml.checks.finding import require_none
-from aml.checks.jobs import check_job
+from aml.checks.jobs import check_fields, check_job
+from aml.checks.kinds import kind_of
 from aml.console import display_path, say
 from aml.errors import UserError
-from aml.jobfile import job
+from aml.jobfile import job, snapshot
 from aml.jobfile.repository import find_root
 from aml.local import runner
+from aml.local.git import hide_secret_of_remote
+from aml.local.hints import hints
 from aml.uris import REMOTE_URI
 
 
@@ -47,6 +50,10 @@ def run(args: argparse.Namespace) -> int:
         if getattr(args, option):
             where = "on a cluster" if is_local else "on this machine, with compute: local or --local"
             raise UserError(f"--{option.replace('_', '-')} is for a run {where}")
+    if code := asked_for.code:
+        for link in snapshot.links_outside(code):
+            there = (code / link).resolve()
+            say(f"{display_path(code / link)}: a link that leads out of the code: what is at {there} travels with it")
     if is_local:
         return _run_here(root, asked_for, args)
     from aml.azure import submit
@@ -60,10 +67,14 @@ def run(args: argparse.Namespace) -> int:
     except UserError as refusal:
         raise UserError(f"{refusal}\n     on this machine: aml submit -c {args.name} --local") from None
     require_none(asked_for.document.name, check_job(asked_for))
+    hide_secret_of_remote(root)
     return submit.submit(root, client, asked_for, args.output_metadata_file, not args.no_wait)
 
 
 def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
+    for finding in sorted(check_fields(asked_for)):
+        kind = kind_of(asked_for.data)
+        raise UserError(f"{finding}" + (f"; a {kind} runs in a pipeline only" if kind.endswith("component") else ""))
     tracker = None
     if args.track:
         from aml.azure.workspace_client import connect
@@ -74,7 +85,10 @@ def _run_here(root: Path, asked_for: job.Job, args: argparse.Namespace) -> int:
             raise UserError("--track azure and --docker: your sign-in stays outside of a container; take one of them")
         client.workspace  # noqa: B018  # is it there? Before anything is written
         tracker = AzureTracker(client, root)
-    ended, status = runner.run(root, asked_for, args.data, args.here, args.docker, args.output_metadata_file, tracker)
+    where: runner.Where = "here" if args.here else "docker" if args.docker else "conda"
+    ended, status = runner.run(root, asked_for, args.data, where, args.output_metadata_file, tracker)
     how = f" with exit status {status}" if ended.status == "failed" else ""
     say(f"run {ended.id} {ended.status}{how} after {ended.duration:.1f} s: {display_path(ended.folder)}")
+    for hint in hints(ended, asked_for):
+        say(hint)
     return status

@@ -3,10 +3,12 @@
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+from aml.console import one_line
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """`rows` under `header` in columns as wide as they need to be; the last column has no padding."""
-    lines = [list(header), *(list(row) for row in rows)]
+    lines = [list(header), *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(_width(line[column]) for line in lines) for column in range(len(header))]
     padded = ([cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)] for line in lines)
     return "\n".join("  ".join(line).rstrip() for line in padded)

@@ -3,6 +3,7 @@
 import argparse
 import webbrowser
 
+from aml.console import print_safely
 from aml.jobfile.repository import find_root
 from aml.local import mlflow_ui
 
@@ -17,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Serve the UI until Ctrl-C; returns the exit status."""
     try:
         with mlflow_ui.serve(find_root(args.start), args.port) as (address, server):
-            print(f"{address} (Ctrl-C ends it)", flush=True)
+            print_safely(f"{address} (Ctrl-C ends it)")
             if not args.no_browser:
                 webbrowser.open(address)
             return server.wait()

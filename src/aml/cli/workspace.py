@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from aml.azure.confirm import look_up
+from aml.console import print_safely
 from aml.errors import UserError
 from aml.jobfile.repository import find_root
 from aml.jobfile.settings import ATTACH, SETTINGS, Finding, attach, confirm, read
@@ -44,5 +45,5 @@ def run(args: argparse.Namespace) -> int:
             raise UserError("attach what? Name at least one of -s SUBSCRIPTION, -g RESOURCE_GROUP, -w WORKSPACE")
         attach(root, changes)
     lines, state = report(root)
-    print("\n".join(lines))
+    print_safely("\n".join(lines))
     return 1 if state == "not confirmed" else 0

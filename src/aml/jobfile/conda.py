@@ -2,47 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from aml.console import display_path
 from aml.errors import UserError
+from aml.jobfile.conda_names import pypi_name
 from aml.jobfile.document import Document
 from aml.jobfile.job import Job
 
-# Conda packages whose name on PyPI differs.
-PYPI_NAMES = {
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "pytorch-lightning": "lightning",
-    "matplotlib-base": "matplotlib",
-    "py-xgboost": "xgboost",
-    "py-opencv": "opencv-python",
-    "opencv": "opencv-python",
-    "msgpack-python": "msgpack",
-    "tensorflow-cpu": "tensorflow",
-    "pytables": "tables",
-    "pytorch-gpu": "torch",
-    "py-xgboost-cpu": "xgboost",
-    "py-xgboost-gpu": "xgboost",
-    "xgboost-cpu": "xgboost",
-    "tensorflow-base": "tensorflow",
-    "keras-gpu": "keras",
-    "dask-core": "dask",
-    "seaborn-base": "seaborn",
-    "python-graphviz": "graphviz",
-    "faiss": "faiss-cpu",
-    "pyqt": "pyqt5",
-    "ruamel_yaml": "ruamel.yaml",
-}
-# Conda packages that are no Python package; some of these names belong to strangers on PyPI, so they
-# are not looked for there.
-CONDA_ONLY = re.compile(
-    r"cuda|cudatoolkit|cuda-(toolkit|version|runtime|nvcc|cudart|libraries|compiler).*|cudnn|nccl|pytorch-cuda|mkl|blas"
-    r"|openblas|openmpi|mpich|impi.*|nodejs|openjdk|git|make|cmake|compilers|(gcc|gxx|gfortran|clang)(_.*)?"
-    r"|lib(gcc|stdcxx|gfortran|blas|cblas|lapack|openblas|png|jpeg|tiff).*|ffmpeg|r|r-.*|openssl|_.*"
-    r"|lib.*-ng|sqlite|zlib|xz|tk|readline|ncurses|bzip2|ca-certificates|graphviz|hdf5|ld_impl.*|vc|vs20.*|nb_conda.*"
-    r"|conda|conda-.*|anaconda|anaconda-.*|icc_rt|intel-openmp|mkl-service|mkl_fft|mkl_random|cpuonly|pytorch-mutex"
-)
 NAMES_A_FILE = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
 INSTALLERS = ("pip", "setuptools", "wheel")  # which conda files list to get pip's section installed
 OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
@@ -68,6 +36,12 @@ def conda_file(job: Job) -> tuple[dict[str, Any], str]:
     return document.data, document.name
 
 
+def conda_folder(job: Job) -> Path:
+    """The folder that relative paths in the job's conda specification start from: as with conda, that of its file."""
+    is_file = isinstance(job.at("environment", "conda_file"), str)
+    return job.local_path("environment", "conda_file").parent if is_file else job.folder
+
+
 def entries(conda: dict[str, Any], file: str) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """The dependencies of a conda specification, each with its keys: ("dependencies", 2), or (…, "pip", 0) within pip.
 
@@ -87,29 +61,56 @@ def _list(value: Any, key: str, file: str) -> list[Any]:
     return value or []
 
 
-def requirements(conda: dict[str, Any], file: str) -> tuple[str | None, list[str]]:
-    """The Python version (or None) and the pip requirements that a conda specification stands for.
+class Requirements(NamedTuple):
+    """What a conda specification stands for.
+
+    Attributes:
+        python: The version of Python that it asks for, None for any.
+        pip: The requirements, and the options of pip, each a line as pip writes it.
+        replaced: Those dependencies of conda that became requirements.
+
+    """
+
+    python: str | None
+    pip: list[str]
+    replaced: list[str]
+
+
+def requirements(conda: dict[str, Any], file: str) -> Requirements:
+    """What pip has to install for a conda specification.
 
     Raises UserError naming each dependency that only conda, or only a file of this machine, can provide.
     """
-    python, pip, refused = None, [], []
+    found = Requirements(None, [], [])
+    refused = []
     for keys, entry in entries(conda, file):
         if "pip" in keys:
-            pip.append(entry)
+            found.pip.append(entry)
             continue
         name, line = conda_name(entry), conda_requirement(entry)
-        if line is None or CONDA_ONLY.fullmatch(name):
+        if line and name == "python":
+            found = found._replace(python=line.removeprefix("python").removeprefix("==").removesuffix(".*") or None)
+        elif name in INSTALLERS:
+            continue
+        elif line is None or only_conda(name):
             refused.append(entry)
-        elif name == "python":
-            python = line.removeprefix("python").removeprefix("==").removesuffix(".*") or None
-        elif name not in INSTALLERS:
-            pip.append(line)
+        else:
+            found.pip.append(line)
+            found.replaced.append(entry)
     if refused:
-        raise UserError(f"{file}: only conda can install {', '.join(refused)}; {OTHER_WAYS}")
-    for line in pip:
+        raise UserError(
+            f"{file}: only conda can install {', '.join(refused)}; {OTHER_WAYS}; "
+            "or list under pip: what PyPI has of the same project"
+        )
+    for line in found.pip:
         if NAMES_A_FILE.match(line):
             raise UserError(f"{file}: '{line}' names a file, which Azure ML does not get to see: list the packages")
-    return python, pip
+    return found
+
+
+def only_conda(name: str) -> bool:
+    """Whether no package of PyPI is known to be that conda package."""
+    return name != "python" and name not in INSTALLERS and pypi_name(name) is None
 
 
 def conda_name(spec: str) -> str:
@@ -137,4 +138,4 @@ def conda_requirement(spec: str) -> str | None:
         version = f"=={number.removesuffix('*').removesuffix('.')}.*"
     elif version.startswith("=="):
         version = "==" + version[2:].split("=")[0].strip()
-    return PYPI_NAMES.get(name, name) + ("" if version in ("==*", "==.*") else version.replace(" ", ""))
+    return (pypi_name(name) or name) + ("" if version in ("==*", "==.*") else version.replace(" ", ""))

@@ -12,10 +12,9 @@ import yaml
 from aml.errors import UserError
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
+from aml.jobfile.references import REFERENCE, resolve_optional
 from aml.uris import REMOTE_CODE, WEB
 
-# The SDK's own pattern, ${{inputs\.([\w\.-]+)}}, misses the spaced form that its documentation uses.
-REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[\w.-]+?)\s*\}\}")
 # The fields of a command job that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
 FIELDS = tuple(
     "$schema type name display_name description experiment_name tags properties command code environment compute "
@@ -175,9 +174,14 @@ class Job:
         entries = {name: value for name, value in self.section("inputs").items() if not self.data_input(name)}
         return {name: str(value["value"] if isinstance(value, dict) else value) for name, value in entries.items()}
 
+    @property
+    def command(self) -> str:
+        """The command with its optional parts resolved, as the service runs it."""
+        return resolve_optional(self.data["command"], self.section("inputs"))
+
     def texts(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """The texts that may hold references, each with its keys."""
-        yield ("command",), str(self.data["command"])
+        yield ("command",), self.command
         for name, value in self.section("environment_variables").items():
             yield ("environment_variables", name), str(value)
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from aml.console import say
@@ -84,11 +84,13 @@ def command(
     job: Job,
     text: str,
     mounts: Mapping[Path, str],
-    variables: Mapping[str, str],
+    variables: Iterable[str],
+    launcher: Sequence[str] = (),
 ) -> list[str]:
-    """The engine's command line for the job's command `text`. `mounts` gives each path rw or ro.
+    """The engine's command line for the job's command `text`, which `launcher` starts.
 
-    The values of variables stay out of it: the engine takes them from its own environment.
+    `mounts` gives each path rw or ro. `variables` are names: the engine takes the values from its own environment, so
+    that they stay out of the line.
     """
     resources = job.section("resources")
     line = [engine, "run", "--rm", "--init", "--name", _name(run), "--workdir", str(seen(run.folder / "code"))]
@@ -102,7 +104,7 @@ def command(
     extra = resources.get("docker_args") or []
     line += shlex.split(extra) if isinstance(extra, str) else [str(argument) for argument in extra]
     # bash as on the service; sh in an image without it
-    return [*line, image, "sh", "-c", 'exec "$(command -v bash || command -v sh)" -c "$1"', "sh", text]
+    return [*line, image, *launcher, "sh", "-c", 'exec "$(command -v bash || command -v sh)" -c "$1"', "sh", text]
 
 
 def remove(engine: str, run: LocalRun) -> None:

@@ -5,15 +5,23 @@ Environments are kept in the user's cache, one for each content of a conda file,
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from aml.console import say
 from aml.errors import UserError
-from aml.jobfile.conda import OTHER_WAYS, conda_file, requirements
+from aml.jobfile.conda import OTHER_WAYS, conda_file, conda_folder, requirements
 from aml.jobfile.job import Job
+
+# What uv says when a folder of this machine is the reason, and when the other side of the network does not answer.
+NO_FOLDER = re.compile(r"Failed to initialize cache|failed to create directory|os error (13|28|30)\b")
+NO_ANSWER = re.compile(r"error sending request|operation timed out", re.IGNORECASE)
+NOT_TRUSTED = re.compile(r"invalid peer certificate|certificate verify failed", re.IGNORECASE)
 
 
 def cache() -> Path:
@@ -40,19 +48,26 @@ def build(job: Job) -> Path:
     Raises UserError when it cannot be built; then nothing is left of it.
     """
     conda, file = conda_file(job)
-    python, pip = requirements(conda, file)
+    python, pip, replaced = requirements(conda, file)
     interpreter = _interpreter(python, file)
-    key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip]).encode()).hexdigest()[:16]
-    environment = cache() / key
+    folder = conda_folder(job)
+    key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip, *_local_files(pip, folder)]).encode())
+    environment = cache() / key.hexdigest()[:16]
     if environment.is_dir():
         return environment
     say(f"building the environment of {file} (once)")
-    unfinished = cache() / f"{key}.{os.getpid()}"
-    unfinished.mkdir(parents=True, exist_ok=True)
+    if replaced:
+        say(f"{file}: from PyPI instead of conda: {', '.join(replaced)}")
+    unfinished = environment.with_suffix(f".{os.getpid()}")
     try:
-        (unfinished / "requirements.txt").write_text("\n".join(pip) + "\n", encoding="utf-8")
+        unfinished.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
+        raise UserError(f"{error.filename}: {error.strerror}: name another folder with {variable}") from None
+    try:
         _uv(file, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
-        _uv(file, "pip", "install", "--python", str(unfinished), "-r", str(unfinished / "requirements.txt"))
+        lines, options = _for_uv(pip)
+        _uv(file, "pip", "install", "--python", str(unfinished), *options, "-r", "-", lines=lines, folder=folder)
         try:
             unfinished.rename(environment)
         except OSError:  # another run built the same one meanwhile
@@ -61,6 +76,30 @@ def build(job: Job) -> Path:
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return environment
+
+
+def _for_uv(pip: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The lines for pip as uv reads them, and the options that stand for those that it does not read in a file."""
+    lines, options = [], []
+    for line in pip:
+        if line.strip() == "--pre":
+            options += ["--prerelease", "allow"]
+        elif host := re.fullmatch(r"--trusted-host[\s=]+(\S+)", line.strip()):
+            options += ["--allow-insecure-host", host[1]]
+        else:
+            lines.append(line)
+    # pip takes the best version of all indexes, where uv takes the first index that knows the package.
+    return lines, [*options, "--index-strategy", "unsafe-best-match"]
+
+
+def _local_files(pip: Sequence[str], folder: Path) -> Iterator[str]:
+    """A hash of each file of this machine that a line names, such as ./wheels/mine.whl: it may change."""
+    for line in pip:
+        path = folder / line.strip().removeprefix("file:")
+        if re.match(r"\.{0,2}[/\\]|file:", line.strip()) and path.exists():
+            for file in [path] if path.is_file() else sorted(path.rglob("*.*")):
+                if file.is_file():
+                    yield hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _interpreter(python: str | None, file: str) -> str:
@@ -80,15 +119,35 @@ def _interpreter(python: str | None, file: str) -> str:
 
 
 def _ask_uv(*arguments: str) -> str:
-    """What `uv python` prints, or nothing when it fails."""
+    """What `uv python` prints, or nothing when there is no such Python.
+
+    Raises UserError when it cannot look, for uv cannot write to a folder of its own.
+    """
     environment = {**os.environ, "UV_HTTP_RETRIES": "0"}  # without a network, fail at once
     done = subprocess.run(
         [uv(), "python", *arguments], capture_output=True, text=True, encoding="utf-8", env=environment
     )
+    if done.returncode and NO_FOLDER.search(done.stderr):
+        reason = ": ".join(line.strip().removeprefix("error: ") for line in done.stderr.strip().splitlines())
+        raise UserError(f"uv: {reason}: name other folders with UV_CACHE_DIR and UV_PYTHON_INSTALL_DIR")
     return "" if done.returncode else done.stdout.strip()
 
 
-def _uv(file: str, *arguments: str) -> None:
+def _uv(file: str, *arguments: str, lines: Sequence[str] = (), folder: Path | None = None) -> None:
+    """Run uv in the folder, with these lines as its input. Raises UserError when it fails."""
+    text = "\n".join([*lines, ""])
+    options: Any = {"input": text, "encoding": "utf-8", "cwd": folder}
     quiet = [] if sys.stderr.isatty() else ["--quiet"]  # progress is for people
-    if subprocess.run([uv(), *quiet, *arguments]).returncode:
-        raise UserError(f"{file}: its packages cannot be installed (uv's reason is above): fix them; or {OTHER_WAYS}")
+    if not subprocess.run([uv(), *quiet, *arguments], **options).returncode:
+        return
+    # Its reason went to the terminal, as its progress does: it says it again, and at once.
+    again = [uv(), "--quiet", *arguments, *(["--dry-run"] if lines else [])]
+    environment = {**os.environ, "UV_HTTP_RETRIES": "0"}
+    reason = subprocess.run(again, **options, env=environment, stderr=subprocess.PIPE).stderr
+    if NOT_TRUSTED.search(reason):
+        fix = "the certificate of the package index is not trusted: UV_SYSTEM_CERTS=1 takes those of this machine"
+    elif NO_ANSWER.search(reason):
+        fix = "the package index is out of reach: set UV_DEFAULT_INDEX to the address of your mirror"
+    else:
+        fix = "its packages cannot be installed (uv's reason is above): fix them"
+    raise UserError(f"{file}: {fix}; or {OTHER_WAYS}")

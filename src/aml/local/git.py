@@ -1,7 +1,13 @@
 """What git knows of the code that a run was made from."""
 
+import contextlib
+import os
+import re
 import subprocess
 from pathlib import Path
+
+# From where azure-ai-ml 1.35 takes the address of the repository instead of asking git (GitProperties).
+ADDRESS = "AZUREML_GIT_REPOSITORY_URI"
 
 
 def git_tags(root: Path) -> dict[str, str]:
@@ -25,3 +31,20 @@ def git_tags(root: Path) -> dict[str, str]:
         "mlflow.source.git.branch": heads["branch.head"],
         "azureml.git.dirty": str(any(not line.startswith("#") for line in lines)),
     }
+
+
+def hide_secret_of_remote(root: Path) -> None:
+    """Let azure-ai-ml record the git remote without the token in its address, for it drops the commit otherwise."""
+    address = os.environ.get(ADDRESS, "")
+    if not address:
+        command = ["git", "-C", str(root), "ls-remote", "--get-url"]
+        with contextlib.suppress(OSError):  # no git here
+            address = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace").stdout.strip()
+    if (public := without_secret(address)) != address:
+        os.environ[ADDRESS] = public
+
+
+def without_secret(address: str) -> str:
+    """The address of a repository on the web without what stands before an @: a name, a password or a token."""
+    shorter = re.sub(r"(https?://(?:[^/@]+/)?)[^/@]+@", r"\1", address)
+    return address if shorter == address else without_secret(shorter)

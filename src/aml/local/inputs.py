@@ -6,7 +6,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from aml.console import say
+from aml.console import printable, say
 from aml.errors import UserError
 from aml.jobfile.document import Document
 from aml.jobfile.job import DATA_TYPES, Job
@@ -78,7 +78,7 @@ def download(address: str, folder: Path) -> Path:
 
     def progress(blocks: int, size: int, _total: int) -> None:
         if sys.stderr.isatty() or not blocks:
-            print(f"\rdownloading {address}: {blocks * size / 2**20:.0f} MB", end="", file=sys.stderr)
+            print(f"\rdownloading {printable(address)}: {blocks * size / 2**20:.0f} MB", end="", file=sys.stderr)
 
     try:
         urllib.request.urlretrieve(address, path, progress)  # noqa: S310  # WEB.match lets http and https through alone

@@ -5,6 +5,7 @@ MLflow from 2.x to 3.15 writes and reads. MLflow calls this format "in maintenan
 this module, and nothing else.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from aml.console import display_path, say
 from aml.files import write_atomically
 
 if TYPE_CHECKING:
@@ -26,6 +28,10 @@ STATUSES = {1: "running", 2: "scheduled", 3: "finished", 4: "failed", 5: "cancel
 CODES = {status: code for code, status in STATUSES.items()}
 # For every process that reads or writes the store: newer MLflow wants to be asked for files, and would report its use.
 VARIABLES = {"MLFLOW_ALLOW_FILE_STORE": "true", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+# What a file raises that was cut off, or that another program wrote.
+UNREADABLE = (OSError, ValueError, TypeError, KeyError, yaml.YAMLError)
 
 
 class StoredRun(NamedTuple):
@@ -47,10 +53,20 @@ class StoredRun(NamedTuple):
         """Whether what holds the metrics is there, were it empty."""
         return (self.folder / "metrics").is_dir()
 
-    def metrics(self) -> dict[str, float]:
-        """The last value of each metric, by step; a line of its file is "<time> <value> <step>"."""
-        texts = _read_texts(self.folder / "metrics")
-        return {key: max(map(_point, text.split("\n")))[-1] for key, text in texts.items() if text}
+    def metrics(self, *, strict: bool = True) -> dict[str, float]:
+        """The last value of each metric, by step; a line of its file is "<time> <value> <step>".
+
+        Raises ValueError for a line that is none, unless it is not `strict`: then that line does not count.
+        """
+        values = {}
+        for key, text in _read_texts(self.folder / "metrics").items():
+            points = []
+            for line in text.split("\n") if text else ():
+                with contextlib.nullcontext() if strict else contextlib.suppress(ValueError):
+                    points.append(_point(line))
+            if points:
+                values[key] = max(points)[-1]
+        return values
 
     def params(self) -> dict[str, str]:
         """The parameters."""
@@ -63,13 +79,32 @@ class StoredRun(NamedTuple):
     def tag(self, key: str) -> str:
         """The value of one tag; empty where there is none."""
         try:
-            return (self.folder / "tags" / key).read_text(encoding="utf-8")
+            return (self.folder / "tags" / key).read_text(encoding="utf-8", errors="replace")
         except FileNotFoundError:
             return ""
 
     def artifacts(self) -> list[Path]:
         """The files that MLflow keeps for a run that no job of this repository is."""
         return [path for path in (self.folder / "artifacts").rglob("*") if path.is_file()]
+
+    def logged_models(self) -> dict[str, Path]:
+        """The folder of each model that MLflow 3 keeps outside of the run, by the name that it was logged with."""
+        found = {}
+        for folder in sorted((self.folder / "outputs").glob("m-*")):
+            model = self.folder.parent / "models" / folder.name
+            with _left_out(model / "meta.yaml"):
+                found[str(_read_meta(model)["name"])] = model / "artifacts"
+        return found
+
+
+class StoredVersion(NamedTuple):
+    """A registered version of a model as MLflow's files have it. `source` is where the model is."""
+
+    model: str
+    number: int
+    run_id: str
+    source: str
+    tags: dict[str, str]
 
 
 def create_run(
@@ -102,11 +137,12 @@ def create_run(
 
 
 def read_runs(root: Path) -> Iterator[StoredRun]:
-    """All runs that were not deleted."""
+    """All runs that were not deleted. One that cannot be read is said, and left out."""
     for experiment, name in _experiments(root):
         for path in experiment.glob("*/meta.yaml"):
-            if (meta := _read_meta(path.parent)).get("lifecycle_stage") == "active":
-                yield _stored(path.parent, name, meta)
+            with _left_out(path):
+                if (meta := _read_meta(path.parent)).get("lifecycle_stage") == "active":
+                    yield _stored(path.parent, name, meta)
 
 
 def update_run(
@@ -158,6 +194,18 @@ def client(root: Path) -> "MlflowClient":
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
 
+def read_model_versions(root: Path, name: str | None = None) -> Iterator[StoredVersion]:
+    """The registered versions of a model, or of all models. One that cannot be read is said, and left out."""
+    for path in sorted((root / "mlruns" / "models").glob(f"{name or '*'}/version-*/meta.yaml")):
+        with _left_out(path):
+            meta = _read_meta(path.parent)
+            if meta.get("current_stage") != "Deleted_Internal":
+                tags = _read_texts(path.parent / "tags")
+                yield StoredVersion(
+                    str(meta["name"]), int(meta["version"]), str(meta["run_id"] or ""), str(meta["source"]), tags
+                )
+
+
 def page_of_runs(run: StoredRun) -> str:
     """The page of MLflow's UI that lists the runs of the run's experiment, with the run's metrics as columns.
 
@@ -171,13 +219,19 @@ def page_of_runs(run: StoredRun) -> str:
 
 
 def make_paths_relative(root: Path, ended: Callable[[StoredRun], bool]) -> None:
-    """Let every run that ended find its artifacts from the repository's folder, so that this can be moved."""
-    for path in (root / "mlruns").glob("[0-9]*/*/meta.yaml"):
-        if "artifact_uri: file:" in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
-            meta = _read_meta(path.parent)
-            inside = re.search(r"(runs/[^/]+|mlruns/\d+/[^/]+/artifacts)$", meta["artifact_uri"])
-            if inside and ended(_stored(path.parent, "", meta)):
-                _write_meta(path.parent, {**meta, "artifact_uri": inside[1]})
+    """Let every run that ended, and its models, find their artifacts from the repository's folder: it may be moved."""
+    for pattern, key in (("*", "artifact_uri"), ("models/m-*", "artifact_location")):
+        for path in (root / "mlruns").glob(f"[0-9]*/{pattern}/meta.yaml"):
+            with contextlib.suppress(*UNREADABLE):  # read_runs says it
+                if f"{key}: file:" not in path.read_text(encoding="utf-8"):  # faster than reading all as YAML
+                    continue
+                meta = _read_meta(path.parent)
+                run = path.parent
+                if key == "artifact_location":
+                    run = path.parents[2] / str(meta["source_run_id"])
+                inside = re.search(r"(runs/[^/]+|mlruns/\d+/(models/)?[^/]+/artifacts)$", meta[key])
+                if inside and ended(_stored(run, "", _read_meta(run))):
+                    _write_meta(path.parent, {**meta, key: inside[1]})
 
 
 def _stored(folder: Path, experiment: str, meta: dict[str, Any]) -> StoredRun:
@@ -192,7 +246,10 @@ def _experiment(root: Path, name: str) -> Path:
     for title in ("Default", name):  # MLflow does not start without its Default
         new = "0" if title == "Default" else str(int(hashlib.sha256(title.encode()).hexdigest()[:15], 16))
         folder = folders.setdefault(title, root / "mlruns" / new)
-        meta = _read_meta(folder) or {"experiment_id": new, "lifecycle_stage": "active", "name": title}
+        meta: dict[str, Any] = {}
+        with contextlib.suppress(*UNREADABLE):  # cut off: it is written anew
+            meta = _read_meta(folder)
+        meta = meta or {"experiment_id": new, "lifecycle_stage": "active", "name": title}
         wanted = {"artifact_location": folder.as_uri(), "creation_time": meta.get("creation_time", _now())}
         wanted["last_update_time"] = meta.get("last_update_time", wanted["creation_time"])
         if meta != {**meta, **wanted}:  # new, the repository was moved, or made before these times were kept
@@ -203,7 +260,18 @@ def _experiment(root: Path, name: str) -> Path:
 def _experiments(root: Path) -> Iterator[tuple[Path, str]]:
     """The folder and the name of each experiment."""
     for path in sorted((root / "mlruns").glob("[0-9]*/meta.yaml")):
-        yield path.parent, str(_read_meta(path.parent).get("name"))
+        with _left_out(path):
+            yield path.parent, str(_read_meta(path.parent)["name"])
+
+
+@contextlib.contextmanager
+def _left_out(path: Path) -> Iterator[None]:
+    """Say that the file cannot be read, should that be so, and go on without it."""
+    try:
+        yield
+    except UNREADABLE as error:
+        reason = f"it has no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
+        say(f"{display_path(path)}: cannot be read, and is left out: {reason}")
 
 
 def _read_meta(folder: Path) -> dict[str, Any]:
@@ -224,7 +292,10 @@ def _write_meta(folder: Path, meta: dict[str, Any]) -> None:
 
 def _read_texts(folder: Path) -> dict[str, str]:
     files = sorted(file for file in folder.rglob("*") if file.is_file())
-    return {file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8").strip("\n") for file in files}
+    return {
+        file.relative_to(folder).as_posix(): file.read_text(encoding="utf-8", errors="replace").strip("\n")
+        for file in files
+    }
 
 
 def _point(line: str) -> tuple[int, int, float]:

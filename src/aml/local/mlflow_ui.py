@@ -50,7 +50,7 @@ def serve(root: Path, port: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]
             _wait_until_it_answers(server, port, log)
             yield f"http://127.0.0.1:{port}/{mlflow_store.page_of_runs(shown.stored)}", server
         finally:
-            processes.end(None, server.pid)
+            processes.end(None, [server.pid])
 
 
 def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

@@ -50,6 +50,6 @@ def read_metrics(run: LocalRun) -> dict[str, float]:
     if not run.stored.has_metrics():
         raise UserError(f"run {run.id}: its metrics are gone from {display_path(run.record)}")
     try:
-        return run.metrics()
+        return run.stored.metrics()
     except (OSError, ValueError) as error:
         raise UserError(f"run {run.id}: its metrics in {display_path(run.record)} cannot be read: {error}") from None

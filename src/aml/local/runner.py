@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aml.console import say
 from aml.errors import UserError
@@ -13,10 +13,14 @@ from aml.jobfile import snapshot
 from aml.jobfile.job import Job
 from aml.jobfile.quoting import quote_for_bash, quote_for_cmd
 from aml.local import containers, environments, processes, runs
+from aml.local.distribution import distribute
 from aml.local.inputs import download, locate_inputs
 from aml.local.runs import LocalRun
 from aml.run import write_record
 from aml.uris import WEB
+
+# Where the job finds its packages: the environment of its conda file, the present one, or its image.
+Where = Literal["conda", "here", "docker"]
 
 
 class Tracker(Protocol):
@@ -31,7 +35,7 @@ class Tracker(Protocol):
 
 def not_honoured(job: Job, docker: bool) -> list[str]:
     """The parts of the job that have no effect on this machine, as `file:line: what`."""
-    parts = "name properties parent_job_name distribution identity services queue_settings resources.instance_type"
+    parts = "name properties parent_job_name identity services queue_settings resources.instance_type"
     parts += " resources.locations resources.max_instance_count resources.properties"
     parts += "" if docker else " resources.shm_size resources.docker_args"
     keys = [part.split(".") for part in parts.split()]
@@ -41,13 +45,7 @@ def not_honoured(job: Job, docker: bool) -> list[str]:
 
 
 def run(
-    root: Path,
-    job: Job,
-    data: list[str],
-    here: bool,
-    docker: bool,
-    record: Path | None,
-    tracker: Tracker | None = None,
+    root: Path, job: Job, data: list[str], where: Where, record: Path | None, tracker: Tracker | None = None
 ) -> tuple[LocalRun, int]:
     """Run the job; returns the run and its exit status.
 
@@ -61,16 +59,20 @@ def run(
         if problem := job.undefined(text):
             raise UserError(f"{job.where(*keys)}: {problem}")
     code = job.code
+    travels = list(snapshot.files(code)) if code else []
+    docker = where == "docker"
+    started = distribute(job, docker)
     for finding in not_honoured(job, docker):
         say(f"{finding} has no effect on this machine")
     engine = containers.engine() if docker else ""
     image = containers.image(engine, job) if docker else ""
-    python = None if docker or here else environments.build(job)
+    python = environments.build(job) if where == "conda" else None
 
     view = containers.seen if docker else Path
     run = runs.start(root, job, view)
     status, exit_status = "failed", 1
     remote: dict[str, str] = {}
+    command: list[str] | str
     try:
         if record:
             write_record(record, run.id, run.experiment, "local")
@@ -79,26 +81,27 @@ def run(
             remote = tracker.start(run)
         (run.folder / "code" / "outputs").mkdir(parents=True)  # the service makes it too
         if code:
-            snapshot.copy(code, run.folder / "code")
+            snapshot.copy(code, travels, run.folder / "code")
         for name, address in inputs.items():
             if WEB.match(address):
                 inputs[name] = str(download(address, run.folder / "inputs" / name))
         values = _values(job, run.folder, inputs, view)
         variables = {**runs.variables(root, run, view), **remote, **_variables(job, values)}
-        text = job.fill_in(
-            job.data["command"], values, quote_for_cmd if os.name == "nt" and not docker else quote_for_bash
-        )
+        text = job.fill_in(job.command, values, quote_for_cmd if os.name == "nt" and not docker else quote_for_bash)
         if docker:
             mounts = {run.folder: "rw", root / "mlruns": "rw", **{Path(path): "ro" for path in inputs.values()}}
-            command: list[str] | str = containers.command(engine, image, run, job, text, mounts, variables)
+            names = [*variables, *started.variables[0]]
+            command = containers.command(engine, image, run, job, text, mounts, names, started.launcher)
         else:
-            command = processes.shell(text)
+            command = processes.shell(text, started.launcher)
+        surroundings = {**_surroundings(python), **variables}
         exit_status = processes.run(
             command,
             run.folder / "code",
-            {**_surroundings(python), **variables},
+            [{**surroundings, **own} for own in started.variables],
             run.folder / "logs" / "std_log.txt",
             job.at("limits", "timeout"),
+            started.servers,
         )
         status = "failed" if exit_status else "finished"
     except subprocess.TimeoutExpired as late:
@@ -129,7 +132,8 @@ def _values(job: Job, folder: Path, inputs: dict[str, str], view: Callable[[Path
 
 def _variables(job: Job, values: dict[str, str]) -> dict[str, str]:
     """The environment variables that the service would set, and the job's own."""
-    variables = {"PYTHONUNBUFFERED": "1"}
+    # UTF-8, as on the service: this machine's own encoding may lack a letter that the job prints.
+    variables = {"PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", "PYTHONIOENCODING": "utf-8:surrogateescape"}
     for key, value in values.items():
         kind, name = key.split(".", 1)
         variables[f"AZURE_ML_{kind[:-1].upper()}_{name}"] = value

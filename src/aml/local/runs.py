@@ -4,15 +4,16 @@ A lock in runs/<id>/ is held as long as a run is watched over, so that a run who
 """
 
 import contextlib
+import dataclasses
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from filelock import BaseFileLock, Timeout
 
 from aml import locks
+from aml.console import display_path, say
 from aml.errors import UserError
 from aml.jobfile.job import Job
 from aml.jobfile.names import TAG_KEY
@@ -24,6 +25,7 @@ from aml.run import Run, new_id
 NO_RUNS = "no runs yet: aml submit -c train-local"
 LOCK = ".lock"  # in runs/<id>
 RUNNER = "aml.runner"  # tag of a run that goes on: the id of the run whose lock its runner holds
+LAST = "mlruns/.last"  # the id of the run that was submitted last, also when the clock went back
 AZURE_OPEN = "azure.open"  # tag of a run whose end the workspace does not know yet, and what it logged is there only
 _held: dict[str, BaseFileLock] = {}  # the locks of this process; the system frees them however it ends
 
@@ -47,8 +49,8 @@ class LocalRun(Run):
         return self.stored.folder
 
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric."""
-        return self.stored.metrics()
+        """The last value of each metric, of what can be read."""
+        return self.stored.metrics(strict=False)
 
     def params(self) -> dict[str, str]:
         """The parameters that were logged."""
@@ -59,8 +61,9 @@ class LocalRun(Run):
         return self.stored.tags()
 
     def files(self) -> list[Path]:
-        """What the run left: outputs, logs, pictures, but not the copy of its code."""
+        """What the run left: outputs, logs, pictures, models, but not the copy of its code."""
         found = [*self.folder.rglob("*"), *self.stored.artifacts()]
+        found += [file for model in self.stored.logged_models().values() for file in model.rglob("*")]
         own = (self.folder / "code", self.folder / LOCK)
         return sorted(file for file in found if file.is_file() and not any(map(file.is_relative_to, own)))
 
@@ -80,16 +83,20 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> LocalRun:
     folder = root / "runs" / run_id
     folder.mkdir(parents=True)
     _held[run_id] = locks.acquire(folder / LOCK)
-    return _local_run(root, mlflow_store.create_run(root, experiment, run_id, name, view(folder).as_uri(), tags))
+    run = _local_run(root, mlflow_store.create_run(root, experiment, run_id, name, view(folder).as_uri(), tags))
+    (root / LAST).write_text(run_id, encoding="utf-8")
+    return run
 
 
 def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
     """Record how a run ended: collect what its code left in outputs/ and logs/, and let its artifacts be found."""
     for name in ("outputs", "logs"):
         left = run.folder / "code" / name
-        if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
-            shutil.copytree(left, run.folder / name, symlinks=True, dirs_exist_ok=True)
-            shutil.rmtree(left)
+        try:
+            if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
+                _move(left, run.folder / name)
+        except OSError as error:  # on Windows, a file that something still has open
+            say(f"{display_path(Path(error.filename or left))}: {error.strerror}: the rest of {name} stays there")
     mlflow_store.update_run(run.stored, status, tags={RUNNER: None})
     if run.id in _held:
         _held.pop(run.id).release()
@@ -99,14 +106,37 @@ def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
     return _local_run(root, mlflow_store.update_run(run.stored))
 
 
+def _move(folder: Path, target: Path) -> None:
+    """Move what is in the folder into another one of the same disk, where no file is copied, and remove the folder."""
+    target.mkdir(exist_ok=True)
+    for entry in sorted(folder.iterdir()):
+        place = target / entry.name
+        if place.is_dir() and entry.is_dir() and not (place.is_symlink() or entry.is_symlink()):
+            _move(entry, place)
+        else:
+            entry.replace(place)
+    folder.rmdir()
+
+
 def make_paths_relative(root: Path) -> None:
     """Let every run that ended find its artifacts from the repository's folder, wherever that is now."""
     mlflow_store.make_paths_relative(root, lambda stored: _local_run(root, stored).status != "running")
 
 
 def all_runs(root: Path) -> list[LocalRun]:
-    """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way."""
-    found = [_settle(root, _local_run(root, stored)) for stored in mlflow_store.read_runs(root)]
+    """All runs, the newest first. Those whose runner was killed are ended, and recorded as failed, on the way.
+
+    What cannot be read, or recorded, is said, and does not hide the others.
+    """
+    found = []
+    for stored in mlflow_store.read_runs(root):
+        run = _local_run(root, stored)
+        try:
+            run = _settle(root, run)
+        except OSError as error:  # a full disk, or one that is read-only
+            say(f"run {run.id}: its end cannot be recorded: {error}")
+            run = dataclasses.replace(run, status="failed")
+        found.append(run)
     return sorted(found, key=lambda run: run.start, reverse=True)
 
 
@@ -121,13 +151,27 @@ def find(root: Path, run_id: str | None) -> LocalRun:
     if not everything:
         raise UserError(NO_RUNS)
     if run_id is None:  # of a job, not one that a job or plain Python began by itself
-        return next((run for run in everything if run.folder.is_dir()), everything[0])
+        return next(_last_first(root, everything), everything[0])
     matches = [run for run in everything if run.id == run_id]
     matches = matches or [run for run in everything if run_id in run.id]
     if len(matches) != 1:
         what = "fits several runs" if matches else "no such run"
         raise UserError(f"run {run_id}: {what}; aml runs lists them")
     return matches[0]
+
+
+def last_finished(root: Path) -> LocalRun | None:
+    """The run of a job that finished last, or None."""
+    return next((run for run in _last_first(root, all_runs(root)) if run.status == "finished"), None)
+
+
+def _last_first(root: Path, everything: list[LocalRun]) -> Iterator[LocalRun]:
+    """The runs of jobs, of runs that are sorted by their start: the one submitted last, and then the newest first."""
+    last = ""
+    with contextlib.suppress(OSError):
+        last = (root / LAST).read_text(encoding="utf-8")
+    jobs = [run for run in everything if run.folder.is_dir()]
+    yield from sorted(jobs, key=lambda run: run.id != last)
 
 
 def variables(root: Path, run: LocalRun, view: Callable[[Path], PurePath]) -> dict[str, str]:
@@ -147,7 +191,7 @@ def _settle(root: Path, run: LocalRun) -> LocalRun:
         with locks.held(root / "runs" / runner / LOCK, timeout=0):
             run = _local_run(root, mlflow_store.update_run(run.stored))  # it may have ended meanwhile
             if run.status == "running":
-                processes.end(runner, None)
+                processes.end(runner)
                 run = finish(root, run, "failed")
     except Timeout:  # its runner holds the lock
         pass
