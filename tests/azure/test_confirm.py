@@ -51,6 +51,14 @@ def test_who_may_only_look_is_told(attached: Attached) -> None:
     assert said == f"confirmed: in eastus, storage standinstorage; {USER} may only look: ask for AzureML Data Scientist"
 
 
+@pytest.mark.parametrize("status", ["403 AuthorizationFailed", "404 NotFound"])
+def test_a_workspace_whose_permissions_nobody_tells_is_confirmed(attached: Attached, status: str) -> None:
+    attached.service.permissions = status
+    said = states(attached.aml("workspace").stdout)["workspace_name"]
+    what = f"{USER} can see it, whether you may submit jobs is not known ({status})"
+    assert said == f"confirmed: in eastus, storage standinstorage; {what}"
+
+
 def test_a_workspace_that_is_not_there_brings_the_nearest_names_first(attached: Attached) -> None:
     for name in ("zebra", "aml-demo-2", "birds"):
         attached.service.cloud.add_workspace(name)

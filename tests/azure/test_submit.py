@@ -70,6 +70,17 @@ def test_the_workspace_is_looked_up_before_anything_is_sent(with_data: Attached)
     assert not with_data.changes()
 
 
+def test_a_name_that_is_taken(with_data: Attached) -> None:
+    """The service would answer with the job that is there, as if it had just been submitted."""
+    with_data.submit("echo old", name="nightly")
+    before = len(with_data.changes())
+    job = with_data.job("echo new", name="nightly", code="src")
+    said = with_data.refused("submit", "-c", job)
+    assert re.search(r"job.yml:\d+: a job named nightly is in workspace aml-demo already: take the line out", said)
+    assert len(with_data.changes()) == before and list(with_data.workspace.jobs) == ["nightly"]
+    with_data.refused("submit", "-c", job)  # also when it is tried again
+
+
 def test_settings_that_are_not_set(repository: Repository, service: StandIn, workspace: Workspace) -> None:
     fresh = Attached(repository.path, repository.python, service, workspace)
     said = fresh.refused("submit", "-c", TRAINED)
@@ -118,7 +129,9 @@ def test_not_waiting(attached: Attached) -> None:
     job = attached.last_job
     assert job.status not in ("Completed", "Failed")
     assert json.loads((attached.path / "run.json").read_text())["run_id"] == job.name
-    assert f"https://ml.azure.com/runs/{job.name}" in done.stderr and f"aml runs --azure show {job.name}" in done.stderr
+    assert (
+        f"https://ml.azure.com/runs/{job.name}" in done.stderr and f"aml runs --azure follow {job.name}" in done.stderr
+    )
 
 
 def test_an_unchanged_snapshot_is_uploaded_once(attached: Attached) -> None:

@@ -202,19 +202,20 @@ def checked_body(request: Request, shape: str) -> Json:
     return body
 
 
-def page(request: Request, values: list[Json]) -> Response:
+def page(request: Request, values: list[Json], parameter: str = "$skip") -> Response:
     """A page of a list, `StandIn.page_size` long, and the address of the next one.
 
-    `$skip` is a token for the client to hand back (the contract's Jobs_List); here it counts what came before.
+    `parameter` holds what the client hands back (the contract's Jobs_List has $skip, run history's lists of artifacts
+    continuationToken); here it counts what came before.
     """
-    token, target = request.query.get("$skip", "0"), urlsplit(request.target)
-    refuse_violations(request, [] if token.isdecimal() else [f"$skip: {token!r} is not from a nextLink"])
-    start = int(token)
+    given, target = request.query.get(parameter.lower(), "0"), urlsplit(request.target)
+    refuse_violations(request, [] if given.isdecimal() else [f"{parameter}: {given!r} is not from a nextLink"])
+    start = int(given)
     end = start + request.service.page_size
     body: Json = {"value": values[start:end]}
     if end < len(values):
-        query = [(name, value) for name, value in parse_qsl(target.query) if name.lower() != "$skip"]
-        query.append(("$skip", str(end)))
+        query = [(name, value) for name, value in parse_qsl(target.query) if name.lower() != parameter.lower()]
+        query.append((parameter, str(end)))
         body["nextLink"] = f"https://{request.host}{target.path}?{urlencode(query, safe='$')}"
     return Response(200, body)
 
@@ -329,24 +330,6 @@ def _check_subscription(request: Request) -> None:
         raise ServiceError(404, "SubscriptionNotFound", f"The subscription '{wanted}' could not be found.")
 
 
-@router.on("GET", "/subscriptions/{subscription}/resourceGroups")
-def list_groups(request: Request) -> Response:
-    _check_subscription(request)
-    groups = dict.fromkeys(workspace.group for workspace in request.service.cloud.workspaces.values())
-    path = f"/subscriptions/{request.names['subscription']}/resourceGroups"
-    return Response(200, {"value": [{"id": f"{path}/{g}", "name": g, "location": LOCATION} for g in groups]})
-
-
-@router.on("GET", "/subscriptions/{subscription}/resourceGroups/{group}")
-def get_group(request: Request) -> Response:
-    _check_subscription(request)
-    for workspace in request.service.cloud.workspaces.values():
-        if workspace.group.lower() == request.names["group"].lower():
-            identifier = f"/subscriptions/{workspace.subscription}/resourceGroups/{workspace.group}"
-            return Response(200, {"id": identifier, "name": workspace.group, "location": workspace.location})
-    raise ServiceError(404, "ResourceGroupNotFound", f"Resource group '{request.names['group']}' could not be found.")
-
-
 @router.on("GET", f"/subscriptions/{{subscription}}/providers/{PROVIDER}/workspaces")
 @router.on("GET", f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{PROVIDER}/workspaces")
 def list_workspaces(request: Request) -> Response:
@@ -371,15 +354,8 @@ def get_workspace(request: Request) -> Response:
 @router.on("GET", f"{WS}/providers/Microsoft.Authorization/permissions")
 def list_permissions(request: Request) -> Response:
     """docs: rest/api/authorization/permissions/list-for-resource. What the caller may do, whatever the role's name."""
+    if refused := request.service.permissions:
+        raise ServiceError(int(refused.split()[0]), refused.split()[1], "The list of permissions is not available.")
     actions, not_actions = _ACTIONS[workspace_of(request).role]
     entry = {"actions": actions, "notActions": not_actions, "dataActions": [], "notDataActions": []}
     return Response(200, {"value": [entry]})
-
-
-@router.on("POST", "/providers/Microsoft.ResourceGraph/resources")
-def query_resource_graph(request: Request) -> Response:
-    """The workspaces; a query's text is not read."""
-    found = [workspace.resource for workspace in request.service.cloud.workspaces.values() if workspace.role != "none"]
-    return Response(
-        200, {"totalRecords": len(found), "count": len(found), "resultTruncated": "false", "facets": [], "data": found}
-    )

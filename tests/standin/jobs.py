@@ -483,6 +483,7 @@ def put_job(request: Request) -> Response:
     run.tags.update({key: value or "" for key, value in properties["tags"].items()})
     run.tags["mlflow.runName"] = run.name
     run.properties.update(properties["properties"])
+    run.unknown = request.service.history_lag
     job = Job(workspace, name, properties, run)
     workspace.runs[name] = run
     workspace.jobs[name] = job

@@ -83,6 +83,8 @@ class Run:
     outputs: dict[str, Json] = field(default_factory=dict)
     error: str | None = None
     deleted: bool = False
+    #: How many more requests are told that run history does not know it yet.
+    unknown: int = 0
 
     @property
     def artifact_prefix(self) -> str:
@@ -221,7 +223,7 @@ def create_experiment(workspace: Workspace, arguments: Json) -> Json:
 
 @_on("GET|POST", "experiments/(?:search|list)")
 def search_experiments(workspace: Workspace, arguments: Json) -> Json:
-    found, more = _search(list(workspace.experiments.values()), arguments)
+    found, more = _search(workspace, list(workspace.experiments.values()), arguments)
     return {"experiments": [known.as_json(workspace) for known in found], **more}
 
 
@@ -306,11 +308,12 @@ def search_runs(workspace: Workspace, arguments: Json) -> Json:
     """Newest first, unless order_by says otherwise."""
     wanted = arguments.get("experiment_ids") or list(workspace.experiments)
     runs = sorted(reversed(workspace.runs.values()), key=lambda run: -run.started)  # noqa: C414  # of two at once the later
-    found, more = _search([run for run in runs if run.experiment.identifier in wanted and not run.deleted], arguments)
+    known = [run for run in runs if run.experiment.identifier in wanted and not run.deleted]
+    found, more = _search(workspace, known, arguments)
     return {"runs": [run.as_json for run in found], **more}
 
 
-def _search(known: list[_Searched], arguments: Json) -> tuple[list[_Searched], Json]:
+def _search(workspace: Workspace, known: list[_Searched], arguments: Json) -> tuple[list[_Searched], Json]:
     """The page asked for of those that fit, in order, and the token of the next page, if there is one.
 
     A filter is comparisons joined with `and`.
@@ -321,7 +324,7 @@ def _search(known: list[_Searched], arguments: Json) -> tuple[list[_Searched], J
     for clause in reversed(arguments.get("order_by") or []):
         found = _ordered(found, clause)
     start = int(arguments.get("page_token") or 0)
-    end = start + int(arguments.get("max_results") or 1000)
+    end = start + min(int(arguments.get("max_results") or 1000), workspace.service.page_size)
     return found[start:end], ({"next_page_token": str(end)} if end < len(found) else {})
 
 

@@ -51,7 +51,7 @@ def list_versions(request: Request) -> Response:
     return Response(200, {"value": [_version(request)]})
 
 
-@router.on("GET", f"{_REGISTRY}/environments/{{name}}/(?:versions|labels)/{{version}}")
+@router.on("GET", f"{_REGISTRY}/environments/{{name}}/versions/{{version}}")
 def get_version(request: Request) -> Response:
     return Response(200, _version(request))
 

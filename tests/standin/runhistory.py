@@ -1,7 +1,8 @@
 """The data plane of a region: discovery, what a run is about, its logs, its artifacts.
 
 Source: azure-ai-ml 1.35.2 `_restclient/runhistory`, `_restclient/dataset_dataplane`, `_restclient/model_dataplane`;
-azureml-mlflow 1.62 `_restclient/run_artifact` and `_restclient/token`.
+azureml-mlflow 1.62 `_restclient/run_artifact` and `_restclient/token`. They know a run by its id alone, or below its
+experiment; artifacts and tokens, below its experiment only.
 """
 
 from __future__ import annotations
@@ -10,16 +11,14 @@ import datetime
 import uuid
 
 from . import assets, datastores
-from .cloud import WS, workspace_of
+from .cloud import WS, page, workspace_of
 from .mlflow import Run
 from .wire import Json, Request, Response, Router, ServiceError
 
 router = Router()
-_RUNS = (
-    r"/history/v1\.0"
-    + WS
-    + r"(?:/experiments/(?P<experiment>[^/]+)|/experimentids/(?P<experimentid>[^/]+))?/runs/{run}"
-)
+_BELOW = r"(?:/experiments/(?P<experiment>[^/]+)|/experimentids/(?P<experimentid>[^/]+))"
+_RUNS = rf"/history/v1\.0{WS}{_BELOW}?/runs/{{run}}"
+_BELOW_EXPERIMENT = rf"/history/v1\.0{WS}{_BELOW}/runs/{{run}}"
 
 
 @router.on("GET", "/discovery")
@@ -42,7 +41,11 @@ def discover(request: Request) -> Response:
 def _run_of(request: Request, action: str = "read") -> Run:
     workspace = workspace_of(request, f"experiments/runs/{action}")
     run = workspace.runs.get(request.names["run"])
-    if run is None:
+    experiment = request.names.get("experiment") or request.names.get("experimentid")
+    if run is not None and run.unknown:
+        run.unknown -= 1
+        run = None
+    if run is None or experiment not in (None, run.experiment.name, run.experiment.identifier):
         raise ServiceError(404, "UserError", f"Run {request.names['run']} not found.")
     return run
 
@@ -130,7 +133,7 @@ def get_run_data(request: Request) -> Response:
     return Response(200, {"runMetadata": _as_json(run), "runDefinition": None, "jobSpecification": None})
 
 
-@router.on("GET", f"{_RUNS}/token")
+@router.on("GET", f"{_BELOW_EXPERIMENT}/token")
 def refresh_token(request: Request) -> Response:
     run = _run_of(request)
     return Response(200, run_token(run))
@@ -166,15 +169,15 @@ def _artifact_container(run: Run) -> str:
     return datastores.locate(run.workspace, f"azureml://datastores/{datastores.ARTIFACTS}/paths/")[0]
 
 
-@router.on("GET", f"{_RUNS}/artifacts(?:/path)?")
+@router.on("GET", f"{_BELOW_EXPERIMENT}/artifacts(?:/path)?")
 def list_artifacts(request: Request) -> Response:
     run = _run_of(request)
     prefix = run.artifact_prefix + request.query.get("path", "")
     blobs = request.service.storage.list(_artifact_container(run), prefix)
-    return Response(200, {"value": [_described(run, blob[len(run.artifact_prefix) :]) for blob in blobs]})
+    return page(request, [_described(run, blob[len(run.artifact_prefix) :]) for blob in blobs], "continuationToken")
 
 
-@router.on("GET", f"{_RUNS}/artifacts/contentinfo")
+@router.on("GET", f"{_BELOW_EXPERIMENT}/artifacts/contentinfo")
 def get_artifact_address(request: Request) -> Response:
     run, path = _run_of(request), request.query["path"]
     container = _artifact_container(run)
@@ -183,7 +186,7 @@ def get_artifact_address(request: Request) -> Response:
     return Response(200, _artifact(run, container, path))
 
 
-@router.on("POST", f"{_RUNS}/artifacts/batch/metadata")
+@router.on("POST", f"{_BELOW_EXPERIMENT}/artifacts/batch/metadata")
 def create_artifacts(request: Request) -> Response:
     run = _run_of(request, "write")
     paths = [entry["path"] for entry in request.json.get("paths", [])]

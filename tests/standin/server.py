@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from . import assets, cloud, computes, datastores, jobs, login, mlflow, registries, runhistory, storage
+from . import assets, cloud, computes, datastores, jobs, login, mlflow, registries, routes, runhistory, storage
 from .certificates import Certificates
 from .faults import Faults, Rule
 from .wire import Request, Response, Router, ServiceError
@@ -81,11 +81,17 @@ class StandIn:
         #: For benchmarks: HTTPS to the blob host goes to Azurite as it is, at next to no cost on this side. `latency`
         #: holds for it, as a line's round trip; these requests are neither in `calls` nor do they meet with `faults`.
         self.direct_storage = False
-        #: How many entries a page of the control plane's lists has.
+        #: How many entries a page of a list has.
         self.page_size = 100
+        #: How many requests are told that run history does not know a job yet that was just submitted.
+        self.history_lag = 0
+        #: Status and code with which the list of permissions is refused; empty where it is given.
+        self.permissions = ""
         self.calls: list[Call] = []
-        #: Requests that went against the published contract, in words.
+        #: Requests that went against the published contract, or for what no client asks for, in words.
         self.violations: list[str] = []
+        #: Addresses that answers named: next pages, operations to ask for.
+        self._handed_out: set[str] = set()
         #: A proxy of the machine's own, for addresses that aren't the stand-in's.
         self.upstream = urllib.request.getproxies().get("https", "")
         self.login = login.Login()
@@ -124,8 +130,11 @@ class StandIn:
         self.latency = 0.0
         self.direct_storage = False
         self.page_size = 100
+        self.history_lag = 0
+        self.permissions = ""
         self.calls.clear()
         self.violations.clear()
+        self._handed_out.clear()
         self.login = login.Login()
         self.cloud = cloud.Cloud(self)
 
@@ -191,24 +200,51 @@ class StandIn:
             return self.storage.forward(request)
         try:
             found = self._routes[request.host].find(request.method, request.path)
-            if request.host in (CONTROL_PLANE, DATA_PLANE) and request.path not in _PUBLIC:
-                request.claims = self.login.claims(request)
+            if request.host in (CONTROL_PLANE, DATA_PLANE):
+                if request.path not in _PUBLIC:
+                    request.claims = self.login.claims(request)
+                self._check_address(request)
             if request.host == CONTROL_PLANE:
                 cloud.admit(request)
             if found is None:
-                self.violations.append(
-                    f"{request.method} {request.host}{request.path}: the stand-in has no such address"
-                )
-                return ServiceError(404, "NotFound", f"No such address: {request.method} {request.path}").response()
+                return self._no_such_address(request, "the stand-in does not answer it").response()
             handler, request.names = found
             with self.cloud.lock:
-                return handler(request)
+                answer = handler(request)
+            self._handed_out.update(_addresses([answer.body, answer.headers]))
+            return answer  # noqa: TRY300
         except ServiceError as error:
             return error.response()
         except Exception as error:
             traceback.print_exc()
             self.violations.append(f"{request.method} {request.host}{request.path}: {error!r} in the stand-in")
             return ServiceError(500, "InternalServerError", f"the stand-in failed: {error!r}").response()
+
+    def _check_address(self, request: Request) -> None:
+        """404 for an address or a field that no client of Microsoft's sends: tests find it in `violations`.
+
+        What lies below MLflow's address has its fields in the query or in the body.
+        """
+        if f"https://{request.host}{request.target}" in self._handed_out:
+            return
+        given = set(request.query)
+        if "/mlflow/" in request.path and request.method != "GET":
+            given |= request.json.keys()
+        if wrong := routes.problems(request.method, request.path, sorted(given)):
+            raise self._no_such_address(request, "; ".join(wrong))
+
+    def _no_such_address(self, request: Request, why: str) -> ServiceError:
+        self.violations.append(f"{request.method} {request.host}{request.path}: {why}")
+        return ServiceError(404, "NotFound", f"{request.method} {request.path}: {why}")
+
+
+def _addresses(answer: Any) -> Iterator[str]:
+    """The addresses in an answer of JSON."""
+    if isinstance(answer, dict | list):
+        for part in answer.values() if isinstance(answer, dict) else answer:
+            yield from _addresses(part)
+    elif isinstance(answer, str) and answer.startswith("https://"):
+        yield answer
 
 
 def _relay(client: socket.socket, server: socket.socket, late: Callable[[], float] = lambda: 0.0) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from aml.azure.workspace_client import MISSING, WorkspaceClient
+from aml.azure.workspace_client import WorkspaceClient, is_absent
 from aml.errors import ServiceError, UserError
 
 Made = TypeVar("Made")
@@ -27,7 +27,7 @@ def versions(client: WorkspaceClient, kind: str, name: str, **query: Any) -> lis
     try:
         return list(client.all(f"/{kind}/{name}/versions", **query))
     except ServiceError as error:
-        if error.status == 404 and error.code not in MISSING:
+        if is_absent(error):
             return []
         raise
 

@@ -20,8 +20,7 @@ def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
         resource = client.workspace
         account = resource["properties"]["storageAccount"].rpartition("/")[2]
         who = user(client.credential.get_token(f"{RESOURCE_MANAGER}/.default").token)
-        may = "may submit jobs" if _allowed(client, SUBMIT_JOBS) else f"may only look: ask for {DATA_SCIENTIST_ROLE}"
-        states["workspace_name"] = "confirmed", f"in {resource['location']}, storage {account}; {who} {may}"
+        states["workspace_name"] = "confirmed", f"in {resource['location']}, storage {account}; {who} {_may(client)}"
     except ServiceError as error:
         wrong = WRONG.get(error.code, 2 if error.status in (403, 404) else 0)
         why = _visible(client, wrong) if error.status == 404 else str(error)
@@ -32,8 +31,16 @@ def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     return states
 
 
+def _may(client: WorkspaceClient) -> str:
+    """What you may do in the workspace, in words."""
+    try:
+        return "may submit jobs" if _allowed(client, SUBMIT_JOBS) else f"may only look: ask for {DATA_SCIENTIST_ROLE}"
+    except ServiceError as error:
+        return f"can see it, whether you may submit jobs is not known ({error.status or 'no answer'} {error.code})"
+
+
 def _allowed(client: WorkspaceClient, action: str) -> bool:
-    """Whether you may do `action` in the workspace. Reading that list needs no permission of its own."""
+    """Whether you may do `action` in the workspace."""
     path = f"{client.scope}/providers/Microsoft.Authorization/permissions"
 
     def covers(patterns: list[str]) -> bool:

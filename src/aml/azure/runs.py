@@ -1,10 +1,13 @@
 """Runs in the workspace: to list and to show, by MLflow's own REST interface, and to cancel."""
 
+import contextlib
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from aml.azure.workspace_client import WorkspaceClient
+from aml.azure.workspace_client import WorkspaceClient, is_absent
 from aml.errors import ServiceError, UserError
 from aml.run import Run
 
@@ -21,6 +24,9 @@ STATUSES = {  # MLflow's words and those of jobs, in ours
     "Finalizing": "running",
     "SCHEDULED": "scheduled",
 }
+ENDED = ("finished", "failed", "cancelled")
+LOCAL_RUN = "aml.run"  # tag of a run that was trained on another machine: its id there
+SEARCHED = 1000  # newest runs that a part of an id is looked for in
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,15 @@ class WorkspaceRun(Run):
 
     def files(self) -> list[str]:
         """The names of what the run left."""
-        return artifacts(self.client, self.id)
+        return artifacts(self.client, self.experiment, self.id)
+
+    def reason(self) -> str:
+        """The service's words for why the run failed; empty when it did not, or where it does not say."""
+        if self.status != "failed":
+            return ""
+        with contextlib.suppress(ServiceError):
+            return reason(details(self.client, self.id))
+        return ""
 
 
 def mlflow(client: WorkspaceClient, method: str, call: str, retries: int | None = None, **arguments: Any) -> Any:
@@ -61,30 +75,49 @@ def mlflow(client: WorkspaceClient, method: str, call: str, retries: int | None 
     return client.send("POST", address, arguments, retries=retries)
 
 
+def _pages(client: WorkspaceClient, call: str, entries: str, **arguments: Any) -> Iterator[Any]:
+    """The entries of a search, page by page."""
+    while True:
+        page = mlflow(client, "POST", call, **arguments)
+        yield from page.get(entries, [])
+        if not page.get("next_page_token"):
+            return
+        arguments["page_token"] = page["next_page_token"]
+
+
 def list_runs(client: WorkspaceClient, experiment: str | None, limit: int) -> list[WorkspaceRun]:
     """The newest runs of an experiment, or of the workspace."""
     wanted: dict[str, Any] = {} if experiment is None else {"filter": f"name = '{experiment}'"}
-    found = mlflow(client, "POST", "experiments/search", max_results=1000, **wanted).get("experiments", [])
+    found = _pages(client, "experiments/search", "experiments", max_results=1000, **wanted)
     names = {entry["experiment_id"]: entry["name"] for entry in found}
     if not names:
         return []
     newest: dict[str, Any] = {"max_results": limit, "order_by": ["attributes.start_time DESC"]}
-    page = mlflow(client, "POST", "runs/search", experiment_ids=list(names), **newest)
-    return [_run(client, entry, names) for entry in page.get("runs", [])]
+    entries = _pages(client, "runs/search", "runs", experiment_ids=list(names), **newest)
+    return [_run(client, entry, names) for entry in itertools.islice(entries, limit)]
 
 
 def find(client: WorkspaceClient, run_id: str) -> WorkspaceRun:
-    """The run with that id. Raises UserError when there is none."""
+    """The run with that id.
+
+    Else the only one of the newest that has it as a part of its id, or of its id on the machine that it ran on. Raises
+    UserError when there is none, or several.
+    """
     try:
         found = mlflow(client, "GET", "runs/get", run_id=run_id)["run"]
     except ServiceError as error:
-        if error.status == 404:
-            raise UserError(
-                f"run {run_id}: no such run in workspace {client.name}; aml runs --azure lists them"
-            ) from None
-        raise
-    experiment = mlflow(client, "GET", "experiments/get", experiment_id=found["info"]["experiment_id"])["experiment"]
-    return _run(client, found, {experiment["experiment_id"]: experiment["name"]})
+        if not is_absent(error):
+            raise
+    else:
+        number = found["info"]["experiment_id"]
+        experiment = mlflow(client, "GET", "experiments/get", experiment_id=number)["experiment"]
+        return _run(client, found, {number: experiment["name"]})
+    newest = list_runs(client, None, SEARCHED)
+    matches = [run for run in newest if run_id in run.id or run_id in run.tags().get(LOCAL_RUN, "")]
+    if len(matches) == 1:
+        return matches[0]
+    what = f"fits {', '.join(run.id for run in matches[:3])}" if matches else "no such run"
+    raise UserError(f"run {run_id}: {what} in workspace {client.name}; aml runs --azure lists them")
 
 
 def _run(client: WorkspaceClient, entry: Any, names: dict[str, str]) -> WorkspaceRun:
@@ -99,15 +132,33 @@ def _run(client: WorkspaceClient, entry: Any, names: dict[str, str]) -> Workspac
     )
 
 
-def history(client: WorkspaceClient, run_id: str, part: str = "", **query: Any) -> Any:
-    """What the run history says of a run: azureml-mlflow 1.62 reads artifacts at these addresses."""
-    return client.get(f"{client.data_plane}/history/v1.0{quote(client.scope)}/runs/{quote(run_id)}{part}", **query)
+def _history(client: WorkspaceClient) -> str:
+    return f"{client.data_plane}/history/v1.0{quote(client.scope)}"
 
 
-def artifacts(client: WorkspaceClient, run_id: str, folder: str = "") -> list[str]:
-    """The files that a run left, in a folder of its own or all."""
-    entries = history(client, run_id, "/artifacts", **({"path": folder} if folder else {}))["value"]
-    return sorted(entry["path"] for entry in entries)
+def details(client: WorkspaceClient, run_id: str) -> Any:
+    """The status of a run, its error and the addresses of its logs.
+
+    azure-ai-ml's jobs.stream reads them here (operations/_run_operations.py).
+    """
+    return client.get(f"{_history(client)}/runs/{quote(run_id)}/details")
+
+
+def reason(found: Any) -> str:
+    """Why the run of these details failed, in the service's words."""
+    error = (found.get("error") or {}).get("error") or {}
+    return str(error.get("message") or "")
+
+
+def artifacts(client: WorkspaceClient, experiment: str, run_id: str) -> list[str]:
+    """The files that a run left. azureml-mlflow lists them here (_client/artifact/run_artifact_client.py)."""
+    address = f"{_history(client)}/experiments/{quote(experiment, safe='')}/runs/{quote(run_id)}/artifacts"
+    try:
+        return sorted(entry["path"] for entry in client.all(address))
+    except ServiceError as error:
+        if is_absent(error):  # run history follows a submission by some seconds
+            return []
+        raise
 
 
 def job(client: WorkspaceClient, run_id: str) -> Any:
@@ -115,8 +166,13 @@ def job(client: WorkspaceClient, run_id: str) -> Any:
     return client.find(f"/jobs/{run_id}")
 
 
-def cancel(client: WorkspaceClient, run_id: str) -> None:
-    """Ask for the end of a job. Raises UserError when there is none."""
-    if job(client, run_id) is None:
+def cancel(client: WorkspaceClient, run_id: str) -> str | None:
+    """Ask for the end of a job; returns its status instead when it has ended. Raises UserError when there is none."""
+    found = job(client, run_id)
+    if found is None:
         raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
+    status = STATUSES.get(found["properties"]["status"])
+    if status in ENDED and not client.dry_run:
+        return status
     client.send("POST", f"/jobs/{run_id}/cancel")
+    return None

@@ -26,7 +26,7 @@ from aml.jobfile.job import Job
 from aml.run import new_id, write_record
 from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_URI, name_and_version
 
-NOTE_LASTS = 86400  # seconds after which a submission that was cut off is forgotten
+NOTE_LASTS = 86400  # seconds after which a submission whose end was not seen is forgotten
 
 
 def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, wait: bool) -> int:
@@ -40,13 +40,22 @@ def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, w
         for requirement in requirements:
             requirement.result()
     body = {"experiment_name": root.name, **job.data}
+    uploads: list[Callable[[], object]] = []
     for name in job.data_inputs():
         if not REMOTE_URI.match(str(job.at("inputs", name, "path"))):
-            body["inputs"][name]["path"] = blobs.upload(client, job.local_path("inputs", name, "path"))
+            address, upload_data = blobs.destination(client, job.local_path("inputs", name, "path"))
+            body["inputs"][name]["path"] = address
+            uploads.append(upload_data)
     if job.code:
-        body["code"] = "azureml:" + _upload_code(client, job.code)
-    with _once(root, client, body) as (run_id, again):
-        if not again or runs.job(client, run_id) is None:
+        identifier, upload_code = _code(client, job.code)
+        body["code"] = f"azureml:{identifier}"
+        uploads.append(upload_code)
+    with _once(root, client, job, body) as (run_id, again, forget):
+        if again and runs.job(client, run_id) is not None:
+            say(f"going on with run {run_id}, which this command began")
+        else:
+            for upload in uploads:
+                upload()
             _create(client, ml, job, {**body, "name": run_id})
         if client.dry_run:
             return 0
@@ -54,10 +63,11 @@ def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, w
         if record:
             write_record(record, run_id, body["experiment_name"], where)
         say(f"run {run_id}, experiment {body['experiment_name']}, on {where}\n{client.studio(run_id)}")
-        if not wait:
-            say(f"to look at it later: aml runs --azure show {run_id}")
-            return 0
-        return follow.watch(client, run_id)
+        if wait:
+            return follow.watch(client, run_id, forget)
+        say(f"to look at it later: aml runs --azure follow {run_id}")
+        forget()
+        return 0
 
 
 def _requirements(client: WorkspaceClient, job: Job) -> Iterator[Callable[[], None]]:
@@ -120,11 +130,22 @@ def _require(client: WorkspaceClient, path: str, where: str, what: str, fix: str
         raise UserError(f"{where}: {what} is not in workspace {client.name}: {fix}")
 
 
-def _upload_code(client: WorkspaceClient, code: Path) -> str:
-    """The id of the snapshot of a folder, which is uploaded unless it is there already: it is named by its content."""
+def _require_new_name(client: WorkspaceClient, job: Job) -> None:
+    """The service would answer a job that is there with that job, as if it had just been submitted."""
+    name = job.data.get("name")
+    if name and runs.job(client, str(name)) is not None and not client.dry_run:
+        what = f"a job named {name} is in workspace {client.name} already"
+        raise UserError(f"{job.where('name')}: {what}: take the line out, and each submission gets a new name")
+
+
+def _code(client: WorkspaceClient, code: Path) -> tuple[str, Callable[[], None]]:
+    """The id of the snapshot of a folder, and a function that uploads it unless it is there: its content names it."""
     files, digest = blobs.content(code)
     path = f"/codes/{digest[:32]}/versions/1"
-    if client.find(path) is None:
+
+    def upload() -> None:
+        if client.find(path) is not None:
+            return
         pending = client.send("POST", f"{path}/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
         reference = pending["blobReferenceForConsumption"]
         signature = reference["credential"]["sasUri"].partition("?")[2]
@@ -137,7 +158,8 @@ def _upload_code(client: WorkspaceClient, code: Path) -> str:
         except ServiceError as error:
             if error.status != 409:  # somebody else has just registered the same content
                 raise
-    return client.scope + path
+
+    return client.scope + path, upload
 
 
 def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) -> None:
@@ -149,14 +171,18 @@ def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) ->
 
 
 @contextlib.contextmanager
-def _once(root: Path, client: WorkspaceClient, body: dict[str, Any]) -> Iterator[tuple[str, bool]]:
-    """The run id for this job, and whether it is that of the same job whose submission was cut off.
+def _once(
+    root: Path, client: WorkspaceClient, job: Job, body: dict[str, Any]
+) -> Iterator[tuple[str, bool, Callable[[], object]]]:
+    """The run id for this job, whether it is that of the same job whose end was not seen, and what to call when it was.
 
-    A note in runs/ holds the id from before the job is submitted until its end was seen. Its lock tells a submission
-    that was cut off from one that goes on: of those, the same job may be submitted any number of times.
+    A note in runs/ holds the id from before the job is submitted until then. Its lock tells a submission that was cut
+    off from one that goes on: of those, the same job may be submitted any number of times. Raises UserError for a job
+    whose own name is taken.
     """
     if client.dry_run:
-        yield str(body.get("name", "<run id>")), False
+        _require_new_name(client, job)
+        yield str(body.get("name", "<run id>")), False, lambda: None
         return
     what = hashlib.sha256(json.dumps([client.scope, body], sort_keys=True, default=str).encode()).hexdigest()[:16]
     (root / "runs").mkdir(exist_ok=True)
@@ -165,12 +191,10 @@ def _once(root: Path, client: WorkspaceClient, body: dict[str, Any]) -> Iterator
         with contextlib.suppress(Timeout), locks.held(Path(f"{note}.lock"), timeout=0):
             again = note.is_file() and note.stat().st_mtime > time.time() - NOTE_LASTS
             if not again:
+                _require_new_name(client, job)
                 note.write_text(str(body.get("name") or new_id()), encoding="utf-8")
-            run_id = note.read_text(encoding="utf-8")
-            if again:
-                say(f"going on with run {run_id}, whose submission was cut off")
-            yield run_id, again
-            note.unlink()
-            with contextlib.suppress(OSError):  # Windows keeps it as long as it is held
-                Path(f"{note}.lock").unlink()
+            yield note.read_text(encoding="utf-8"), again, note.unlink
+            if not note.is_file():
+                with contextlib.suppress(OSError):  # Windows keeps it as long as it is held
+                    Path(f"{note}.lock").unlink()
             return

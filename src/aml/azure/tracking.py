@@ -6,10 +6,9 @@ import time
 from typing import Any
 
 from aml.azure import runs
-from aml.azure.workspace_client import RETRYABLE, WorkspaceClient
+from aml.azure.workspace_client import RETRYABLE, WorkspaceClient, is_absent
 from aml.errors import ServiceError, UserError
 
-LOCAL_RUN = "aml.run"  # tag of a run that was trained on another machine: its id there
 MLFLOW_STATUSES = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}
 
 
@@ -19,7 +18,7 @@ def start(client: WorkspaceClient, experiment: str, run_id: str, tags: dict[str,
     Where the answer to the request is lost, the run is looked for, and not made twice.
     """
     experiment_id = _experiment_id(client, experiment)
-    own = {"key": LOCAL_RUN, "value": run_id}
+    own = {"key": runs.LOCAL_RUN, "value": run_id}
     new: dict[str, Any] = {
         "run_name": run_id,
         "tags": [own, *({"key": key, "value": value} for key, value in tags.items())],
@@ -61,7 +60,7 @@ def end(client: WorkspaceClient, run_id: str, status: str) -> None:
 
 
 def _find(client: WorkspaceClient, experiment_id: str, run_id: str) -> str | None:
-    wanted: dict[str, Any] = {"filter": f"tags.`{LOCAL_RUN}` = '{run_id}'", "max_results": 1}
+    wanted: dict[str, Any] = {"filter": f"tags.`{runs.LOCAL_RUN}` = '{run_id}'", "max_results": 1}
     found = runs.mlflow(client, "POST", "runs/search", experiment_ids=[experiment_id], **wanted).get("runs")
     return str(found[0]["info"]["run_id"]) if found else None
 
@@ -73,7 +72,7 @@ def _experiment_id(client: WorkspaceClient, name: str) -> str:
             found = runs.mlflow(client, "GET", "experiments/get-by-name", experiment_name=name)
             return str(found["experiment"]["experiment_id"])
         except ServiceError as error:
-            if error.status != 404:
+            if not is_absent(error):
                 raise
         with contextlib.suppress(ServiceError):  # somebody else has just made it
             return str(runs.mlflow(client, "POST", "experiments/create", name=name)["experiment_id"])

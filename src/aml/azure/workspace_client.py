@@ -120,17 +120,23 @@ class WorkspaceClient:
             raise ServiceError(f"{host} cannot be reached: {_cause(error)}", 0, "Unreachable") from error
         return answer
 
-    def fetch(self, address: str, start: int) -> bytes | None:
-        """What a blob has from byte `start` on, by an address that carries its own permission, which no log shows.
+    def fetch(self, address: str, start: int) -> bytes:
+        """What a blob has from byte `start` on, b"" for nothing yet, by an address that carries its own permission.
 
-        b"" when that is nothing yet, None when storage did not answer.
+        Raises ServiceError when storage refuses or does not answer. Neither it nor any log shows the address.
         """
+        host = urllib.parse.urlsplit(address).netloc
         request = HttpRequest("GET", address, headers={"Range": f"bytes={start}-"})
         try:
             response = self._anonymous.send_request(request, retry_total=0)
-        except AzureError:
-            return None
-        return response.content if response.status_code < 400 else b"" if response.status_code == 416 else None
+        except AzureError as error:
+            raise ServiceError(f"{host} cannot be reached: {_cause(error)}", 0, "Unreachable") from None
+        if response.status_code in (404, 416):  # not written yet, or not further than that
+            return b""
+        if response.status_code >= 400:
+            code = response.headers.get("x-ms-error-code") or str(response.reason)
+            raise ServiceError(f"{host} refused it ({response.status_code} {code})", response.status_code, code)
+        return response.content
 
     def get(self, path: str, /, **query: Any) -> Any:
         """The answer to a GET."""
@@ -141,7 +147,7 @@ class WorkspaceClient:
         try:
             return self.get(path, **query)
         except ServiceError as error:
-            if error.status == 404 and error.code not in MISSING:
+            if is_absent(error):
                 return None
             raise
 
@@ -210,6 +216,11 @@ def connect(root: Path, dry_run: bool = False) -> WorkspaceClient:
 
 # Azure Resource Manager's codes (azure-resource-manager/troubleshooting/common-deployment-errors)
 MISSING = ("SubscriptionNotFound", "InvalidSubscriptionId", "ResourceGroupNotFound", "WorkspaceNotFound")
+
+
+def is_absent(error: ServiceError) -> bool:
+    """Whether the service says that what was asked for is not in the workspace; not that there is no workspace."""
+    return error.status == 404 and error.code not in MISSING
 
 
 def _explain(response: HttpResponse, client: WorkspaceClient) -> ServiceError:

@@ -1,4 +1,4 @@
-"""`aml runs`: list, sort and compare runs, here or in the workspace; show one, cancel one, download what one left."""
+"""`aml runs`: list, sort and compare runs, here or in the workspace; show, follow or cancel one, download its files."""
 
 import argparse
 import math
@@ -16,6 +16,7 @@ from aml.local.runs import NO_RUNS, RUNNER, all_runs, find
 from aml.run import Run
 
 NEWEST = 50  # runs of a workspace that are listed
+ID = "its id, a part of it, or its id here when it was tracked"
 LONGEST = 200  # lines of a difference that are shown
 
 
@@ -24,18 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-e", "--experiment-name", help="only of this experiment")
     parser.add_argument("--sort", metavar="METRIC", help="the highest value of this metric first")
     parser.add_argument("--ascending", action="store_true", help="with --sort: the lowest value first")
-    actions = parser.add_subparsers(dest="action", metavar="show|compare|cancel|download")
+    actions = parser.add_subparsers(dest="action", metavar="show|follow|compare|cancel|download")
     show = actions.add_parser("show", help="show one run")
-    show.add_argument("id", nargs="?", help="its id, or here a part of it (default: the last run)")
+    show.add_argument("id", nargs="?", help="its id, or a part of it (default: the last run)")
+    follow = actions.add_parser("follow", help="show what a job on a cluster prints, to its end")
+    follow.add_argument("id", help=ID)
     compare = actions.add_parser("compare", help="show parameters, metrics and code of several runs side by side")
-    compare.add_argument("ids", nargs="+", metavar="ID", help="the id of each run, or here a part of it")
+    compare.add_argument("ids", nargs="+", metavar="ID", help="the id of each run, or a part of it")
     compare.add_argument("-o", "--output", type=Path, metavar="FILE",
                          help="where to draw the metrics, as SVG (default: runs/compare.svg)")  # fmt: skip
     cancel = actions.add_parser("cancel", help="end a job on a cluster")
-    cancel.add_argument("id")
+    cancel.add_argument("id", help=ID)
     cancel.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
     download = actions.add_parser("download", help="fetch what a run in the workspace left")
-    download.add_argument("id")
+    download.add_argument("id", help=ID)
     download.add_argument("-o", "--output-dir", type=Path, help="default: runs/ID")
 
 
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     if args.azure:
         return _run_azure(root, args)
-    if args.action in ("cancel", "download"):
+    if args.action in ("follow", "cancel", "download"):
         raise UserError(
             f"runs here are in runs/, and Ctrl-C cancels one; in the workspace: aml runs --azure {args.action} ID"
         )
@@ -60,32 +63,37 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _run_azure(root: Path, args: argparse.Namespace) -> int:
-    from aml.azure import blobs, runs
+    from aml.azure import blobs, follow, runs
     from aml.azure.workspace_client import connect
 
     client = connect(root, getattr(args, "dry_run", False))
-    for run_id in getattr(args, "ids", None) or [getattr(args, "id", None)]:
-        if run_id:
-            RULES["run"].require(run_id, "run")
+    named = getattr(args, "ids", None) or [getattr(args, "id", None)]
+    for run_id in filter(None, named):
+        RULES["run"].require(run_id, "run")
+    if not any(named):
+        found = runs.list_runs(client, args.experiment_name, 1 if args.action == "show" else NEWEST)
+        if not found:
+            raise UserError(f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute")
+        if args.action != "show":
+            print(_listing(_sort(found, args)))
+            return 0
+    else:
+        found = [runs.find(client, run_id) for run_id in named]
     if args.action == "compare":
-        return _compare(root, args, [runs.find(client, run_id) for run_id in args.ids])
+        return _compare(root, args, found)
+    (run,) = found
+    if args.action == "follow":
+        return follow.watch(client, run.id)
     if args.action == "cancel":
-        runs.cancel(client, args.id)
+        ended = runs.cancel(client, args.id if client.dry_run else run.id)
         if not client.dry_run:
-            print(f"run {args.id}: its end was asked for")
-        return 0
-    if args.action == "download":
-        folder = args.output_dir or root / "runs" / args.id
-        files = blobs.download_run(client, args.id, folder)
-        print(f"run {args.id}: {len(files)} files in {display_path(folder)}")
-        return 0
-    if args.action == "show" and args.id:
-        print(_describe(runs.find(client, args.id)))
-        return 0
-    found = runs.list_runs(client, args.experiment_name, 1 if args.action == "show" else NEWEST)
-    if not found:
-        raise UserError(f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute")
-    print(_describe(found[0]) if args.action == "show" else _listing(_sort(found, args)))
+            print(f"run {run.id}: {f'{ended} before; nothing was cancelled' if ended else 'its end was asked for'}")
+    elif args.action == "download":
+        folder = args.output_dir or root / "runs" / run.id
+        files = blobs.download_run(client, run.id, folder)
+        print(f"run {run.id}: {len(files)} files in {display_path(folder)}")
+    else:
+        print(_describe(run, reason=run.reason(), studio=client.studio(run.id)))
     return 0
 
 
@@ -140,7 +148,8 @@ def _listing(runs: Sequence[Run]) -> str:
     return table(("RUN", "EXPERIMENT", "STATUS", "STARTED", "DURATION", "METRICS"), rows)
 
 
-def _describe(run: Run) -> str:
+def _describe(run: Run, **more: str) -> str:
+    """A run in lines; `more` is what there is to say of one in the workspace, as far as it is not empty."""
     sections = {
         "metrics": [f"{key} = {value}" for key, value in run.metrics().items()],
         "params": [f"{key} = {value}" for key, value in run.params().items()],
@@ -149,6 +158,7 @@ def _describe(run: Run) -> str:
     }
     lines = [f"{run.id}  {run.status}", f"  started  {_clock(run.start)}, {_length(run.duration)}"]
     lines += [f"  name     {run.name}", f"  in       experiment {run.experiment}"]
+    lines += [f"  {title:<7}  {text}" for title, text in more.items() if text]
     for title, entries in sections.items():
         lines += [f"  {'' if index else title:<7}  {entry}" for index, entry in enumerate(entries)]
     return "\n".join(lines)
