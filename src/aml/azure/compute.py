@@ -4,7 +4,7 @@ import re
 import time
 from typing import Any
 
-from aml.azure.sdk import ml_client, translate_azure_errors
+from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import ServiceError, UserError
@@ -13,7 +13,7 @@ from aml.jobfile.job import nearest
 
 # What aml compares, with the defaults of azure-ai-ml 1.35
 FIELDS: dict[str, Any] = {
-    "size": None,
+    "size": "Standard_DS3_v2",
     "tier": "dedicated",
     "min_instances": 0,
     "max_instances": 4,
@@ -45,7 +45,7 @@ def create(client: WorkspaceClient, document: Document) -> str:
     say(f"{'changing' if present else 'creating'} cluster {name}")
     try:
         with translate_azure_errors(client, role=COMPUTE_OPERATOR_ROLE):
-            cluster = load_compute(document.path)
+            cluster = load(load_compute, document, document.data)
             cluster.location = cluster.location or client.workspace["location"]  # its own look at that takes 3 s
             ml.compute.begin_create_or_update(cluster).result()
     except ServiceError as error:
