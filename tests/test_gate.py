@@ -192,3 +192,6 @@ def test_a_verdict_in_a_line() -> None:
     compared = Verdict("forced", {"a": 0.5, "b": 2.0}, Champion("3", {"a": 0.75}), ["bad"])
     assert str(compared) == "forced, compared with version 3: a=0.5 (-0.25) b=2"
     assert with_differences({"a": 1.0}, {}) == "a=1"
+    assert str(Verdict("passed", {"a": 1.0}, Champion("3", {"b": 1.0}))) == (
+        "passed, not compared: version 3 has none of these metrics: a=1"
+    )

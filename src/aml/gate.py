@@ -164,8 +164,13 @@ class Verdict:
         """The verdict in a line, with each metric and its difference to the champion's."""
         if not self.metrics and not self.champion:
             return self.state
-        compared = f"compared with version {self.champion.version}" if self.champion else "there is no champion yet"
         champion_metrics = (self.champion.metrics if self.champion else None) or {}
+        if not self.champion:
+            compared = "there is no champion yet"
+        elif champion_metrics.keys() & (self.metrics or {}).keys():
+            compared = f"compared with version {self.champion.version}"
+        else:
+            compared = f"not compared: version {self.champion.version} has none of these metrics"
         return f"{self.state}, {compared}: {with_differences(self.metrics or {}, champion_metrics)}".removesuffix(": ")
 
 

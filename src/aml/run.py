@@ -60,7 +60,6 @@ def new_id() -> str:
 def write_record(path: Path, run_id: str, experiment: str, compute: str) -> None:
     """Write what later steps need to know of a run, aml submit's -t FILE. `compute` is "local" for this machine."""
     record = {"run_id": run_id, "experiment_name": experiment, "compute": compute}
-    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

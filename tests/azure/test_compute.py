@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
 from typing import Any
 
 import pytest
@@ -25,6 +28,18 @@ def test_a_cluster_is_created_once(bare: Attached) -> None:
     assert cluster["scaleSettings"] == scale
     assert "is there already, as described (succeeded)" in bare.aml("create-compute").stdout
     assert len(bare.changes()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a kill is told from an end by the signal")
+def test_a_cluster_that_is_being_made_is_waited_for(bare: Attached) -> None:
+    """Its creation was cut off while it was under way: it is said to be there when it is."""
+    with bare.start("create-compute", stdout=subprocess.DEVNULL) as process:
+        bare.service.faults.add("crash-after", method="PUT", path="/computes/", action=process.kill)
+        assert process.wait(60) == -signal.SIGKILL
+    assert bare.workspace.computes[CLUSTER]["properties"]["provisioningState"] == "Creating"
+    done = bare.aml("create-compute")
+    assert f"cluster {CLUSTER}: creating …" in done.stderr
+    assert "is there already, as described (succeeded)" in done.stdout
 
 
 def test_a_cluster_is_changed(bare: Attached) -> None:

@@ -73,6 +73,19 @@ def test_a_run_that_is_not_there(attached: Attached, action: str) -> None:
     assert not (attached.path / "runs" / "nobody").exists()
 
 
+def test_an_experiment_without_runs(attached: Attached) -> None:
+    attached.submit("true")
+    said = attached.refused("runs", "--azure", "-e", "nope", lines=1)
+    assert said == "experiment nope: it has no runs; aml runs --azure lists those of all experiments\n"
+
+
+def test_options_may_stand_behind_the_action(attached: Attached) -> None:
+    attached.submit("true")
+    shown = attached.aml("runs", "--azure", "show").stdout
+    assert attached.aml("runs", "show", "--azure").stdout == shown
+    assert "Request URL" in attached.aml("runs", "--azure", "show", "--debug").stderr
+
+
 @pytest.mark.parametrize("verb", [["runs", "--azure"], ["models", "--azure"], ["data"]])
 def test_nothing_there_yet(attached: Attached, verb: list[str]) -> None:
     assert "workspace aml-demo" in attached.refused(*verb, lines=1)

@@ -81,6 +81,12 @@ def test_a_name_that_is_taken(with_data: Attached) -> None:
     with_data.refused("submit", "-c", job)  # also when it is tried again
 
 
+def test_a_record_in_a_folder_that_is_not_there(with_data: Attached) -> None:
+    said = with_data.refused("submit", "-c", with_data.job("true"), "-t", "out/run.json")
+    assert said == "-t out/run.json: there is no folder out: make it first\n"
+    assert not with_data.calls(kind="control") and not (with_data.path / "out").exists()
+
+
 def test_settings_that_are_not_set(repository: Repository, service: StandIn, workspace: Workspace) -> None:
     fresh = Attached(repository.path, repository.python, service, workspace)
     said = fresh.refused("submit", "-c", TRAINED)
@@ -103,11 +109,11 @@ def test_a_job_gets_what_the_command_line_says(with_data: Attached, tmp_path: Pa
         "tags": {"team": "a"},
     }
     command = 'bash run.sh "${{inputs.data}}" ${{inputs.size}}'
-    options = ["--data", f"azureml:{DATA}:1", "--set", "inputs.size=4", "-e", "birds", "-t", "out/run.json"]
+    options = ["--data", f"azureml:{DATA}:1", "--set", "inputs.size=4", "-e", "birds", "-t", "birds.json"]
     done = with_data.submit(command, *options, **parts)
     assert done.stdout == ".amlignore\nrun.sh\nregistered data\n4 blue 4\n"
     first = with_data.last_job
-    assert json.loads((with_data.path / "out/run.json").read_text())["experiment_name"] == "birds"
+    assert json.loads((with_data.path / "birds.json").read_text())["experiment_name"] == "birds"
     assert (first.run.experiment.name, first.properties["tags"]) == ("birds", {"team": "a"})
     assert first.properties["inputs"]["data"]["uri"].endswith(f"/data/{DATA}/versions/1")
 

@@ -14,7 +14,31 @@ CASES = [
         "name cpu-cluster-1: should be 3-24",
     ),
     Case(
-        "size should be a VM size", Edit("compute.yml", "size: Standard_DS3_v2\n", ""), 1, "size: should be a VM size"
+        "size should be a VM size",
+        Edit("compute.yml", "size: Standard_DS3_v2", "size: 4 cores"),
+        4,
+        "size 4 cores: should be a VM size",
+    ),
+    Case("no size", Edit("compute.yml", "size: Standard_DS3_v2\n", ""), 1, "notice: no size: azure-ai-ml takes"),
+    Case("no type", Edit("compute.yml", "type: amlcompute\n", ""), 1, "no type: add it"),
+    Case(
+        "max_instances lots should be a whole number",
+        Edit("compute.yml", "max_instances: 1", "max_instances: lots"),
+        6,
+        "max_instances lots: should be a whole number",
+    ),
+    Case("version a/b", Edit("data.yml", "path:", "version: a/b\npath:"), 4, "version a/b: should be letters, digits"),
+    Case(
+        "no file MLTable",
+        Edit("data.yml", "type: uri_folder", "type: mltable"),
+        4,
+        "../sample-data has no file MLTable: add it, or take the type uri_folder",
+    ),
+    Case(
+        "inside of a data asset",
+        Edit("data.yml", "../sample-data", "azureml:x:1/data"),
+        4,
+        "azureml:x:1/data is inside of a data asset: write azureml:x:1, and add /data in the command",
     ),
     Case(
         "min_instances 2 is more than max_instances",

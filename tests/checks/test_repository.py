@@ -35,7 +35,7 @@ def test_the_generated_configuration_is_sound(model: Path) -> None:
 
 
 def test_one_runconfig_alone_is_checked_by_name_or_path(model: Path) -> None:
-    replace(model / "aml_config" / JOB, "azureml:cpu-cluster", "cluster")
+    replace(model / "aml_config" / JOB, "azureml:cpu-cluster", "my cluster")
     assert list(check(model, "train-local")) == []
     assert len(list(check(model, "train-amlcompute"))) == 1
     assert len(list(check(model, str(model / "aml_config" / JOB)))) == 1
@@ -43,9 +43,9 @@ def test_one_runconfig_alone_is_checked_by_name_or_path(model: Path) -> None:
 
 def test_the_verb_says_what_it_found_and_ends_with_1(repository: Repository) -> None:
     assert repository.aml("check").stdout == "aml_config/: nothing to fix\n"
-    replace(repository.path / "aml_config" / JOB, "azureml:cpu-cluster", "cluster")
+    replace(repository.path / "aml_config" / JOB, "azureml:cpu-cluster", "my cluster")
     lines = repository.aml("check", status=1).stdout.splitlines()
-    assert re.match(rf"aml_config.{JOB}:14: compute cluster: should be local", lines[0])
+    assert re.match(rf"aml_config.{JOB}:14: compute my cluster: should be local", lines[0])
     assert lines[-1] == "aml_config/: 1 to fix"
 
 

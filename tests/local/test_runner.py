@@ -195,8 +195,8 @@ def test_a_job_for_a_cluster_is_not_run_here_unasked(repository: Repository) -> 
 
 
 def test_options_reach_the_run(repository: Repository) -> None:
-    repository.submit("echo ${{inputs.n}}", "-e", "other", "-t", "made/it.json", "--set", "inputs.n=7", inputs={"n": 1})
-    record = json.loads((repository.path / "made" / "it.json").read_text())
+    repository.submit("echo ${{inputs.n}}", "-e", "other", "-t", "it.json", "--set", "inputs.n=7", inputs={"n": 1})
+    record = json.loads((repository.path / "it.json").read_text())
     (run,) = everything(repository)
     assert record == {"run_id": run.id, "experiment_name": "other", "compute": "local"}
     assert (run.folder / "logs" / "std_log.txt").read_text().strip() == "7"

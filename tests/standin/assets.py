@@ -239,7 +239,7 @@ def resolved(workspace: Workspace, uri: str) -> str:
 
 
 def _check_exists(workspace: Workspace, uri: str, job: str | None) -> None:
-    """azure-sdk-for-python#33978: "No artifacts matching outputs/model.pkl found from Job"."""
+    """What is not there is refused in the words of azure-sdk-for-python#33978."""
     from . import datastores
 
     if not job or not uri.startswith("azureml://"):
@@ -247,7 +247,8 @@ def _check_exists(workspace: Workspace, uri: str, job: str | None) -> None:
     container, path = datastores.locate(workspace, uri)
     if not workspace.service.storage.list(container, path):
         short = path.partition(f"dcid.{job}/")[2] or path
-        raise ServiceError(400, "UserError", f"No artifacts matching {short} found from Job {job}.")
+        detail = ("NoMatchingArtifactsFoundFromJob", f"No artifacts matching {short} found from Job.")
+        raise ServiceError(400, "UserError", "The request is invalid.", detail)
 
 
 @router.on("DELETE", f"{_VERSIONS}/{{version}}")

@@ -6,9 +6,11 @@ follows reports of users and is not verified.
 
 from __future__ import annotations
 
+import copy
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from .cloud import LOCATION, PROVIDER, WS, Workspace, checked_body, page, system_data, timestamp, workspace_of
 from .wire import Json, Request, Response, Router, ServiceError
@@ -60,7 +62,12 @@ def list_computes(request: Request) -> Response:
 
 @router.on("GET", f"{WS}/computes/{{name}}")
 def get_compute(request: Request) -> Response:
-    return Response(200, _find(workspace_of(request, "computes/read"), request.names["name"]))
+    """As it is now: what is under way goes on whether or not anybody asks for its operation."""
+    compute = _find(workspace_of(request, "computes/read"), request.names["name"])
+    answer = copy.deepcopy(compute)
+    for operation in request.service.cloud.operations.values():
+        _advance(operation)
+    return Response(200, answer)
 
 
 @router.on("PUT", f"{WS}/computes/{{name}}")
@@ -176,16 +183,23 @@ def _start_operation(request: Request, done: Callable[[], object]) -> dict[str, 
     }
 
 
+def _advance(operation: list[Any]) -> bool:
+    """Bring an operation one step further; whether it is done."""
+    if operation[0] > 0:
+        operation[0] -= 1
+        return False
+    operation[1]()
+    operation[1] = lambda: None
+    return True
+
+
 @router.on("GET", f"{_LOCATION}/computeOperationsStatus/{{id}}")
 def operation_status(request: Request) -> Response:
     operation = request.service.cloud.operations.get(request.names["id"])
     if operation is None:
         raise ServiceError(404, "NotFound", "No such operation.")
-    if operation[0] > 0:
-        operation[0] -= 1
+    if not _advance(operation):
         return Response(200, {"status": "InProgress"}, {"Retry-After": "0.1"})
-    operation[1]()
-    operation[1] = lambda: None
     return Response(200, {"status": "Succeeded", "percentComplete": 100})
 
 

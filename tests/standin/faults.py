@@ -10,6 +10,7 @@
 | 401-expired | 401, as for a token that ran out |
 | reset | the connection breaks before anything is done |
 | reset-after | it is done, and the connection breaks before the answer |
+| truncated | it is done, and half of the answer comes, as if that were all |
 | slow | it is done at once, the answer comes `seconds` later |
 | crash-after | it is done, `action` is called (say, to kill the client), and the connection breaks |
 """
@@ -20,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Kind = Literal["429", "503", "500", "401-expired", "reset", "reset-after", "slow", "crash-after"]
+Kind = Literal["429", "503", "500", "401-expired", "reset", "reset-after", "truncated", "slow", "crash-after"]
 
 
 @dataclass

@@ -17,7 +17,7 @@ import traceback
 import urllib.request
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -96,6 +96,8 @@ class StandIn:
         self.upstream = urllib.request.getproxies().get("https", "")
         self.login = login.Login()
         self._lock = threading.Lock()
+        self._in_progress = 0
+        self._idle = threading.Condition(self._lock)
         self._tls = self.certificates.server_context()
         self._server = _Server(self)
         self.port = int(self._server.server_address[1])
@@ -126,6 +128,8 @@ class StandIn:
     def reset(self) -> None:
         """As if just started: one empty workspace, no faults, an empty log."""
         self.cloud.close()
+        with self._idle:  # a slow answer, for which its client has not waited, belongs to the log that ends here
+            self._idle.wait_for(lambda: self._in_progress == 0, timeout=30)
         self.faults.clear()
         self.latency = 0.0
         self.direct_storage = False
@@ -186,6 +190,18 @@ class StandIn:
         seen: list[Call] = []
         yield seen
         seen.extend(self.calls[before:])
+
+    @contextlib.contextmanager
+    def in_progress(self) -> Iterator[None]:
+        """Count a request as being answered, for `reset` to wait for it."""
+        with self._lock:
+            self._in_progress += 1
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._in_progress -= 1
+                self._idle.notify_all()
 
     def record(self, call: Call) -> None:
         with self._lock:
@@ -363,6 +379,10 @@ class _Handler(BaseHTTPRequestHandler):
             _relay(self.connection, other, late)
 
     def _answer(self) -> None:
+        with self.server.service.in_progress():
+            self._answer_now()
+
+    def _answer_now(self) -> None:
         service = self.server.service
         started = time.monotonic()
         target = self.path
@@ -402,6 +422,11 @@ class _Handler(BaseHTTPRequestHandler):
             return answer
         if rule.kind == "reset":
             return None
+        if rule.kind == "truncated":
+            answer = service.handle(request)
+            data, media_type = answer.payload()
+            headers = {**answer.headers, "Content-Type": media_type} if media_type else answer.headers
+            return replace(answer, body=data[: len(data) // 2], headers=headers)
         if rule.kind in ("reset-after", "crash-after"):
             service.handle(request)
             if rule.action:

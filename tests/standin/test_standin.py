@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from azure.storage.blob import ContainerClient
 
 from standin import StandIn, assets
 from standin.cloud import SUBSCRIPTION, Workspace
-from standin.fixtures import service, workspace  # noqa: F401
 from standin.storage import cache_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.standin]
@@ -686,6 +686,17 @@ def test_faults_of_the_control_plane(service: StandIn, workspace: Workspace, kin
     print(kind, output.strip().splitlines()[-1], list(workspace.assets.get("data", {}).get("demo-model-data", {})))
     assert "failed" in output if kind == "401-expired" else "done 1" in output
     assert sum(call.fault == kind for call in service.calls) == 1
+
+
+@pytest.mark.usefixtures("workspace")
+def test_an_answer_that_nobody_waited_for_is_in_no_later_log(service: StandIn) -> None:
+    service.faults.add("slow", path="/metadata/endpoints", seconds=1)
+    proxy = urllib.request.ProxyHandler({"http": f"http://127.0.0.1:{service.port}"})
+    with pytest.raises(TimeoutError):
+        urllib.request.build_opener(proxy).open("http://management.azure.com/metadata/endpoints", timeout=0.2)
+    service.reset()
+    time.sleep(1.2)
+    assert service.calls == []
 
 
 @pytest.mark.parametrize("kind", ["429", "503", "500", "reset", "reset-after", "slow"])

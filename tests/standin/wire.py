@@ -37,17 +37,24 @@ class Response:
 
 
 class ServiceError(Exception):
-    """An answer other than success, in the shape of Azure Resource Manager's error response."""
+    """An answer other than success, in the shape of Azure Resource Manager's error response.
 
-    def __init__(self, status: int, code: str, message: str, **headers: str) -> None:
+    `detail` is the code and the message of an error within.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, detail: tuple[str, str] | None = None, **headers: str
+    ) -> None:
         super().__init__(message)
+        self.details = [{"code": detail[0], "message": detail[1]}] if detail else []
         self.status = status
         self.code = code
         self.message = message
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def response(self) -> Response:
-        return Response(self.status, {"error": {"code": self.code, "message": self.message}}, self.headers)
+        error = {"code": self.code, "message": self.message, "details": self.details}
+        return Response(self.status, {"error": error}, self.headers)
 
 
 @dataclass

@@ -1,9 +1,10 @@
 """Clusters of the workspace."""
 
 import re
+import time
 from typing import Any
 
-from aml.azure.sdk import ml_client, translate_azure_errors
+from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import ServiceError, UserError
@@ -12,7 +13,7 @@ from aml.jobfile.job import nearest
 
 # What aml compares, with the defaults of azure-ai-ml 1.35
 FIELDS: dict[str, Any] = {
-    "size": None,
+    "size": "Standard_DS3_v2",
     "tier": "dedicated",
     "min_instances": 0,
     "max_instances": 4,
@@ -20,13 +21,15 @@ FIELDS: dict[str, Any] = {
     "description": "",
     "tags": {},
 }
+UNDER_WAY = ("Creating", "Updating", "Deleting")  # states that end by themselves
+POLL = 3  # seconds between two looks at such a cluster
 COMPUTE_OPERATOR_ROLE = "AzureML Compute Operator"
 
 
 def create(client: WorkspaceClient, document: Document) -> str:
     """Create the cluster, or change what differs; returns what was done. Raises UserError with the line to fix."""
     name, wanted = document.data["name"], {key: document.data.get(key, default) for key, default in FIELDS.items()}
-    found = client.find(f"/computes/{name}")
+    found = _find_settled(client, name)
     present = _read(found) if found and "properties" in found else {}  # a dry run has none
     changed = [key for key in FIELDS if str(present.get(key)).lower() != str(wanted[key]).lower()]
     if present and not changed and present["state"] != "Failed":
@@ -42,7 +45,7 @@ def create(client: WorkspaceClient, document: Document) -> str:
     say(f"{'changing' if present else 'creating'} cluster {name}")
     try:
         with translate_azure_errors(client, role=COMPUTE_OPERATOR_ROLE):
-            cluster = load_compute(document.path)
+            cluster = load(load_compute, document, document.data)
             cluster.location = cluster.location or client.workspace["location"]  # its own look at that takes 3 s
             ml.compute.begin_create_or_update(cluster).result()
     except ServiceError as error:
@@ -59,6 +62,17 @@ def delete(client: WorkspaceClient, name: str) -> str:
     with translate_azure_errors(client, role=COMPUTE_OPERATOR_ROLE):
         ml_client(client).compute.begin_delete(name).result()
     return "deleted"
+
+
+def _find_settled(client: WorkspaceClient, name: str) -> Any:
+    """The cluster, once what somebody began with it has ended; None where there is none."""
+    while (found := client.find(f"/computes/{name}")) and not client.dry_run:
+        state = str(found["properties"].get("provisioningState"))
+        if state not in UNDER_WAY:
+            break
+        say(f"cluster {name}: {state.lower()} …")
+        time.sleep(POLL)
+    return found
 
 
 def _read(compute: Any) -> dict[str, Any]:

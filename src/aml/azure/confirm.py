@@ -14,9 +14,9 @@ SUBMIT_JOBS = "Microsoft.MachineLearningServices/workspaces/jobs/write"
 
 def look_up(settings: dict[str, str]) -> dict[str, tuple[str, str]]:
     """What the service knows of the settings: for each, its state and why. Takes a second; never raises."""
-    client = WorkspaceClient(settings, retries=1)
     states = dict.fromkeys(SETTINGS, ("confirmed", ""))
     try:
+        client = WorkspaceClient(settings, retries=1)
         resource = client.workspace
         account = resource["properties"]["storageAccount"].rpartition("/")[2]
         who = user(client.credential.get_token(f"{RESOURCE_MANAGER}/.default").token)
@@ -36,7 +36,9 @@ def _may(client: WorkspaceClient) -> str:
     try:
         return "may submit jobs" if _allowed(client, SUBMIT_JOBS) else f"may only look: ask for {DATA_SCIENTIST_ROLE}"
     except ServiceError as error:
-        return f"can see it, whether you may submit jobs is not known ({error.status or 'no answer'} {error.code})"
+        if error.status not in (403, 404):  # it may answer next time
+            raise
+        return f"can see it, whether you may submit jobs is not known ({error.status} {error.code})"
 
 
 def _allowed(client: WorkspaceClient, action: str) -> bool:

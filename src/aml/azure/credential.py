@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import threading
 import time
 from typing import Any
@@ -11,10 +12,24 @@ from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import AzureError
 from azure.identity import DefaultAzureCredential
 
-from aml.errors import UserError
+from aml.errors import ServiceError, UserError
 
+HOST = "login.microsoftonline.com"
 NOT_SIGNED_IN = "not signed in to Azure: run `az login`, or set AZURE_CLIENT_ID and its companions as in CI"
 REFRESH = 300  # seconds before its end at which a token is fetched anew, as azure-core does
+AZ_TIMEOUT = 60  # seconds for `az`, which takes more than azure-identity's 10 on a slow machine or line
+VARIABLES = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_FEDERATED_TOKEN_FILE")
+# What helps with an error of Microsoft Entra ID (learn.microsoft.com/entra/identity-platform/reference-error-codes)
+FIXES = {
+    "AADSTS7000215": "AZURE_CLIENT_SECRET is not that of AZURE_CLIENT_ID: set the secret's value, not its id",
+    "AADSTS7000222": "AZURE_CLIENT_SECRET ran out: make a new one in Microsoft Entra ID",
+    "AADSTS90002": "AZURE_TENANT_ID names no tenant: `az account show --query tenantId` prints yours",
+    "AADSTS900023": "AZURE_TENANT_ID names no tenant: `az account show --query tenantId` prints yours",
+    "AADSTS700016": "AZURE_CLIENT_ID names no application of the tenant AZURE_TENANT_ID: set both anew",
+    "AADSTS700213": "let the application's federated credential name this repository and branch",
+    "AADSTS70021": "let the application's federated credential name this repository and branch",
+    "AADSTS700024": "AZURE_FEDERATED_TOKEN_FILE holds a token that ran out: sign in again in CI",
+}
 
 
 class Credential:
@@ -48,9 +63,36 @@ class Credential:
         try:
             return self._credential.get_token(scope, **options)
         except AzureError as error:
-            lines = [line.strip("\t -") for line in str(error).splitlines()]
-            why = next((line for line in lines if "AADSTS" in line), "")  # else: a list of all that was tried
-            raise UserError(why.partition(" Trace ID")[0] or NOT_SIGNED_IN) from error
+            raise _explain(str(error)) from error
+
+
+def _explain(message: str) -> UserError:
+    """Why nobody is signed in, and what helps. `message` is DefaultAzureCredential's: a line for each way it tried.
+
+    It ends with the way that is set up but failed; otherwise it went on to the last of them.
+    """
+    tried = re.findall(r"^\t(\w+): (.*)", message, re.MULTILINE)
+    name, why = tried[-1] if tried else ("", message)
+    if code := re.search(r"AADSTS\d+", message):
+        said = re.search(rf"{code[0]}: (.*?)( Trace ID|$)", message, re.MULTILINE)
+        text = f"{code[0]}: {said[1].rstrip('.')}" if said else code[0]
+        return UserError(f"Microsoft Entra ID refuses the sign-in: {text}: {FIXES.get(code[0], '`az login`')}")
+    if "CERTIFICATE_VERIFY_FAILED" in message:
+        text = f"{HOST} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
+        return ServiceError(text, 0, "Unreachable")
+    if re.search("connect|resolve|proxy|timed out", why, re.IGNORECASE):
+        found = re.search(r"\[Errno -?\d+\] [^\"')]+", why)
+        return ServiceError(f"{HOST} cannot be reached: {found[0] if found else why}", 0, "Unreachable")
+    if name in ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential"):
+        return UserError(f"sign-in with {name} failed: {why}")
+    az = dict(tried).get("AzureCliCredential", "")
+    if az and not re.search("az login|not found on path", az):  # `az` says why, or was not done in time
+        return UserError(f"`az` gave no token ({az.rstrip('.')}): `az account get-access-token` shows why")
+    if missing := [one for one in VARIABLES[:2] if not os.environ.get(one)]:
+        given = [one for one in VARIABLES if os.environ.get(one)]
+        return UserError(f"{' and '.join(given)} without {' and '.join(missing)}: set both" if given else NOT_SIGNED_IN)
+    secrets = "AZURE_CLIENT_SECRET, or AZURE_FEDERATED_TOKEN_FILE"
+    return UserError(f"AZURE_TENANT_ID and AZURE_CLIENT_ID without {secrets}: set one of them")
 
 
 def user(token: str) -> str:
@@ -61,8 +103,15 @@ def user(token: str) -> str:
 
 
 def _credential() -> TokenCredential:
-    """DefaultAzureCredential, without managed identity where there is none: that takes 25 s."""
+    """DefaultAzureCredential, without managed identity where there is none: that takes 25 s. Raises UserError."""
     options: dict[str, Any] = {"managed_identity_client_id": os.environ.get("DEFAULT_IDENTITY_CLIENT_ID")}
+    options["process_timeout"] = AZ_TIMEOUT
     if not {"MSI_ENDPOINT", "IDENTITY_ENDPOINT", "AZURE_TOKEN_CREDENTIALS"} & os.environ.keys():
         options["exclude_managed_identity_credential"] = True
-    return DefaultAzureCredential(**options)
+    try:
+        return DefaultAzureCredential(**options)
+    except ValueError as error:  # of a variable; CI leaves one empty whose secret it does not have
+        empty = [name for name in VARIABLES if os.environ.get(name) == ""]
+        raise UserError(
+            f"{' and '.join(empty)}: empty; give it a value, or unset it" if empty else str(error)
+        ) from None

@@ -29,7 +29,8 @@ def register(
     description names is another path's.
     """
     name, fixed = data["name"], data.get("version")
-    described: dict[str, Any] = {"description": data.get("description"), "tags": data.get("tags") or {}}
+    tags = {key: str(value) for key, value in (data.get("tags") or {}).items() if value is not None}  # dates, numbers
+    described: dict[str, Any] = {"description": data.get("description"), "tags": tags}
 
     def put(version: str, properties: dict[str, str]) -> None:  # not with azure-ai-ml: its import takes two seconds
         body = {"dataType": data["type"], "dataUri": address, **described}

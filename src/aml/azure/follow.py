@@ -58,7 +58,7 @@ def watch(client: WorkspaceClient, run_id: str, ended: Callable[[], object] = la
     except KeyboardInterrupt:
         say(f"\nrun {run_id} goes on: {again}, or: aml runs --azure cancel {run_id}")
         return 130
-    except ServiceError as error:
+    except UserError as error:
         raise UserError(f"{error}\n     run {run_id} goes on: {again}") from None
     ended()
     after = "" if end.seconds is None else f" after {end.seconds:.0f} s"

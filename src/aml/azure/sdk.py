@@ -1,13 +1,20 @@
 """azure-ai-ml: its client of the workspace, its errors in a line or two, and its notices left out."""
 
 import contextlib
+import io
+import json
 import logging
+import re
+import urllib.parse
 import warnings
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, log, sentence
+import yaml
+
+from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, explain_storage, log, sentence
 from aml.errors import UserError
+from aml.jobfile.document import Document
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -42,7 +49,47 @@ def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_R
         yield
     except HttpResponseError as refused:
         status, code = refused.status_code or 0, str(getattr(refused.error, "code", "") or refused.reason)
-        message = getattr(refused.error, "message", "") or refused.message
-        raise explain(status, code, message, client, role) from refused
+        response: Any = refused.response
+        host = urllib.parse.urlsplit(response.request.url).netloc if response else ""
+        if ".blob." in host:
+            raise explain_storage(host, status, response.headers.get("x-ms-error-code") or code) from refused
+        details = getattr(refused.error, "details", None) or []
+        messages = [getattr(refused.error, "message", "") or refused.message, *(part.message or "" for part in details)]
+        raise explain(status, code, messages, client, role) from refused
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
         raise UserError(f"workspace {client.name}: {sentence(str(error.message or error))}") from error
+
+
+def load(loader: Callable[..., Any], document: Document, data: dict[str, Any]) -> Any:
+    """What a loader of azure-ai-ml makes of `data`, which is the content of the document or has taken its place.
+
+    Raises UserError with the line that it refuses. An error of Python inside of it is a refusal as well.
+    """
+    text = io.StringIO(yaml.safe_dump(data, allow_unicode=True))
+    try:
+        return loader(text, relative_origin=str(document.path))
+    except Exception as refusal:
+        keys, message = _reason(str(refusal))
+        raise UserError(
+            f"{document.where(*keys)}: azure-ai-ml refuses {'.'.join(keys) or 'it'}: {message}"
+        ) from refusal
+
+
+def _reason(text: str) -> tuple[list[str], str]:
+    """The keys and the first reason of a refusal, which azure-ai-ml writes as JSON into a text of many lines."""
+    try:
+        found, _ = json.JSONDecoder().raw_decode(text[text.index("{") :])
+    except ValueError:
+        return [], sentence(text)
+    keys: list[str] = []
+    if errors := found.get("errors") if isinstance(found, dict) else None:
+        keys = [key for key in str(errors[0].get("path")).split(".") if key != "*"]
+        inner = str(errors[0].get("message"))
+        return (keys, sentence(inner)) if "{" not in inner else _reason(inner)
+    while isinstance(found, dict | list) and found:
+        if isinstance(found, list):
+            found = found[0]
+        else:
+            key, found = next(iter(found.items()))
+            keys += [key] if key != "_schema" and not key.isdigit() else []
+    return keys, sentence(re.sub(r"\s+", " ", str(found)))

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import io
 import itertools
 import json
 import re
@@ -13,18 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import yaml
 from filelock import Timeout
 
 from aml import locks
 from aml.azure import assets, blobs, follow, runs
-from aml.azure.sdk import ml_client, translate_azure_errors
+from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import ServiceError, UserError
 from aml.jobfile.job import Job
 from aml.run import new_id, write_record
-from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_URI, name_and_version
+from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_CODE, REMOTE_URI, datastore_of, name_and_version
 
 NOTE_LASTS = 86400  # seconds after which a submission whose end was not seen is forgotten
 
@@ -40,13 +38,18 @@ def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, w
         for requirement in requirements:
             requirement.result()
     body = {"experiment_name": root.name, **job.data}
+    from azure.ai.ml import load_job
+
+    load(load_job, job.document, body)
     uploads: list[Callable[[], object]] = []
     for name in job.data_inputs():
         if not REMOTE_URI.match(str(job.at("inputs", name, "path"))):
             address, upload_data = blobs.destination(client, job.local_path("inputs", name, "path"))
             body["inputs"][name]["path"] = address
             uploads.append(upload_data)
-    if job.code:
+    if job.has_remote_code:
+        body["code"] = _code_id(client, body["code"])
+    elif job.code:
         identifier, upload_code = _code(client, job.code)
         body["code"] = f"azureml:{identifier}"
         uploads.append(upload_code)
@@ -72,12 +75,15 @@ def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, w
 
 def _requirements(client: WorkspaceClient, job: Job) -> Iterator[Callable[[], None]]:
     """A function for all that has to be in the workspace before anything is uploaded: it raises UserError otherwise."""
-    compute = str(job.data.get("compute") or "").removeprefix("azureml:").rpartition("/")[2]
-    if compute:
-        what = f"/computes/{compute}", job.where("compute"), f"cluster {compute}", "aml create-compute"
+    if job.cluster:
+        what = f"/computes/{job.cluster}", job.where("compute"), f"cluster {job.cluster}", "aml create-compute"
         yield functools.partial(_require, client, *what)
     for name in job.data_inputs():
         yield functools.partial(_find_data, client, job, name)
+    for kind in ("inputs", "outputs"):
+        for name in job.section(kind):
+            if datastore := datastore_of(str(job.at(kind, name, "path"))):
+                yield functools.partial(require_datastore, client, datastore, job.where(kind, name, "path"))
     environment = job.data.get("environment")
     if isinstance(environment, str):
         yield functools.partial(_find_environment, client, environment, job.where("environment"))
@@ -125,6 +131,19 @@ def _find_data(client: WorkspaceClient, job: Job, name: str) -> None:
     _require(client, path, where, f"data {asset}{':' if version else ''}{version or ''}", "aml register-data")
 
 
+def require_datastore(client: WorkspaceClient, name: str, where: str) -> None:
+    """Raise UserError, which begins with `where`, when the workspace has no datastore of this name."""
+    _require(client, f"/datastores/{name}", where, f"datastore {name}", "aml register-datastore")
+
+
+def _code_id(client: WorkspaceClient, code: str) -> str:
+    """Code that is not on this machine, as azure-ai-ml sends it; it would look for azureml:NAME:VERSION here."""
+    found = REMOTE_CODE.fullmatch(code)
+    if found and found["name"]:
+        return f"azureml:{client.scope}/codes/{found['name']}/versions/{found['version']}"
+    return code
+
+
 def _require(client: WorkspaceClient, path: str, where: str, what: str, fix: str) -> None:
     if client.find(path) is None:
         raise UserError(f"{where}: {what} is not in workspace {client.name}: {fix}")
@@ -166,8 +185,7 @@ def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) ->
     from azure.ai.ml import load_job
 
     with translate_azure_errors(client):
-        text = io.StringIO(yaml.safe_dump(body, allow_unicode=True))
-        ml.jobs.create_or_update(load_job(text, relative_origin=str(job.document.path)))
+        ml.jobs.create_or_update(load(load_job, job.document, body))
 
 
 @contextlib.contextmanager

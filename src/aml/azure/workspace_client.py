@@ -7,7 +7,7 @@ import functools
 import logging
 import re
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,11 @@ class WorkspaceClient:
             response = self._send(HttpRequest(method, address, params=query, json=body), attempts)
         if response.status_code >= 400:
             raise _explain(response, self)
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            host = urllib.parse.urlsplit(address).netloc
+            raise ServiceError(f"{host}: its answer was cut short: run it again", 0, "Truncated") from None
 
     def _send(self, request: HttpRequest, retries: int) -> HttpResponse:
         # Of each kind of failure as many as of all: azure-core gives up after three of a kind.
@@ -135,7 +139,7 @@ class WorkspaceClient:
             return b""
         if response.status_code >= 400:
             code = response.headers.get("x-ms-error-code") or str(response.reason)
-            raise ServiceError(f"{host} refused it ({response.status_code} {code})", response.status_code, code)
+            raise explain_storage(host, response.status_code, code)
         return response.content
 
     def get(self, path: str, /, **query: Any) -> Any:
@@ -192,17 +196,23 @@ def _transport() -> RequestsTransport:
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
-    """Does not let a retry policy try again where a certificate is not trusted: that does not pass."""
+    """Does not let a retry policy try again where a certificate is not trusted: that does not pass.
+
+    A storage account that is busy says 503, or 429, which azure-storage-blob 12.27 does not try again.
+    """
 
     def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
         try:
-            return super().send(request, *args, **options)
+            response = super().send(request, *args, **options)
         except requests.exceptions.SSLError as error:
             if "CERTIFICATE_VERIFY_FAILED" not in str(error):
                 raise
             host = urllib.parse.urlsplit(str(request.url)).netloc
             text = f"{host} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
             raise ServiceError(text, 0, "Unreachable") from error
+        if response.status_code == 429 and ".blob." in urllib.parse.urlsplit(str(request.url)).netloc:
+            response.status_code = 503
+        return response
 
 
 def connect(root: Path, dry_run: bool = False) -> WorkspaceClient:
@@ -227,20 +237,21 @@ def _explain(response: HttpResponse, client: WorkspaceClient) -> ServiceError:
     try:
         answer = response.json()
         error = answer.get("error") if isinstance(answer.get("error"), dict) else answer
-    except ValueError:
+    except (ValueError, AttributeError):
         error = {}
     code = str(error.get("code") or error.get("error_code") or response.reason)
-    return explain(response.status_code, code, str(error.get("message") or ""), client)
+    messages = [str(part.get("message") or "") for part in (error, *(error.get("details") or []))]
+    return explain(response.status_code, code, messages, client)
 
 
 def explain(
-    status: int, code: str, message: str, client: WorkspaceClient, role: str = DATA_SCIENTIST_ROLE
+    status: int, code: str, messages: Sequence[str], client: WorkspaceClient, role: str = DATA_SCIENTIST_ROLE
 ) -> ServiceError:
     """What the service refused, why, and how to fix it, in a line or two.
 
-    `code` and `message` are the service's own, `role` is the one that may do it.
+    `code` and `messages` are the service's own, its details last; `role` is the one that may do it.
     """
-    if code == "ResourceNotFound" and f"/workspaces/{client.name}'".lower() in message.lower():
+    if code == "ResourceNotFound" and any(f"/workspaces/{client.name}'".lower() in text.lower() for text in messages):
         code = "WorkspaceNotFound"  # the same code stands for what is not in a workspace
     if status == 401:
         why = f"your sign-in ran out, or is of another tenant ({code}): az login, and run it again"
@@ -251,8 +262,28 @@ def explain(
     elif status in RETRYABLE:
         why = f"the service is busy ({status} {code}): run it again later"
     else:
-        why = f"{sentence(message) or status} ({code})"
+        said = ": ".join(dict.fromkeys(filter(None, map(sentence, messages))))
+        why = f"{said or status} ({code})"
     return ServiceError(f"workspace {client.name}: {why}", status, code)
+
+
+# What helps where storage refuses (learn.microsoft.com/rest/api/storageservices/common-rest-api-error-codes)
+NOT_VALID = "the key or signature is not valid: is this machine's clock right? Run it again"
+STORAGE_FIXES = {
+    "AuthorizationPermissionMismatch": "ask its owner for the role Storage Blob Data Contributor",
+    "AuthorizationFailure": "its firewall does not let this machine in: ask its owner, or use a network that it trusts",
+    "AuthenticationFailed": NOT_VALID,
+    "InvalidAuthenticationInfo": NOT_VALID,
+    "KeyBasedAuthenticationNotPermitted": "it takes no keys: let the datastore sign in with an identity",
+}
+
+
+def explain_storage(host: str, status: int, code: str) -> ServiceError:
+    """What a storage account refused, and how to fix it."""
+    if status in RETRYABLE:
+        return ServiceError(f"{host}: storage is busy ({status} {code}): run it again later", status, code)
+    fix = STORAGE_FIXES.get(code)
+    return ServiceError(f"{host}: storage refuses this ({status} {code}){': ' if fix else ''}{fix or ''}", status, code)
 
 
 def sentence(message: str) -> str:

@@ -4,11 +4,18 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from aml.checks.fields import ENVIRONMENT
 from aml.checks.finding import Finding
-from aml.checks.shapes import ENVIRONMENT, check_shape
-from aml.jobfile.conda import NAMES_A_FILE, conda_name, entries
+from aml.checks.shapes import Fields, check_shape
+from aml.jobfile.conda import conda_name, entries
 from aml.jobfile.document import Document
+from aml.uris import WEB
 
+# What pip or conda would read from this machine, which Azure ML does not see: a list, a folder, a wheel.
+NOT_SENT = re.compile(
+    r"(-[rce]|--(requirement|constraint|editable|find-links))[ =]*(?!\s|git\+|https?:)"
+    r"|([\w.\[\],-]+ *@ *)?(file:|\.{0,2}[/\\]|[A-Za-z]:[\\/])|(?!\S*://)\S+\.(whl|tar\.gz|zip)(\s|$)"
+)
 # Packages that should not be there: what is wrong with each, and what to do.
 RETIRED = {
     "azureml-core": ("is SDK v1, out of support since 2026-06-30", "take it out"),
@@ -18,35 +25,68 @@ RETIRED = {
 TOO_NEW_MLFLOW = re.compile(r"==?\s*(3\.(1[6-9]|[2-9]\d)|[4-9]\.)")  # azureml-mlflow 1.62.0.post6: <=3.15.0
 
 
-def check_environment(document: Document, data: dict[str, Any], *keys: str) -> Iterator[Finding]:
+def check_environment(
+    document: Document, data: dict[str, Any], *keys: str, shape: Fields = ENVIRONMENT
+) -> Iterator[Finding]:
     """The findings on an environment: `data`, which stands at `keys`, and the conda file that it names."""
-    yield from check_shape(document, data, ENVIRONMENT, *keys)
+    for field in {"channels", "dependencies"} & data.keys():
+        yield Finding.at(document, (*keys, field), f"{field} belong into a conda file", "name that with conda_file")
+    known = {key: value for key, value in data.items() if key not in ("channels", "dependencies")}
+    yield from check_shape(document, known, shape, *keys)
     if ("image" in data) == ("build" in data):
         yield Finding.at(document, keys, "an environment needs either an image or a build")
-    if isinstance(data.get("conda_file"), str):
-        path = document.path.parent / data["conda_file"]
+    if isinstance(data.get("build"), dict):
+        yield from _check_build(document, data["build"], *keys, "build")
+    conda, place = data.get("conda_file"), (*keys, "conda_file")
+    if isinstance(conda, dict):
+        yield from check_conda(document, conda, *place)
+    elif isinstance(conda, str) and conda:
+        path = document.path.parent / conda
         if path.is_file():
             yield from check_conda(Document(path))
         else:
-            problem = f"conda_file {data['conda_file']} does not exist"
-            yield Finding.at(document, (*keys, "conda_file"), problem, "fix the path")
+            yield Finding.at(document, place, f"conda_file {conda} does not exist", "fix the path")
+    elif conda:
+        yield Finding.at(document, place, "conda_file", "should be the path of a conda file, or what stands in one")
 
 
-def check_conda(document: Document) -> Iterator[Finding]:
-    """The findings on a conda file. Raises UserError when its dependencies are no list."""
+def _check_build(document: Document, build: dict[str, Any], *keys: str) -> Iterator[Finding]:
+    path, dockerfile = build.get("path", ""), str(build.get("dockerfile_path", "Dockerfile"))
+    if not path:
+        yield Finding.at(document, keys, "build has no path", "name the folder with the Dockerfile", "build")
+    elif isinstance(path, str) and not WEB.match(path):
+        folder = document.path.parent / path
+        if not folder.exists():
+            yield Finding.at(document, (*keys, "path"), f"path {path} does not exist", "fix the path")
+        elif not (folder / dockerfile).is_file():
+            yield Finding.at(document, (*keys, "path"), f"{path} has no {dockerfile}", "fix one of them", "build")
+
+
+def check_conda(document: Document, conda: dict[str, Any] | None = None, *at: str) -> Iterator[Finding]:
+    """The findings on a conda file, or on what would stand in one: `conda`, which stands at `at`.
+
+    Raises UserError when its dependencies are no list.
+    """
+    conda = document.data if conda is None else conda
     packages: dict[str, tuple[str, tuple[str | int, ...]]] = {}  # name: the whole entry, and its keys
-    for keys, text in entries(document.data, document.name):
-        packages[conda_name(text)] = text, keys
-        if "pip" in keys and NAMES_A_FILE.match(text):
+    channels = conda.get("channels")
+    for index, channel in enumerate(channels if isinstance(channels, list) else ()):
+        if re.match(r"file:|\.{0,2}[/\\]", str(channel)):
+            problem = f"channel {channel} is on this machine, which Azure ML does not get to see"
+            yield Finding.at(document, (*at, "channels", index), problem, "name one that it reaches", "conda")
+    for keys, text in entries(conda, document.name):
+        packages[conda_name(text)] = text, (*at, *keys)
+        if NOT_SENT.match(text):
             problem = f"'{text}' names a file, which Azure ML does not get to see"
-            yield Finding.at(document, keys, problem, "list the packages")
+            yield Finding.at(document, (*at, *keys), problem, "list the packages", "conda")
     for name, (problem, fix) in RETIRED.items():
         if name in packages:
-            yield Finding.at(document, packages[name][1], f"{name} {problem}", fix)
+            yield Finding.at(document, packages[name][1], f"{name} {problem}", fix, "retired")
     if "python" not in packages:
-        yield Finding.at(document, ("dependencies",), "no python", "add python=3.11, or the image's own decides")
-    text, keys = packages.get("mlflow") or packages.get("mlflow-skinny") or ("", ())
+        fix = "add python=3.11, or the image's own decides"
+        yield Finding.at(document, (*at, "dependencies"), "no python", fix, "python")
+    text, where = packages.get("mlflow") or packages.get("mlflow-skinny") or ("", ())
     if text and "azureml-mlflow" not in packages:
-        yield Finding.at(document, keys, "MLflow alone does not reach the workspace", "add azureml-mlflow")
+        yield Finding.at(document, where, "MLflow alone does not reach the workspace", "add azureml-mlflow", "mlflow")
     elif TOO_NEW_MLFLOW.search(text):
-        yield Finding.at(document, keys, text, "azureml-mlflow needs MLflow 3.15.0 or older")
+        yield Finding.at(document, where, text, "azureml-mlflow needs MLflow 3.15.0 or older", "mlflow")

@@ -1,20 +1,24 @@
-"""A finding: one thing that should be fixed, and where it stands."""
+"""A finding: one thing that should be fixed or known, and where it stands."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple, Self
 
+from aml.checks.rules import RULES
 from aml.errors import UserError
 from aml.jobfile.document import Document
 
 
 class Finding(NamedTuple):
-    """One thing that should be fixed; as text it is `file:line: problem: fix`.
+    """One thing that should be fixed or known; as text it is `file:line: problem: fix`.
 
     Attributes:
         file: As messages show it: relative to the working folder.
         line: Counted from 1; 0 for the file as a whole.
         problem: What is wrong.
         fix: What to do about it, where the problem does not say so already.
+        rule: The one of rules.RULES that is broken; "" where azure-ai-ml itself refuses the file, or the finding is
+            about the repository and not about what is sent.
 
     """
 
@@ -22,18 +26,30 @@ class Finding(NamedTuple):
     line: int
     problem: str
     fix: str = ""
+    rule: str = ""
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, self.problem, self.fix) if part)
+        return ": ".join(part for part in (place, "notice" * self.is_notice, self.problem, self.fix) if part)
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it is only worth knowing: it stops no submission."""
+        return bool(self.rule) and RULES[self.rule].is_notice
 
     @classmethod
-    def at(cls, document: Document, keys: tuple[str | int, ...], problem: str, fix: str = "") -> Self:
+    def at(cls, document: Document, keys: tuple[str | int, ...], problem: str, fix: str = "", rule: str = "") -> Self:
         """A finding on the value that stands at `keys` of a YAML file."""
-        return cls(document.name, document.line(*keys), problem, fix)
+        return cls(document.name, document.line(*keys), problem, fix, rule)
 
     @classmethod
     def from_refusal(cls, refusal: UserError) -> Self:
         """The finding that a file is refused as a whole; messages of such errors begin with `file:` or `file:line:`."""
         found = re.fullmatch(r"(.*?)(?::(\d+))?: (.*)", str(refusal), re.DOTALL)
         return cls(found[1], int(found[2] or 0), found[3]) if found else cls("", 0, str(refusal))
+
+
+def require_none(what: str, findings: Iterable[Finding]) -> None:
+    """Raise UserError with the findings on `what` that are more than notices, if there are any."""
+    if errors := [str(finding) for finding in sorted(set(findings)) if not finding.is_notice]:
+        raise UserError("\n     ".join([f"{what} has {len(errors)} to fix first", *errors]))

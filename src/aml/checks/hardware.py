@@ -42,12 +42,11 @@ def _cuda_of_image(image: str) -> int | None:
 
 def _clusters(job: Job, root: Path) -> Iterator[Document]:
     """The descriptions in aml_config/ of the cluster that the job names."""
-    compute = str(job.data.get("compute"))
-    files = sorted((root / "aml_config").glob("*.y*ml")) if compute.startswith("azureml:") else []
+    files = sorted((root / "aml_config").glob("*.y*ml")) if job.cluster else []
     for path in files:
         if b"\nsize:" in b"\n" + path.read_bytes():
             cluster = Document(path)
-            if compute == f"azureml:{cluster.data.get('name')}":
+            if job.cluster == cluster.data.get("name"):
                 yield cluster
 
 

@@ -2,132 +2,115 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from aml.checks.assets import check_path
+from aml.checks.commands import check_references, check_scripts
 from aml.checks.environments import check_environment
+from aml.checks.fields import INLINE_ENVIRONMENT, INPUT, JOB, LITERAL, OUTPUT, SERVICES
 from aml.checks.finding import Finding
 from aml.checks.secrets import check_snapshot
-from aml.checks.shapes import DISTRIBUTIONS, INPUT, JOB, OUTPUT, check_shape, free
-from aml.console import display_path
+from aml.checks.shapes import check_shape, named, scalar, whole
 from aml.errors import UserError
 from aml.jobfile.job import Job
-from aml.uris import ASSET
+from aml.uris import ENVIRONMENT_REFERENCE
 
-# A reference with the wrong number of dollars or braces, which nothing fills in.
-MISTYPED = re.compile(r"(?<![{$])\$?\{\s*((?:inputs|outputs)\.[\w.-]+)\s*\}(?!\})")
 DIFFERS = {"$schema", "compute", "inputs", "resources", "distribution"}  # between this machine and a cluster
 
 
 def check_job(job: Job) -> Iterator[Finding]:
     """The findings on one runconfig; `aml submit` asks for them before it sends anything."""
     yield from check_shape(job.document, job.data, JOB)
-    yield from _check_command(job)
-    yield from _check_references(job)
+    yield from check_references(job)
     yield from _check_compute(job)
     for name in job.section("inputs"):
         yield from _check_input(job, name)
     for name, value in job.section("outputs").items():
-        yield from _check_entry(job, "outputs", name, value)
-    yield from _check_services(job)
+        yield from _check_output(job, name, value)
+    for name, value in job.section("services").items():
+        yield from _check_service(job, name, value)
     yield from _check_environment(job)
-    try:
-        if job.code:
-            yield from check_snapshot(job.code)
-    except UserError as refusal:
-        yield Finding.from_refusal(refusal)
-
-
-def _check_references(job: Job) -> Iterator[Finding]:
-    """Whether each reference has an input or output, and each input and output a reference."""
-    used = set()
-    for keys, text in job.texts():
-        if problem := job.undefined(text):
-            yield Finding.at(job.document, keys, problem)
-        for match in MISTYPED.finditer(text):
-            fix = f"write {'$' + '{' * 2}{match[1]}{'}' * 2}"
-            yield Finding.at(job.document, keys, f"{match[0]} is not filled in", fix)
-        used |= {(match["kind"], match["name"]) for match in job.references(text)}
-    for kind in ("inputs", "outputs"):
-        for name in job.section(kind):
-            if (kind, name) not in used:
-                problem = f"{kind[:-1]} {name} is not used in the command"
-                yield Finding.at(job.document, (kind, name), problem, "use it or take it out")
-
-
-def _check_command(job: Job) -> Iterator[Finding]:
-    """Whether the scripts and modules that the command runs are in the code."""
-    code, command = job.local_path("code") if "code" in job.data else None, str(job.data["command"])
-    if code is None:
-        return
-    for script in re.findall(r"\bpython3? ([\w./-]+\.py)\b", command):
-        if code.is_dir() and not (code / script).is_file():
-            yield Finding.at(job.document, ("command",), f"{script} is not in {display_path(code)}", "fix the command")
-    for module in re.findall(r"\bpython3? -m ([\w.]+)", command):
-        package = code / module.split(".")[0] / "__init__.py"
-        # Any other module is one of an installed package.
-        if not _is_module(code, module) and (package.is_file() or _is_module(code.parent, module)):
-            problem = f"module {module} is not in {display_path(code)}"
-            yield Finding.at(job.document, ("command",), problem, "fix the command, or code")
-
-
-def _is_module(folder: Path, module: str) -> bool:
-    path = folder.joinpath(*module.split("."))
-    return path.with_name(f"{path.name}.py").is_file() or (path / "__main__.py").is_file()
+    yield from _check_code(job)
 
 
 def _check_compute(job: Job) -> Iterator[Finding]:
-    """Whether there is a compute, and a distribution for more than one node."""
-    if "compute" not in job.data and "instance_type" not in job.section("resources"):
-        yield Finding.at(job.document, (), "no compute", "write compute: local, or compute: azureml:NAME")
-    if fields := DISTRIBUTIONS.get(str(job.at("distribution", "type")).lower()):
-        yield from check_shape(job.document, job.section("distribution"), fields | free("type"), "distribution")
-    elif job.data.get("distribution") is not None:
-        says = f"should be a mapping with a type: {', '.join(DISTRIBUTIONS)}"
-        yield Finding.at(job.document, ("distribution", "type"), "distribution", says)
-    nodes = job.at("resources", "instance_count")
-    if type(nodes) is int and nodes > 1 and "distribution" not in job.data:
-        problem, fix = f"{nodes} nodes would each train on their own", "add a distribution, such as {type: pytorch}"
-        yield Finding.at(job.document, ("resources", "instance_count"), problem, fix)
+    """Whether the compute can be one, and whether several nodes have a distribution."""
+    compute, nodes = job.data.get("compute"), job.at("resources", "instance_count")
+    if isinstance(compute, str) and compute != "local":
+        name = re.sub(r"^(azureml:)?(/subscriptions/.+/|virtualClusters/)?", "", compute, flags=re.IGNORECASE)
+        if says := named("compute")(name):
+            problem = f"compute {compute}"
+            yield Finding.at(job.document, ("compute",), problem, f"should be local, or a name of {says}", "compute")
+    if not whole(nodes) and int(nodes) > 1 and "distribution" not in job.data:
+        problem = f"nothing makes the {nodes} nodes work together"
+        fix = "add a distribution, such as {type: pytorch}, unless the command starts it"
+        yield Finding.at(job.document, ("resources", "instance_count"), problem, fix, "nodes")
 
 
 def _check_input(job: Job, name: str) -> Iterator[Finding]:
-    value = job.section("inputs")[name]
-    if value is None or isinstance(value, list):
-        problem, fix = f"input {name} has no value", "give it one, or a type and a path"
-        yield Finding.at(job.document, ("inputs", name), problem, fix)
-    elif job.data_input(name):
-        yield from check_shape(job.document, value, INPUT, "inputs", name)
-        yield from check_path(job.document, value, "inputs", name)
+    value, place = job.section("inputs")[name], ("inputs", name)
+    if isinstance(value, dict) and "value" in value:
+        yield from check_shape(job.document, value, LITERAL, *place)
+    elif isinstance(value, dict):
+        yield from check_shape(job.document, value, INPUT, *place)
+        if "path" not in value:
+            yield Finding.at(job.document, place, f"input {name} has no path", "give it one")
+        elif isinstance(value["path"], str):
+            yield from check_path(job.document, value, *place)
     else:
-        yield from _check_entry(job, "inputs", name, value)
+        yield from check_shape(job.document, value, scalar, *place)
 
 
-def _check_entry(job: Job, kind: str, name: str, value: Any) -> Iterator[Finding]:
-    """The findings on an output, or on an input that is a literal."""
-    if isinstance(value, dict):
-        yield from check_shape(job.document, value, INPUT if kind == "inputs" else OUTPUT, kind, name)
-        if "version" in value and "name" not in value:
-            yield Finding.at(job.document, (kind, name, "version"), "a version needs a name")
+def _check_output(job: Job, name: str, value: Any) -> Iterator[Finding]:
+    if value is not None:
+        yield from check_shape(job.document, value, OUTPUT, "outputs", name)
+    if isinstance(value, dict) and str(value.get("version", "")) and not value.get("name"):
+        yield Finding.at(job.document, ("outputs", name, "version"), "a version needs a name")
 
 
-def _check_services(job: Job) -> Iterator[Finding]:
-    for name, service in job.section("services").items():
-        if not isinstance(service, dict):
-            problem = f"service {name}"
-            yield Finding.at(job.document, ("services", name), problem, "should be a mapping with a type")
-        elif service.get("type") == "ssh" and not service.get("ssh_public_keys"):
-            yield Finding.at(job.document, ("services", name), "an ssh service needs ssh_public_keys")
+def _check_service(job: Job, name: str, service: Any) -> Iterator[Finding]:
+    kind = service.get("type") if isinstance(service, dict) else None
+    if isinstance(service, dict) and "type" not in service:
+        kind = "ssh" if "ssh_public_keys" in service else "tensor_board" if "log_dir" in service else ""
+    fields = SERVICES.get(str(kind).lower(), SERVICES[""])
+    yield from check_shape(job.document, service, fields, "services", name)
+    if fields is SERVICES["ssh"] and not service.get("ssh_public_keys"):
+        yield Finding.at(job.document, ("services", name), "an ssh service needs ssh_public_keys", "", "ssh")
 
 
 def _check_environment(job: Job) -> Iterator[Finding]:
     environment = job.data.get("environment")
-    if isinstance(environment, dict):
-        yield from check_environment(job.document, environment, "environment")
-    elif not ASSET.fullmatch(str(environment)):
-        says = "should be azureml:NAME:VERSION, azureml:NAME@latest, or a mapping with image and conda_file"
+    if job.environment_file:
+        yield from check_environment(job.environment_file, job.environment_file.data, shape=INLINE_ENVIRONMENT)
+    elif isinstance(environment, dict):
+        yield from check_environment(job.document, environment, "environment", shape=INLINE_ENVIRONMENT)
+    elif "environment" in job.data and not ENVIRONMENT_REFERENCE.fullmatch(str(environment)):
+        says = "should be azureml:NAME:VERSION, azureml:NAME@latest, file:PATH, or a mapping with image and conda_file"
         yield Finding.at(job.document, ("environment",), f"environment {environment}", says)
+
+
+def _check_code(job: Job) -> Iterator[Finding]:
+    code = job.data.get("code")
+    if isinstance(code, dict) and "local_path" in code:
+        fix = f"write code: {code['local_path']}"
+        yield Finding.at(job.document, ("code",), "code with local_path is the form of 2021", fix)
+    elif not isinstance(code, str):
+        if code is not None:
+            yield Finding.at(job.document, ("code",), "code", "should be the path of a folder")
+    elif code.startswith("git+"):
+        fix = "clone it, and name the folder"
+        yield Finding.at(job.document, ("code",), f"code {code}: Azure ML takes no git address", fix)
+    elif not job.has_remote_code:
+        if re.match(r"$|file:|azureml:|\w+://", code):
+            says = "should be a folder, or azureml:NAME:VERSION"
+            yield Finding.at(job.document, ("code",), f"code {code}", says)
+            return
+        try:
+            if job.code:
+                yield from check_scripts(job)
+                yield from check_snapshot(job.code)
+        except UserError as refusal:
+            yield Finding.from_refusal(refusal)._replace(rule="code" if job.local_path("code").is_file() else "")
 
 
 def check_differences(here: Job, there: Job) -> Iterator[Finding]:

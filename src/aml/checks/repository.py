@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from aml.checks import kinds
 from aml.checks.assets import check_compute, check_data
 from aml.checks.environments import check_conda, check_environment
 from aml.checks.finding import Finding
@@ -15,7 +16,7 @@ from aml.console import display_path
 from aml.errors import UserError
 from aml.jobfile import settings
 from aml.jobfile.document import Document
-from aml.jobfile.job import DATA_TYPES, Job
+from aml.jobfile.job import Job
 from aml.jobfile.job import load as load_job
 
 
@@ -46,21 +47,28 @@ def check(root: Path, name: str | None = None) -> Iterator[Finding]:
 
 
 def _check_file(path: Path, root: Path, jobs: dict[str, Job]) -> Iterator[Finding]:
-    """The findings on a file of aml_config/, which its fields tell the kind of; a job is added to `jobs`."""
+    """The findings on a file of aml_config/; a job is added to `jobs` if nothing in its own file is to be fixed."""
     document = Document(path)
-    data = document.data
-    if "command" in data or data.get("type") == "command":
-        job = jobs[path.stem] = Job(document)
-        yield from check_job(job)
-        yield from check_hardware(job, root)
-    elif "dependencies" in data:
+    kind = kinds.kind_of(document.data)
+    if kind == kinds.JOB:
+        job = Job(document)
+        findings = [*check_job(job), *check_hardware(job, root)]
+        yield from findings
+        if all(finding.is_notice or finding.file != document.name for finding in findings):
+            jobs[path.stem] = job
+    elif kind == kinds.CONDA:
         yield from check_conda(document)
-    elif "size" in data or "compute" in str(data.get("type")):
+    elif kind == kinds.COMPUTE:
         yield from check_compute(document)
-    elif "path" in data or data.get("type") in DATA_TYPES:
+    elif kind == kinds.DATA:
         yield from check_data(document)
+    elif kind == kinds.ENVIRONMENT:
+        yield from check_environment(document, document.data)
     else:
-        yield from check_environment(document, data)
+        says = f"a {kind}, which aml check does not judge" if kind else "of no kind that aml check judges"
+        place = "$schema" if "$schema" in document.data else "type"
+        fix = "" if kind else "give it a type or a $schema"
+        yield Finding.at(document, (place,), says, fix, "kind")
 
 
 def _check_settings(root: Path) -> Iterator[Finding]:

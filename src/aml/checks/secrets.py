@@ -34,14 +34,14 @@ def check_snapshot(code: Path) -> Iterator[Finding]:
         size = path.stat().st_size
         sizes[file.parts[0]] += size
         if SECRET_NAMES.fullmatch(file.name):
-            yield Finding(display_path(path), 0, "a secret would travel with the code", f"name it in {rules}")
+            yield Finding(display_path(path), 0, "a secret would travel with the code", f"name it in {rules}", "secret")
         elif size < 2**20:
             content = path.read_bytes()
             if found := SECRETS.search(content):
                 line = content.count(b"\n", 0, found.start()) + 1
                 problem = "looks like a secret, and would travel with the code"
-                yield Finding(display_path(path), line, problem, "take it out")
+                yield Finding(display_path(path), line, problem, "take it out", "secret")
     if sizes.total() > TOO_LARGE:
         part, size = sizes.most_common(1)[0]
         travels = f"{sizes.total() / 2**20:.0f} MB would travel with the code, {size / 2**20:.0f} of them {part}"
-        yield Finding(display_path(code), 0, travels, f"name in {rules} what no job needs")
+        yield Finding(display_path(code), 0, travels, f"name in {rules} what no job needs", "snapshot")

@@ -1,129 +1,201 @@
-"""What each field of a file may hold: the fields that azure-ai-ml 1.35 knows, and the values that it or Azure take.
+"""Shapes: what a value of a file may be, and the findings on a value that is something else.
 
-A shape says what a bad value should be, or None for a good one; a mapping of shapes holds for the fields of a mapping.
-The functions below make shapes.
+The simplest shape is a function that says what a bad value should be, and None of a good one. These functions take what
+the fields of marshmallow 3.26 take, with which azure-ai-ml 1.35 loads files: 60 is no text, but "60" is a whole number.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from aml.checks.finding import Finding
 from aml.jobfile.document import Document
-from aml.jobfile.job import DATA_TYPES, FIELDS, nearest
-from aml.jobfile.names import RULES
+from aml.jobfile.job import nearest
+from aml.jobfile.names import RULES as NAMES
 
-Shape = Callable[[Any], str | None] | dict[str, Any]
+Judge = Callable[[Any], str | None]
+
+
+@dataclass(frozen=True)
+class Fields:
+    """A mapping with certain fields; `required` are those that it cannot do without."""
+
+    shapes: Mapping[str, "Shape"]
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Entries:
+    """A mapping of texts to values of one shape; `rule` is the one that other keys break, if the loader takes them."""
+
+    value: "Shape"
+    rule: str = ""
+
+
+@dataclass(frozen=True)
+class Items:
+    """A list of values of one shape."""
+
+    value: "Shape"
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """A mapping whose field `type`, as `spelled`, decides what else it holds; `default` is for one that has no type."""
+
+    kinds: Mapping[str, Fields]
+    default: Fields | None = None
+    spelled: Callable[[str], str] = str.lower
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """What `loaded` takes, and of that only what a rule beyond the loaders takes, which `judge` knows."""
+
+    loaded: "Shape"
+    rule: str
+    judge: Judge
+
+
+@dataclass(frozen=True)
+class Nullable:
+    """A value of this shape, or none."""
+
+    value: "Shape" = field(default=lambda _: None)
+
+
+Shape = Judge | Fields | Entries | Items | Kinds | Ruled | Nullable
+
+BOOLEANS = {word for name in ("t", "f", "y", "n", "true", "false", "on", "off", "yes", "no")
+            for word in (name, name.capitalize(), name.upper())} | {"1", "0", 1, 0}  # fmt: skip
 
 
 def anything(_: Any) -> str | None:
-    """A shape that any value has."""
+    """Any value."""
     return None
 
 
-def free(fields: str) -> dict[str, Shape]:
-    """The shape of a mapping whose `fields`, names with blanks between them, may hold anything."""
-    return dict.fromkeys(fields.split(), anything)
+def text(value: Any) -> str | None:
+    """A text, and no number, date or truth value."""
+    if isinstance(value, str | bytes):
+        return None
+    return "a text" if isinstance(value, dict | list) else "a text: put it in quotes"
 
 
-def named(rule: str) -> Shape:
-    """The shape of a name that this rule of names.RULES accepts."""
-    return lambda name: None if RULES[rule].accepts(name) else f"{RULES[rule].says}, such as {RULES[rule].example}"
+def whole(value: Any) -> str | None:
+    """A whole number, which may be written as a text."""
+    try:
+        int(value)
+    except (TypeError, ValueError, OverflowError):
+        return "a whole number"
+    return "a whole number" if isinstance(value, bool) else None
 
 
-def matching(pattern: str, says: str) -> Shape:
-    """The shape of a value that, as text, matches the whole pattern."""
-    return lambda value: None if value is not None and re.fullmatch(pattern, str(value)) else says
+def boolean(value: Any) -> str | None:
+    """True or false, in one of the words of YAML 1.1."""
+    return None if isinstance(value, Hashable) and value in BOOLEANS else "true or false"
 
 
-def one_of(*choices: str) -> Shape:
-    """The shape of a value that is one of these texts."""
-    return lambda value: None if value in choices else f"one of {', '.join(choices)}"
+def scalar(value: Any) -> str | None:
+    """No list and no mapping."""
+    return "a text" if isinstance(value, dict | list) else None
 
 
-def at_least(low: int) -> Shape:
-    """The shape of a whole number that is not below `low`."""
-    return lambda value: None if type(value) is int and value >= low else f"a whole number from {low}"
+def number_or_text(value: Any) -> str | None:
+    """What a version may be."""
+    return None if isinstance(value, str | int | float) else "a text or a number"
 
 
-def texts(value: Any) -> str | None:
-    """The shape of a mapping whose values are texts, and no numbers, dates or truth values."""
-    entries = value.items() if isinstance(value, dict) else ()
-    bad = [f"{key} ({entry!r})" for key, entry in entries if not isinstance(entry, str)]
-    return f"texts: put {', '.join(bad)} in quotes" if bad else None
+def one_of(*choices: str, spelled: Callable[[str], str] = str.lower) -> Judge:
+    """One of these texts, as `spelled`."""
+    return lambda value: (
+        None if isinstance(value, str) and spelled(value) in choices else f"one of {', '.join(choices)}"
+    )
 
 
-COMMON: dict[str, Shape] = free("$schema description") | {"tags": texts}
-INPUT: dict[str, Shape] = free("path value datastore path_on_compute") | {
-    "type": one_of(*DATA_TYPES),
-    "mode": matching("(?i)(ro_mount|download|direct|eval_mount|eval_download)", "ro_mount, download or direct"),
-}
-OUTPUT: dict[str, Shape] = free("path version") | {
-    "type": one_of(*DATA_TYPES),
-    "mode": matching("(?i)(rw_mount|mount|upload|direct)", "rw_mount, upload or direct"),
-    "name": named("asset"),
-}
-ENVIRONMENT = COMMON | free(
-    "name version image conda_file build os_type inference_config id datastore auto_delete_setting"
-)
-DISTRIBUTIONS: dict[str, dict[str, Shape]] = {
-    "mpi": {"process_count_per_instance": at_least(1)},
-    "pytorch": {"process_count_per_instance": at_least(1)},
-    "tensorflow": {"worker_count": at_least(1), "parameter_server_count": at_least(0)},
-    "ray": {
-        **free("address head_node_additional_args worker_node_additional_args"),
-        **dict.fromkeys(("port", "dashboard_port"), at_least(1)),
-        "include_dashboard": matching("True|False", "true or false"),
-    },
-}
-JOB: dict[str, Shape] = {
-    **dict.fromkeys(FIELDS, anything),
-    "tags": texts,
-    "name": named("asset"),
-    "experiment_name": named("experiment"),
-    "properties": texts,
-    "environment_variables": texts,
-    "compute": matching(
-        "local|azureml:(/.+|" + RULES["compute"].pattern + ")", f"local, or azureml: and {RULES['compute'].says}"
-    ),
-    "limits": {"timeout": at_least(1)},
-    "queue_settings": {"job_tier": anything, "priority": one_of("low", "medium", "high")},
-    "resources": {
-        **free("docker_args instance_type locations properties"),
-        "instance_count": at_least(1),
-        "max_instance_count": at_least(1),
-        "shm_size": matching(r"\d+[bkmgBKMG]", "a number and b, k, m or g"),
-    },
-}
-COMPUTE = COMMON | {
-    **free("location identity enable_node_public_ip network_settings resource_id"),
-    **free("ssh_public_access_enabled ssh_settings"),
-    "type": one_of("amlcompute"),
-    "name": named("compute"),
-    "size": matching(r"\w+", "a VM size, such as Standard_DS3_v2"),
-    "tier": one_of("dedicated", "low_priority"),
-    "min_instances": at_least(0),
-    "max_instances": at_least(0),
-    "idle_time_before_scale_down": at_least(0),
-}
-DATA = COMMON | {
-    **free("path version id datastore auto_delete_setting"),
-    "name": named("asset"),
-    "type": one_of(*DATA_TYPES[:3]),
-}
+def named(name: str) -> Judge:
+    """A name that this rule of names.RULES accepts."""
+    rule = NAMES[name]
+    return lambda value: None if rule.accepts(value) else f"{rule.says}, such as {rule.example}"
 
 
-def check_shape(document: Document, data: dict[str, Any], shape: dict[str, Any], *keys: str) -> Iterator[Finding]:
-    """The findings on a mapping, `data`, which stands at `keys`: fields that its shape lacks, and bad values."""
-    for field, value in data.items():
-        place = (*keys, field)
-        if field not in shape:
-            yield Finding.at(document, place, f"unknown field {field}{nearest(str(field), shape)}")
-        elif value is None:
-            yield Finding.at(document, place, f"{field} has no value", "give it one, or take it out")
-        elif isinstance(shape[field], dict):
-            if isinstance(value, dict):
-                yield from check_shape(document, value, shape[field], *place)
-        elif says := shape[field](value):
-            what = f"{field} {value}".strip() if isinstance(value, str | int) else field
-            yield Finding.at(document, place, what, f"should be {says}")
+def matching(pattern: str, says: str) -> Judge:
+    """A value that, as text, matches the whole pattern."""
+    return lambda value: None if re.fullmatch(pattern, str(value), re.DOTALL) else says
+
+
+def at_least(low: int) -> Ruled:
+    """A whole number that is not below `low`."""
+    return Ruled(whole, "count", lambda value: None if int(value) >= low else f"a whole number from {low}")
+
+
+def snake_case(camel: str) -> str:
+    """`SystemAssigned` as `system_assigned`, as azure-ai-ml's camel_to_snake does."""
+    split = re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", camel))
+    return re.sub(r"\s*,\s*_*", ",", split.lower())
+
+
+def check_shape(document: Document, value: Any, shape: Shape, *keys: str | int) -> Iterator[Finding]:
+    """The findings on a value that stands at `keys`."""
+    while isinstance(shape, Nullable):
+        if value is None:
+            return
+        shape = shape.value
+    if value is None:
+        yield Finding.at(document, keys, f"{keys[-1]} has no value", "give it one, or take it out")
+    elif isinstance(shape, Ruled):
+        broken = list(check_shape(document, value, shape.loaded, *keys))
+        yield from broken or _say(document, value, shape.judge(value), keys, shape.rule)
+    elif isinstance(shape, Items):
+        if not isinstance(value, list):
+            yield from _say(document, value, "a list", keys)
+            return
+        for index, item in enumerate(value):
+            yield from check_shape(document, item, shape.value, *keys, index)
+    elif callable(shape):
+        yield from _say(document, value, shape(value), keys)
+    elif not isinstance(value, dict):
+        yield from _say(document, value, "a mapping" + " with a type" * isinstance(shape, Kinds), keys)
+    elif isinstance(shape, Entries):
+        for key, entry in value.items():
+            if not isinstance(key, str):
+                yield Finding.at(
+                    document, (*keys, str(key)), f"key {key}", "should be a text: put it in quotes", shape.rule
+                )
+            yield from check_shape(document, entry, shape.value, *keys, key)
+    else:
+        yield from _check_fields(document, value, shape, *keys)
+
+
+def _check_fields(
+    document: Document, value: dict[Any, Any], shape: Fields | Kinds, *keys: str | int
+) -> Iterator[Finding]:
+    if isinstance(shape, Kinds):
+        kind = value.get("type")
+        found = shape.kinds.get(shape.spelled(kind)) if isinstance(kind, str) else None
+        fields = found or (shape.default if "type" not in value else None)
+        if fields is None:
+            what = f"type {kind}" if kind else f"{keys[-1]} has no type" if keys else "no type"
+            yield Finding.at(document, (*keys, "type"), what, f"should be one of {', '.join(shape.kinds)}")
+            return
+        shape = Fields({**fields.shapes, "type": anything}, fields.required)
+    for name in shape.required:
+        if name not in value:
+            where = f"{keys[-1]} has no {name}" if keys else f"no {name}"
+            yield Finding.at(document, keys, where, "add it")
+    for name, entry in value.items():
+        if name in shape.shapes:
+            yield from check_shape(document, entry, shape.shapes[name], *keys, name)
+        else:
+            problem = f"unknown field {name}{nearest(str(name), shape.shapes)}"
+            yield Finding.at(document, (*keys, str(name)), problem)
+
+
+def _say(
+    document: Document, value: Any, says: str | None, keys: tuple[str | int, ...], rule: str = ""
+) -> Iterator[Finding]:
+    if says:
+        name = keys[-1] if isinstance(keys[-1], str) else f"{keys[-2]}[{keys[-1]}]"
+        shown = not isinstance(value, dict | list) and "password" not in name
+        yield Finding.at(document, keys, f"{name} {value}".strip() if shown else name, f"should be {says}", rule)

@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the findings, in the order of files and lines; returns 1 when there are any, and 0 otherwise."""
+    """Print the findings, in the order of files and lines, then the notices; returns 1 for findings, 0 otherwise."""
     root = find_root(args.start)
     if args.fix:
         _repair(root)
-    findings = sorted(set(check(root, args.name)))
-    print("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {len(findings) or 'nothing'} to fix"]))
-    return 1 if findings else 0
+    findings = sorted(set(check(root, args.name)), key=lambda finding: (finding.is_notice, finding))
+    errors = sum(not finding.is_notice for finding in findings)
+    print("\n".join([*map(str, findings), f"{args.name or 'aml_config/'}: {errors or 'nothing'} to fix"]))
+    return 1 if errors else 0
 
 
 def _repair(root: Path) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from aml.azure.compute import create, delete
 from aml.azure.workspace_client import connect
+from aml.checks.assets import check_compute
+from aml.checks.finding import require_none
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -19,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     document = Document(args.file or root / "aml_config" / "compute.yml")
-    RULES["compute"].require(document.data.get("name"), f"{document.where('name')}: name")
+    if args.delete:
+        RULES["compute"].require(document.data.get("name"), f"{document.where('name')}: name")
+    else:
+        require_none(document.name, check_compute(document))
     client = connect(root, args.dry_run)
     done = delete(client, document.data["name"]) if args.delete else create(client, document)
     if not client.dry_run:

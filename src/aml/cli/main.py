@@ -7,6 +7,7 @@ import logging
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 
 from aml.cli import scripts
@@ -50,8 +51,17 @@ def build_parser(verb: str | None) -> argparse.ArgumentParser:
             module = importlib.import_module("aml.cli." + name.replace("-", "_"))
             module.add_arguments(verb_parser)
             verb_parser.add_argument("--debug", action="store_true", help="show requests and tracebacks")
+            for action in _actions(verb_parser):
+                action.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help=argparse.SUPPRESS)
             verb_parser.set_defaults(run=module.run)
     return parser
+
+
+def _actions(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The parsers of what a verb has below it, such as `show` of `aml runs`."""
+    for entry in parser._actions:  # noqa: SLF001  # argparse has no other list of them
+        if isinstance(entry, argparse._SubParsersAction):  # noqa: SLF001
+            yield from entry.choices.values()
 
 
 def _find_verb(argv: list[str]) -> str | None:

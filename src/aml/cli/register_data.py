@@ -7,17 +7,17 @@ from pathlib import Path
 from aml import policy
 from aml.azure import blobs
 from aml.azure.data import register, upload_nothing
+from aml.azure.submit import require_datastore
 from aml.azure.workspace_client import connect
+from aml.checks.assets import check_data
+from aml.checks.finding import require_none
 from aml.cli import main as cli
 from aml.cli import verdicts
 from aml.console import say
-from aml.errors import UserError
 from aml.gate import Verdict
 from aml.jobfile.document import Document
-from aml.jobfile.job import DATA_TYPES
-from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
-from aml.uris import REMOTE_URI
+from aml.uris import REMOTE_URI, datastore_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,27 +36,20 @@ def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     document = Document(args.file or root / "aml_config" / "data.yml")
     data = {"type": "uri_folder", **document.data}
-    RULES["asset"].require(data.get("name"), f"{document.where('name')}: name")
-    if data["type"] not in DATA_TYPES[:3]:
-        raise UserError(f"{document.where('type')}: type {data['type']}: should be one of {', '.join(DATA_TYPES[:3])}")
+    require_none(document.name, check_data(document, args.path))
     verdicts.check_report(args)
     address, upload, verdict = str(args.path or data.get("path") or ""), upload_nothing, Verdict()
     client = connect(root, args.dry_run)
     if args.path or not REMOTE_URI.match(address):
         path = (args.path or document.path.parent / address.removeprefix("file:")).resolve()
-        where = f"--path {args.path}" if args.path else f"{document.where('path')}: {address}"
-        if not path.exists():
-            raise UserError(f"{where} does not exist: fix it")
-        if path.is_dir() == (data["type"] == "uri_file"):
-            found = "folder" if path.is_dir() else "file"
-            raise UserError(f"{where} is a {found}, but the type is {data['type']} ({document.where('type')})")
         verdict = policy.judge_data(root, path, args.force)
         if verdict.may_register:
             address, upload = blobs.destination(client, path)
-    elif not address:
-        raise UserError(f"{document.where('path')}: no path")
-    elif policy.script_exists(root, policy.DATA):
-        say(f"{address} is not on this machine: {policy.DATA.path} does not check it")
+    else:
+        if datastore := datastore_of(address):
+            require_datastore(client, datastore, document.where("path"))
+        if policy.script_exists(root, policy.DATA):
+            say(f"{address} is not on this machine: {policy.DATA.path} does not check it")
     version = None
     if verdict.may_register:
         version, state = register(client, document, data, address, upload, verdict.to_tags())

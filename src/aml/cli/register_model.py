@@ -49,6 +49,10 @@ def run(args: argparse.Namespace) -> int:
         run_id, compute = read_record(args.run_metadata_file)
     trained = None
     if compute == "local" and not (args.to and run_id and not has(root, run_id)):
+        if run_id and not has(root, run_id):
+            raise UserError(
+                f"run {run_id}: no such run here (aml runs lists them); for one of the workspace: --to azure"
+            )
         trained = find(root, run_id)
         run_id = trained.id
         if trained.status != "finished":

@@ -40,6 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     download = actions.add_parser("download", help="fetch what a run in the workspace left")
     download.add_argument("id", help=ID)
     download.add_argument("-o", "--output-dir", type=Path, help="default: runs/ID")
+    for action in (show, follow, compare, cancel, download):  # behind it as well
+        action.add_argument("--azure", action="store_true", default=argparse.SUPPRESS, help="of the workspace")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         return _compare(root, args, [find(root, run_id) for run_id in args.ids])
     everything = [one for one in all_runs(root) if args.experiment_name in (None, one.experiment)]
     if not everything:
-        raise UserError(NO_RUNS)
+        raise _none(args, "aml runs", NO_RUNS)
     print(_listing(_sort(everything, args)))
     return 0
 
@@ -73,7 +75,9 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     if not any(named):
         found = runs.list_runs(client, args.experiment_name, 1 if args.action == "show" else NEWEST)
         if not found:
-            raise UserError(f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute")
+            raise _none(
+                args, "aml runs --azure", f"no runs in workspace {client.name} yet: aml submit -c train-amlcompute"
+            )
         if args.action != "show":
             print(_listing(_sort(found, args)))
             return 0
@@ -95,6 +99,11 @@ def _run_azure(root: Path, args: argparse.Namespace) -> int:
     else:
         print(_describe(run, reason=run.reason(), studio=client.studio(run.id)))
     return 0
+
+
+def _none(args: argparse.Namespace, lists: str, none: str) -> UserError:
+    name = args.experiment_name
+    return UserError(f"experiment {name}: it has no runs; {lists} lists those of all experiments" if name else none)
 
 
 def _sort(runs: Sequence[Run], args: argparse.Namespace) -> Sequence[Run]:

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from aml.checks.finding import require_none
 from aml.checks.jobs import check_job
 from aml.console import display_path, say
 from aml.errors import UserError
@@ -35,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
+    if args.output_metadata_file and not args.output_metadata_file.absolute().parent.is_dir():
+        folder = display_path(args.output_metadata_file.absolute().parent)
+        raise UserError(f"-t {args.output_metadata_file}: there is no folder {folder}: make it first")
     asked_for = job.load(args.name, root, args.set)
     if args.experiment_name:
         asked_for.data["experiment_name"] = args.experiment_name
@@ -55,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
         client = connect(root, args.dry_run)
     except UserError as refusal:
         raise UserError(f"{refusal}\n     on this machine: aml submit -c {args.name} --local") from None
-    if findings := [str(finding) for finding in check_job(asked_for)]:
-        raise UserError("\n     ".join([f"{asked_for.document.name} has {len(findings)} to fix first", *findings]))
+    require_none(asked_for.document.name, check_job(asked_for))
     return submit.submit(root, client, asked_for, args.output_metadata_file, not args.no_wait)
 
 

@@ -1,12 +1,44 @@
 """A YAML file that knows the line of everything in it, so that every message can say where."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
 import yaml
+from yaml.error import MarkedYAMLError
 
 from aml.console import display_path
 from aml.errors import UserError
+
+MOST_LEVELS = 50  # of lists and mappings in each other
+MOST_VALUES = 20_000  # once each alias is replaced by what it stands for
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's loader within bounds: deep nesting takes it minutes, and a few aliases of aliases can mean billions."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._level = 0
+        self._values: dict[yaml.Node, int] = {}  # each node that is complete, and how many values it stands for
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> Any:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        mark = event.start_mark
+        if self._level == MOST_LEVELS:
+            raise MarkedYAMLError(problem=f"more than {MOST_LEVELS} levels", problem_mark=mark)
+        self._level += 1
+        node: Any = super().compose_node(parent, index)
+        self._level -= 1
+        if node not in self._values and isinstance(event, yaml.AliasEvent):
+            raise MarkedYAMLError(problem=f"*{event.anchor} stands inside of itself", problem_mark=mark)
+        if node not in self._values:
+            inner = node.value if isinstance(node, yaml.CollectionNode) else ()
+            parts = itertools.chain.from_iterable(part if isinstance(part, tuple) else (part,) for part in inner)
+            self._values[node] = 1 + sum(self._values[part] for part in parts)
+        if max(self._values[node], len(self._values)) > MOST_VALUES:
+            raise MarkedYAMLError(problem=f"more than {MOST_VALUES} values", problem_mark=mark)
+        return node
 
 
 class Document:
@@ -16,7 +48,7 @@ class Document:
         self.path = path
         self.name = display_path(path)
         try:
-            loader = yaml.SafeLoader(path.read_text(encoding="utf-8-sig"))
+            loader = _Loader(path.read_text(encoding="utf-8-sig"))
             self._node = loader.get_single_node()
             self.data: Any = loader.construct_document(self._node) if self._node else None
         except OSError as error:

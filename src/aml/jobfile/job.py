@@ -1,5 +1,6 @@
 """A v2 command job file: reading it, changing it with --set, and filling in its command."""
 
+import copy
 import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,6 +12,7 @@ import yaml
 from aml.errors import UserError
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
+from aml.uris import REMOTE_CODE, WEB
 
 # The SDK's own pattern, ${{inputs\.([\w\.-]+)}}, misses the spaced form that its documentation uses.
 REFERENCE = re.compile(r"\$\{\{\s*(?P<kind>[A-Za-z_]+)\.(?P<name>[\w.-]+?)\s*\}\}")
@@ -30,22 +32,44 @@ class Job:
         self.document = document
         self.data = document.data
         self.folder = document.path.parent
+        self.environment_file: Document | None = None  # the file that the environment stands in, if it is another one
         self._require_shape()
 
     def _require_shape(self) -> None:
+        """Refuse what is no command job, and give what is written in several ways one spelling, as azure-ai-ml does."""
         kind = self.data.get("type", "command")
-        if str(kind).lower() != "command":
-            raise UserError(f"{self.where('type')}: type {kind}: only command jobs run here")
+        if kind != "command":
+            raise UserError(f"{self.where('type')}: type {kind}: only command jobs run here (type: command)")
         for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
             if not isinstance(self.data.get(section), dict | None):
                 raise UserError(f"{self.where(section)}: {section} should be a mapping")
         for kind in ("inputs", "outputs"):
-            for name in self.section(kind):
+            for name, entry in self.section(kind).items():
                 RULES["input"].require(name, f"{self.where(kind, name)}: name")  # it becomes a folder's
-        if not isinstance(self.section("limits").get("timeout") or 0, int | float):
-            raise UserError(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds")
+                for field in ("type", "mode"):
+                    if isinstance(entry, dict) and isinstance(entry.get(field), str):
+                        entry[field] = entry[field].lower()
         if not isinstance(self.data.get("command"), str):
             raise UserError(f"{self.where('command')}: a command job needs a command")
+        if (timeout := self.section("limits").get("timeout")) is not None:
+            try:
+                self.data["limits"]["timeout"] = timeout if isinstance(timeout, bool) else int(timeout)
+            except (TypeError, ValueError, OverflowError):
+                raise UserError(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds") from None
+        if str(self.data.get("compute")).lower() == "local":
+            self.data["compute"] = "local"
+        self._read_environment()
+
+    def _read_environment(self) -> None:
+        """Put the environment of another file, `environment: file:env.yml`, where the job names it."""
+        environment = self.data.get("environment")
+        if not (isinstance(environment, str) and environment.startswith("file:")):
+            return
+        self.environment_file = Document(self.folder / environment.removeprefix("file:"))
+        self.data["environment"] = found = copy.deepcopy(self.environment_file.data)
+        for holder, key in ((found, "conda_file"), (found.get("build"), "path")):  # which are relative to that file
+            if isinstance(holder, dict) and isinstance(holder.get(key), str) and not WEB.match(holder[key]):
+                holder[key] = str(self.environment_file.path.parent / holder[key])
 
     def section(self, name: str) -> dict[str, Any]:
         """A part that is a mapping, such as inputs; empty where it is missing."""
@@ -72,13 +96,30 @@ class Job:
         value = self.data.get("code")
         if value is None:
             return None
-        if re.match(r"azureml:|git\+|https?:", str(value)):
+        if self.has_remote_code:
             raise UserError(f"{self.where('code')}: code {value} is not on this machine: name a folder")
         folder = self.local_path("code")
         if not folder.is_dir():
             problem = "is a file" if folder.is_file() else "does not exist"
             raise UserError(f"{self.where('code')}: code {value} {problem}: name a folder")
         return folder
+
+    @property
+    def has_remote_code(self) -> bool:
+        """Whether the code is in the workspace, in a git repository or on the web, and not on this machine."""
+        return REMOTE_CODE.fullmatch(str(self.data.get("code", ""))) is not None
+
+    @property
+    def cluster(self) -> str | None:
+        """The name of the workspace's cluster that the job asks for; None where it asks for none of them.
+
+        Without a compute, and with `serverless`, the service finds one; virtual clusters are not the workspace's.
+        """
+        compute = str(self.data.get("compute") or "local").removeprefix("azureml:")
+        if compute in ("local", "serverless") or compute.lower().startswith("virtualclusters/"):
+            return None
+        name = compute.rpartition("/")[2]
+        return name if name == compute or re.search(r"/computes/[^/]+$", compute, re.IGNORECASE) else None
 
     def set(self, assignment: str) -> None:
         """Apply one --set, such as inputs.max_iter=200. Raises UserError when it does not fit the file."""

@@ -1,0 +1,52 @@
+"""The rules that go beyond azure-ai-ml's loaders: who says so, and whether breaking one stops a submission.
+
+A finding without a rule is a refusal of azure-ai-ml 1.35 itself, at loading a file or at sending it: the tests compare
+the two on thousands of files. A finding on what azure-ai-ml accepts names its rule here, and with it an outside source.
+"""
+
+from typing import NamedTuple
+
+_REST = "Azure's REST specification of Microsoft.MachineLearningServices"
+_YAML = "learn.microsoft.com/azure/machine-learning/reference-yaml-"
+
+
+class Rule(NamedTuple):
+    """Who says so, and whether the service takes it all the same, so that it is worth a notice only."""
+
+    source: str
+    is_notice: bool = False
+
+
+RULES = {
+    "address": Rule("learn.microsoft.com/azure/machine-learning/how-to-read-write-data-v2: the paths of data"),
+    "build": Rule(f"{_REST}: BuildContext requires contextUri; its dockerfilePath is Dockerfile unless given"),
+    "code": Rule(f"{_YAML}job-command: code is a directory"),
+    "command": Rule(f"{_REST}: CommandJob.command has at least one letter or digit"),
+    "compute": Rule(f"{_REST}: the pattern of computeName"),
+    "conda": Rule("azure-ai-ml sends the text of the conda file alone (entities/_assets/environment.py)"),
+    "count": Rule(f"{_YAML}job-command and {_YAML}compute-aml: numbers of nodes, processes and seconds"),
+    "environment variable": Rule(f"{_REST}: CommandJob.environmentVariables has texts"),
+    "experiment": Rule("azureml-core 1.61, _base_sdk_common/common.py: the names of experiments"),
+    "image": Rule(f"{_REST}: EnvironmentVersion.image"),
+    "mlflow": Rule("the requirements of azureml-mlflow on PyPI; MLflow finds the workspace through this plugin"),
+    "mltable": Rule("learn.microsoft.com/azure/machine-learning/how-to-mltable: a folder with the file MLTable"),
+    "name": Rule(f"{_REST}: the pattern of the names of assets and jobs"),
+    "path": Rule("azure-ai-ml, operations/_job_operations.py, _resolve_job_input: what is local has to be there"),
+    "reference": Rule(f"{_YAML}core-syntax: a command job knows the contexts inputs and outputs"),
+    "retired": Rule("learn.microsoft.com/azure/machine-learning/how-to-migrate-from-v1: the end of SDK v1"),
+    "script": Rule("learn.microsoft.com/azure/machine-learning/how-to-train-model: a job sees the files of its code"),
+    "secret": Rule("learn.microsoft.com/azure/machine-learning/how-to-use-secrets-in-runs: secrets stay in a vault"),
+    "shm_size": Rule("azure-ai-ml, _schema/job_resource_configuration.py: the description of shm_size"),
+    "snapshot": Rule("azure-ai-ml warns above 100 MB (_utils/_asset_utils.py)"),
+    "ssh": Rule("learn.microsoft.com/azure/machine-learning/how-to-interactive-jobs: ssh needs a public key"),
+    "tag": Rule(f"{_REST}: tags are texts"),
+    "version": Rule("a version is a part of addresses in Azure, .../versions/{version}, and of azureml:NAME:VERSION"),
+    "vm size": Rule("learn.microsoft.com/azure/virtual-machines/vm-naming-conventions"),
+    "deprecated": Rule("azure-ai-ml, _utils/utils.py, map_single_brackets_and_warn", is_notice=True),
+    "kind": Rule("this project judges command jobs, data, clusters, environments and conda files", is_notice=True),
+    "nodes": Rule("learn.microsoft.com/azure/machine-learning/how-to-train-distributed-gpu", is_notice=True),
+    "python": Rule("docs.conda.io: an environment has the packages that are asked for", is_notice=True),
+    "size": Rule(f"{_YAML}compute-aml: the default of size", is_notice=True),
+    "unused": Rule("learn.microsoft.com/azure/machine-learning/how-to-read-write-data-v2: AZURE_ML_INPUT_<name>, "
+                   "AZURE_ML_OUTPUT_<name>", is_notice=True),
+}  # fmt: skip
