@@ -29,10 +29,39 @@ def one_line(text: str) -> str:
     return printable(text).replace("\t", "\\t").replace("\n", "\\n")
 
 
+# Each may begin with what of it may be shown, as a group.
+SECRETS = re.compile(
+    r"""((?:\.(?:blob|dfs|file|queue|table)\.|with\ url:\ )[^\s?"'<>]*\?)[^\s"'<>]+  # the query string of storage
+    |(?:[\w$.-]+=[^\s&"'<>\\]*&)*+\bsig(?:=|%3[dD])[^\s"'<>\\]+  # a shared access signature, wherever it is
+    |\beyJ[\w-]{10,}\.[\w-]+(?:\.[\w-]*)?  # a token of Entra
+    |\b((?:Bearer|SharedKey)\ )[^\s"',}]{16,}
+    |(?<![\w+/=])[\w+/]{86}==  # the key of a storage account: 64 bytes in base64
+    |((?:://))[^/\s:@"']*:[^/\s@"']+(?=@)  # a name and its password in an address
+    """,
+    re.VERBOSE,
+)
+# Variables that azure-identity reads secrets from (azure/identity/_constants.py)
+SECRET_VARIABLES = (
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_PASSWORD",
+    "IDENTITY_HEADER",
+    "MSI_SECRET",
+)
+
+
+def redact(text: str) -> str:
+    """The text without secrets: what every message, log line and traceback goes through."""
+    for name in SECRET_VARIABLES:
+        if value := os.environ.get(name):
+            text = text.replace(value, "<redacted>")
+    return SECRETS.sub(lambda found: next(filter(None, found.groups()), "") + "<redacted>", text)
+
+
 def say(text: str) -> None:
-    """Print to stderr. A closed stderr is no error: a job goes on although `| head` has read enough."""
+    """Print to stderr, without secrets. A closed stderr is no error: a job goes on after `| head` has read enough."""
     with contextlib.suppress(BrokenPipeError):
-        print(printable(text), file=sys.stderr, flush=True)
+        print(printable(redact(text)), file=sys.stderr, flush=True)
 
 
 def print_safely(text: str) -> None:

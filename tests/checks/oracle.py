@@ -14,7 +14,8 @@ from typing import Any
 
 import yaml
 
-from aml.azure.dry_run import DryRunCredential, transport
+from aml.azure.dry_run import DryRunCredential, Printer
+from aml.azure.transport import transport
 from aml.checks.assets import check_compute, check_data
 from aml.checks.environments import check_environment
 from aml.checks.finding import Finding
@@ -56,7 +57,7 @@ class Sdk:
 
     def __init__(self) -> None:
         scope = "00000000-0000-0000-0000-000000000001", "resource-group", "workspace"
-        options: dict[str, Any] = {"show_progress": False, "enable_telemetry": False, "transport": transport()}
+        options: dict[str, Any] = {"show_progress": False, "enable_telemetry": False, "transport": transport(Printer())}
         self._client = MLClient(DryRunCredential(), *scope, **options)
 
     def refusal(self, kind: str, path: Path) -> str | None:

@@ -249,6 +249,8 @@ try:
         said = json.load(answer)
 except urllib.error.HTTPError as error:
     sys.exit(error.read().decode())
+except ValueError:
+    sys.exit("ERROR: The answer of the login service was cut short.")
 if command == "rest":
     # Only what is asked of a workspace, in the words of azure-cli 2.91: a --query of two values as --output tsv.
     address = "https://management.azure.com" + option("--url", "--uri")

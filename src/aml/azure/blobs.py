@@ -1,9 +1,11 @@
 """Blobs of a datastore: folders go up and come down, many files at a time, and go on where they were cut off."""
 
+import datetime
 import hashlib
 import os
 import re
 import sys
+import urllib.parse
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from functools import partial
@@ -11,11 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aml.azure.sdk import translate_azure_errors
-from aml.azure.workspace_client import CONNECTIONS, WorkspaceClient
+from aml.azure.transport import CONNECTIONS, transport
+from aml.azure.workspace_client import WorkspaceClient, explain
+from aml.console import say
 from aml.errors import UserError
+from aml.files import inside, is_of_git
 from aml.jobfile import snapshot
+from aml.jobfile.names import RULES
 
 if TYPE_CHECKING:
+    from azure.core.credentials import TokenCredential
     from azure.storage.blob import BlobClient, ContainerClient
 
 THREADS = CONNECTIONS  # each waits for the line most of the time; azure-ai-ml uses 2 for each core
@@ -24,10 +31,17 @@ DEFAULT = "workspaceblobstore"  # where it keeps named outputs
 ARTIFACTS = "workspaceartifactstore"  # where the service keeps what runs leave
 
 
-class Container:
-    """The blob container at `url`; `credential` is an account key, a signature, or who you are."""
+ROLE = "Storage Blob Data Contributor on the storage account, and whether its firewall lets you in"
+VERSION = "2021-12-02"  # of the REST interface of storage, for Put Blob
+KEPT = datetime.timedelta(days=1)  # how long a signature that is made here is valid
 
-    def __init__(self, client: WorkspaceClient, url: str, credential: Any, datastore: str = "") -> None:
+
+class Container:
+    """The blob container at `url`; `credential` is a shared access signature, who you are, or None."""
+
+    def __init__(
+        self, client: WorkspaceClient, url: str, credential: "str | TokenCredential | None", datastore: str = ""
+    ) -> None:
         self.client = client
         self.url = url
         self.datastore = datastore
@@ -40,14 +54,14 @@ class Container:
         """
         from azure.storage.blob import BlobBlock
 
-        with translate_azure_errors(self.client), self._open() as container:
+        with translate_azure_errors(self.client, ROLE), self._open() as container:
             prefix = os.path.commonprefix(list(files))  # noqa: RUF071  # of names of blobs, which have no folders
             there = {blob.name: blob.size for blob in container.list_blobs(prefix)}
             missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
             total = sum(path.stat().st_size for path in missing.values())
             steps: list[Callable[[], int]] = []
             for name, path in missing.items():
-                steps += _upload_steps(container.get_blob_client(name), path)
+                steps += self._upload_steps(container.get_blob_client(name), path)
             _perform("uploading", steps, total)
             for name, path in missing.items():
                 if path.stat().st_size > BLOCK:
@@ -56,14 +70,18 @@ class Container:
         return total
 
     def download(self, prefix: str, folder: Path) -> list[Path]:
-        """Download what is below `prefix` into `folder`; returns the files. Those of the right size are not fetched."""
-        with translate_azure_errors(self.client), self._open() as container:
+        """Download what is below `prefix` into `folder`; returns the files. Those of the right size are not fetched.
+
+        Raises UserError, before anything is written, for names that lead out of the folder. What git would take for
+        its own is left out, for git runs the hooks that are in there.
+        """
+        with translate_azure_errors(self.client, ROLE), self._open() as container:
             blobs = {blob.name: blob.size for blob in container.list_blobs(prefix)}
-            files = {name: folder / name.removeprefix(prefix) for name in blobs}
-            if any(not path.resolve().is_relative_to(folder.resolve()) for path in files.values()):
-                raise UserError(f"{prefix}: has names that lead out of {folder}")
+            if of_git := [name for name in blobs if is_of_git(name.removeprefix(prefix))]:
+                say(f"left out: {len(of_git)} files of git's own, such as {of_git[0].removeprefix(prefix)!r}")
+            files = {name: inside(folder, name.removeprefix(prefix)) for name in blobs if name not in of_git}
             missing = [name for name, path in files.items() if not path.is_file() or path.stat().st_size != blobs[name]]
-            steps = [partial(_get, container.get_blob_client(name), files[name]) for name in missing]
+            steps = [partial(_get, container.get_blob_client(name), files[name], blobs[name]) for name in missing]
             _perform("downloading", steps, sum(blobs[name] for name in missing))
         return sorted(files.values())
 
@@ -73,15 +91,46 @@ class Container:
         return ContainerClient.from_container_url(
             self.url,
             credential=self._credential,
-            max_single_put_size=BLOCK,
-            initial_backoff=1,  # 15 s by default
-            retry_total=5,
-            transport=self.client.transport,
+            retry_total=0,
+            transport=transport(self.client.storage),
         )
+
+    def _upload_steps(self, blob: "BlobClient", path: Path) -> list[Callable[[], int]]:
+        """One step for a small file; one for each block of a large one that the service does not hold yet."""
+        if path.stat().st_size <= BLOCK:
+            return [partial(self._put, blob.blob_name, path)]
+        from azure.core.exceptions import ResourceNotFoundError
+
+        try:
+            held = {block.id for block in blob.get_block_list("uncommitted")[1]}
+        except ResourceNotFoundError:
+            held = set()
+        blocks = _blocks(path)
+        return [partial(_put_block, blob, path, name, start) for name, start in blocks.items() if name not in held]
+
+    def _put(self, name: str, path: Path) -> int:
+        """Put a blob (learn.microsoft.com/rest/api/storageservices/put-blob), with a new token if one is refused."""
+        content = path.read_bytes()
+        signature = f"?{self._credential}" if isinstance(self._credential, str) else ""
+        address = f"{self.url}/{urllib.parse.quote(name)}{signature}"
+        headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": VERSION, "Content-Type": "application/octet-stream"}
+        for _ in range(2):
+            if self._credential and not signature:
+                token = self.client.credential.get_token("https://storage.azure.com/.default").token
+                headers["Authorization"] = f"Bearer {token}"
+            status, code = self.client.storage.put(address, headers, content)
+            if status != 401 or signature:
+                break
+            self.client.credential.forget()
+        if status >= 400:
+            raise explain(status, code, "", self.client, ROLE)
+        return len(content)
 
 
 def datastore(client: WorkspaceClient, name: str | None = None) -> Container:
     """The container of a datastore; of the workspace's default one for None."""
+    from azure.storage.blob import ContainerSasPermissions, generate_container_sas
+
     if name:
         found = {"name": name, **client.get(f"/datastores/{name}")}
     else:
@@ -92,7 +141,15 @@ def datastore(client: WorkspaceClient, name: str | None = None) -> Container:
     credential: Any = client.credential
     if properties["credentials"]["credentialsType"] != "None":
         secrets = client.send("POST", f"/datastores/{found['name']}/listSecrets")
-        credential = secrets.get("key") or secrets.get("sasToken")
+        key, credential = secrets.get("key"), secrets.get("sasToken")
+        if key:
+            credential = generate_container_sas(
+                properties["accountName"],
+                container,
+                account_key=key,
+                permission=ContainerSasPermissions(read=True, write=True, create=True, list=True),
+                expiry=datetime.datetime.now(datetime.UTC) + KEPT,
+            )
     return Container(client, url, credential, found["name"])
 
 
@@ -101,15 +158,16 @@ def download_run(client: WorkspaceClient, run_id: str, folder: Path) -> list[Pat
 
     Raises UserError when there is nothing. jobs.download of azure-ai-ml 1.35 fails on named outputs that are models.
     """
-    files = datastore(client, ARTIFACTS).download(f"ExperimentRun/dcid.{run_id}/", folder)
+    RULES["run"].require(run_id, "run")
     found = client.find(f"/jobs/{run_id}")
+    sources = [(ARTIFACTS, f"ExperimentRun/dcid.{run_id}/", folder)]
     for name, output in ((found or {}).get("properties", {}).get("outputs") or {}).items():
         address = output.get("uri") or f"azureml://datastores/{DEFAULT}/paths/azureml/{run_id}/{name}/"
         location = re.fullmatch(r"azureml://.*?datastores/([^/]+)/paths/(.*)", address.replace("${{name}}", run_id))
         if name != "default" and location:
-            files += datastore(client, location[1]).download(
-                location[2].rstrip("/") + "/", folder / "named-outputs" / name
-            )
+            RULES["input"].require(name, f"run {run_id}: named output")
+            sources.append((location[1], location[2].rstrip("/") + "/", inside(folder, f"named-outputs/{name}")))
+    files = [file for store, prefix, below in sources for file in datastore(client, store).download(prefix, below)]
     if not files:
         raise UserError(f"run {run_id}: nothing to download from workspace {client.name}; aml runs --azure lists runs")
     return files
@@ -167,28 +225,9 @@ def _perform(what: str, steps: Sequence[Callable[[], int]], total: int) -> None:
             raise
 
 
-def _upload_steps(blob: "BlobClient", path: Path) -> list[Callable[[], int]]:
-    """One step for a small file; one for each block of a large one that the service does not hold yet."""
-    if path.stat().st_size <= BLOCK:
-        return [partial(_put, blob, path)]
-    from azure.core.exceptions import ResourceNotFoundError
-
-    try:
-        held = {block.id for block in blob.get_block_list("uncommitted")[1]}
-    except ResourceNotFoundError:
-        held = set()
-    return [partial(_put_block, blob, path, name, start) for name, start in _blocks(path).items() if name not in held]
-
-
 def _blocks(path: Path) -> dict[str, int]:
     """The blocks of a large file: id, and where in the file it begins."""
     return {f"{start:015}": start for start in range(0, path.stat().st_size, BLOCK)}
-
-
-def _put(blob: "BlobClient", path: Path) -> int:
-    with path.open("rb") as stream:
-        blob.upload_blob(stream, overwrite=True, length=path.stat().st_size)
-    return path.stat().st_size
 
 
 def _put_block(blob: "BlobClient", path: Path, name: str, start: int) -> int:
@@ -199,10 +238,12 @@ def _put_block(blob: "BlobClient", path: Path, name: str, start: int) -> int:
     return len(part)
 
 
-def _get(blob: "BlobClient", path: Path) -> int:
+def _get(blob: "BlobClient", path: Path, size: int) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     with unfinished.open("wb") as stream:
-        size = blob.download_blob().readinto(stream)
+        written = blob.download_blob().readinto(stream)
+    if written != size:
+        raise UserError(f"{path.name}: {written} of {size} bytes came: run it again")
     unfinished.replace(path)
     return size

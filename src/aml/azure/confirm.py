@@ -36,7 +36,9 @@ def _may(client: WorkspaceClient) -> str:
     try:
         return "may submit jobs" if _allowed(client, SUBMIT_JOBS) else f"may only look: ask for {DATA_SCIENTIST_ROLE}"
     except ServiceError as error:
-        return f"can see it, whether you may submit jobs is not known ({error.status or 'no answer'} {error.code})"
+        if error.status not in (403, 404):  # it may answer next time
+            raise
+        return f"can see it, whether you may submit jobs is not known ({error.status} {error.code})"
 
 
 def _allowed(client: WorkspaceClient, action: str) -> bool:

@@ -1,4 +1,4 @@
-"""--dry-run: a transport that prints requests instead of sending them, and makes up what the service would answer.
+"""--dry-run: an adapter that prints requests instead of sending them, and makes up what the service would answer.
 
 It stands below everything that sends anything: this package's own requests, azure-ai-ml and azure-storage-blob. What
 only the service knows is in <angle brackets>. No sign-in is needed.
@@ -15,7 +15,6 @@ from urllib.parse import unquote
 
 import requests
 from azure.core.credentials import AccessToken
-from azure.core.pipeline.transport import RequestsTransport
 
 from aml.console import print_safely
 
@@ -62,15 +61,11 @@ class DryRunCredential:
         """There is nothing to forget."""
 
 
-def transport() -> RequestsTransport:
-    """The transport of azure-core that takes the place of the network."""
-    session = requests.Session()
-    session.mount("https://", _Printer())
-    return RequestsTransport(session=session, session_owner=False)
+class Printer(requests.adapters.BaseAdapter):
+    """Takes the place of the network: prints each request, and makes up its answer."""
 
-
-class _Printer(requests.adapters.BaseAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        """Print a request; returns what is made up for it."""
         response = requests.Response()
         response.request, response.url = request, str(request.url)
         if ".blob." in response.url.partition("?")[0]:
@@ -80,6 +75,10 @@ class _Printer(requests.adapters.BaseAdapter):
         response.headers["Content-Type"] = kind
         response.raw = io.BytesIO(content)
         return response
+
+    def put(self, address: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
+        """Print how a blob would be put."""
+        return self.send(requests.Request("PUT", address, headers, data=body).prepare()).status_code, ""
 
     def close(self) -> None:
         """Nothing is open."""

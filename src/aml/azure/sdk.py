@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from aml.azure.transport import unreachable
 from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, explain_storage, log, sentence
 from aml.errors import UserError
 from aml.jobfile.document import Document
@@ -43,7 +44,7 @@ def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_R
 
     `role` is the one to ask for where the service says that you may not.
     """
-    from azure.core.exceptions import AzureError, HttpResponseError
+    from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
     try:
         yield
@@ -56,6 +57,9 @@ def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_R
         details = getattr(refused.error, "details", None) or []
         messages = [getattr(refused.error, "message", "") or refused.message, *(part.message or "" for part in details)]
         raise explain(status, code, messages, client, role) from refused
+    except (ServiceRequestError, ServiceResponseError) as error:
+        request = getattr(error.inner_exception, "request", None)  # of requests, which knows the address
+        raise unreachable(str(getattr(request, "url", "")), error) from error
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
         raise UserError(f"workspace {client.name}: {sentence(str(error.message or error))}") from error
 

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from aml.azure import runs
-from aml.azure.workspace_client import RETRYABLE, WorkspaceClient, is_absent
+from aml.azure.transport import RETRYABLE
+from aml.azure.workspace_client import WorkspaceClient, is_absent
 from aml.errors import ServiceError, UserError
 
 MLFLOW_STATUSES = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED"}

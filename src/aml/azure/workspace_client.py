@@ -5,32 +5,27 @@ Jobs, clusters, datastores and models are made by azure-ai-ml (sdk.py), whose im
 
 import functools
 import logging
-import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import requests
 from azure.core.exceptions import AzureError
 from azure.core.pipeline import policies
-from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 from azure.mgmt.core import ARMPipelineClient
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from aml.azure import dry_run as dry
 from aml.azure.credential import Credential
+from aml.azure.transport import RETRYABLE, STORAGE_RETRIES, Adapter, transport, unreachable
 from aml.console import display_path
 from aml.errors import ServiceError, UserError
 from aml.jobfile.settings import ATTACH, confirm, read, settings_file
 
 RESOURCE_MANAGER = "https://management.azure.com"
 API = "2024-10-01"  # of Microsoft.MachineLearningServices
-TIMEOUT = 60  # seconds without an answer
-CONNECTIONS = 32
 RETRIES = 4
-RETRYABLE = (408, 429, 500, 502, 503, 504)
 DATA_SCIENTIST_ROLE = (
     "AzureML Data Scientist"  # role to train with, which may not make clusters (how-to-assign-roles.md)
 )
@@ -43,6 +38,7 @@ class WorkspaceClient:
     Attributes:
         dry_run: Nothing is sent: requests are printed, answers are made up.
         transport: What sends the requests of every client of this workspace.
+        storage: What sends those for blobs, and tries them again.
         credential: Who you are, for all of them.
 
     """
@@ -53,7 +49,8 @@ class WorkspaceClient:
         self.settings = settings
         self.dry_run = dry_run
         self.retries = retries
-        self.transport = dry.transport() if dry_run else _transport()
+        self.transport = transport(dry.Printer() if dry_run else Adapter())
+        self.storage = dry.Printer() if dry_run else Adapter(STORAGE_RETRIES)
         self.credential = dry.DryRunCredential() if dry_run else Credential()
         self._client = self._pipeline(ARMChallengeAuthenticationPolicy(self.credential, f"{RESOURCE_MANAGER}/.default"))
         self._anonymous = self._pipeline()
@@ -120,21 +117,20 @@ class WorkspaceClient:
         try:
             answer: HttpResponse = self._client.send_request(request, retry_on_methods=[request.method], **limits)
         except AzureError as error:
-            host = urllib.parse.urlsplit(request.url).netloc
-            raise ServiceError(f"{host} cannot be reached: {_cause(error)}", 0, "Unreachable") from error
+            raise unreachable(request.url, error) from error
         return answer
 
     def fetch(self, address: str, start: int) -> bytes:
         """What a blob has from byte `start` on, b"" for nothing yet, by an address that carries its own permission.
 
-        Raises ServiceError when storage refuses or does not answer. Neither it nor any log shows the address.
+        Raises ServiceError when storage refuses or does not answer.
         """
         host = urllib.parse.urlsplit(address).netloc
         request = HttpRequest("GET", address, headers={"Range": f"bytes={start}-"})
         try:
             response = self._anonymous.send_request(request, retry_total=0)
         except AzureError as error:
-            raise ServiceError(f"{host} cannot be reached: {_cause(error)}", 0, "Unreachable") from None
+            raise unreachable(address, error) from error
         if response.status_code in (404, 416):  # not written yet, or not further than that
             return b""
         if response.status_code >= 400:
@@ -177,42 +173,6 @@ class WorkspaceClient:
     def studio(self, run_id: str) -> str:
         """The address of a run in Azure Machine Learning studio."""
         return f"https://ml.azure.com/runs/{run_id}?wsid={self.scope}"
-
-
-def _cause(error: BaseException) -> str:
-    """What happened at the socket, without the layers of requests and urllib3 around it."""
-    inner = (getattr(error, "inner_exception", None), getattr(error, "reason", None), *reversed(error.args))
-    for cause in (*inner, error.__cause__):
-        if isinstance(cause, Exception):
-            return _cause(cause)
-    return re.sub("^HTTPSConnection.*?: ", "", str(error)) or type(error).__name__
-
-
-def _transport() -> RequestsTransport:
-    """Sends requests over as many connections as blobs.THREADS; one for all clients of a verb."""
-    session = requests.Session()
-    session.mount("https://", _Adapter(pool_maxsize=CONNECTIONS))
-    return RequestsTransport(session=session, session_owner=False, connection_timeout=TIMEOUT, read_timeout=TIMEOUT)
-
-
-class _Adapter(requests.adapters.HTTPAdapter):
-    """Does not let a retry policy try again where a certificate is not trusted: that does not pass.
-
-    A storage account that is busy says 503, or 429, which azure-storage-blob 12.27 does not try again.
-    """
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
-        try:
-            response = super().send(request, *args, **options)
-        except requests.exceptions.SSLError as error:
-            if "CERTIFICATE_VERIFY_FAILED" not in str(error):
-                raise
-            host = urllib.parse.urlsplit(str(request.url)).netloc
-            text = f"{host} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
-            raise ServiceError(text, 0, "Unreachable") from error
-        if response.status_code == 429 and ".blob." in urllib.parse.urlsplit(str(request.url)).netloc:
-            response.status_code = 503
-        return response
 
 
 def connect(root: Path, dry_run: bool = False) -> WorkspaceClient:

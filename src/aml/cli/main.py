@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aml.cli import scripts
-from aml.console import redirect_to_devnull, say
+from aml.console import redact, redirect_to_devnull, say
 from aml.errors import UserError
 
 VERBS = {
@@ -38,6 +38,11 @@ class _Version(argparse.Action):
 
         print(f"aml {version('aml-template')}")
         parser.exit()
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 def build_parser(verb: str | None) -> argparse.ArgumentParser:
@@ -85,8 +90,10 @@ def _run(argv: list[str], root: Path | None) -> int:
         parser.print_help()
         return 2
     if args.debug:
-        logging.basicConfig(format="%(name)s: %(message)s")
-        for name in ("aml", "azure"):  # not urllib3: it logs addresses with the permission that they carry
+        handler = logging.StreamHandler()
+        handler.setFormatter(_Formatter("%(name)s: %(message)s"))
+        logging.basicConfig(handlers=[handler])
+        for name in ("aml", "azure"):
             logging.getLogger(name).setLevel(logging.DEBUG)
     status: int = args.run(args)
     return status
@@ -115,10 +122,13 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
         status = 2
     except (UserError, OSError) as problem:  # the latter: a full disk, a folder that may not be written
         if "--debug" in argv:
-            traceback.print_exc()
+            say(traceback.format_exc())
         say(f"aml: {problem}")
         status = 2
     except KeyboardInterrupt:
         say("aml: cancelled")
         status = 130
+    except Exception:  # noqa: BLE001  # a fault of this program: Python's own traceback would show secrets
+        say(traceback.format_exc())
+        status = 1
     return status

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import yaml
 
 from aml.console import display_path, say
-from aml.files import write_atomically
+from aml.files import inside, write_atomically
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -157,9 +157,9 @@ def update_run(
     A `status` ends the run now. A tag that is None is removed. Metrics are recorded as of the start of the run.
     """
     for key, value in (metrics or {}).items():
-        _write_text(run.folder / "metrics" / key, f"{run.start * 1000:.0f} {value!r} 0\n")
+        _write_text(inside(run.folder / "metrics", key), f"{run.start * 1000:.0f} {value!r} 0\n")
     for key, text in (params or {}).items():
-        _write_text(run.folder / "params" / key, text)
+        _write_text(inside(run.folder / "params", key), text)
     if status:
         _write_meta(run.folder, {**_read_meta(run.folder), "status": CODES[status], "end_time": _now()})
     for key, tag in (tags or {}).items():
