@@ -32,10 +32,10 @@ def one_line(text: str) -> str:
 # Each may begin with what of it may be shown, as a group.
 SECRETS = re.compile(
     r"""((?:\.(?:blob|dfs|file|queue|table)\.|with\ url:\ )[^\s?"'<>]*\?)[^\s"'<>]+  # the query string of storage
-    |(?:[\w$.-]+=[^\s&"'<>\\]*&)*+\bsig(?:=|%3[dD])[^\s"'<>\\]+  # a shared access signature, wherever it is
+    |(?:(?!sig=)[\w$.-]+=[^\s&"'<>\\]*&)*+(?:(?<![a-zA-Z_-])|(?<=%3F)|(?<=%26))sig(?:=|%3D)[^\s"'<>\\]+  # a signature
     |\beyJ[\w-]{10,}\.[\w-]+(?:\.[\w-]*)?  # a token of Entra
     |\b((?:Bearer|SharedKey)\ )[^\s"',}]{16,}
-    |(?<![\w+/=])[\w+/]{86}==  # the key of a storage account: 64 bytes in base64
+    |(?<![\w+/])[\w+/]{86}==  # the key of a storage account: 64 bytes in base64
     |((?:://))[^/\s:@"']*:[^/\s@"']+(?=@)  # a name and its password in an address
     """,
     re.VERBOSE,

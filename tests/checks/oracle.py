@@ -5,12 +5,14 @@ What is sent goes through the unmodified MLClient into the transport of a dry ru
 
 import contextlib
 import copy
+import functools
 import io
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import yaml
 
@@ -100,8 +102,13 @@ class Sdk:
         self._client.jobs.create_or_update(load_job(text, relative_origin=str(path)))
 
 
-def skip_git() -> Any:
-    """A context in which azure-ai-ml does not run git for each job, which takes most of its time."""
-    from unittest.mock import patch
-
-    return patch.object(_job_operations, "get_git_properties", dict)
+@contextlib.contextmanager
+def quickly() -> Iterator[None]:
+    """In here azure-ai-ml does not run git for each job, and reads YAML in C: these take most of its time."""
+    with (
+        patch.object(_job_operations, "get_git_properties", dict),
+        patch.object(
+            yaml, "safe_load", functools.partial(yaml.load, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        ),
+    ):
+        yield

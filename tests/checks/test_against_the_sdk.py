@@ -18,7 +18,7 @@ import yaml
 
 from aml.checks.rules import RULES
 from aml.jobfile.document import Document
-from checks.oracle import Sdk, findings, skip_git
+from checks.oracle import Sdk, findings, quickly
 
 pytestmark = pytest.mark.filterwarnings("ignore:::marshmallow", "ignore:::azure")
 
@@ -70,13 +70,15 @@ JOB = {
 RAY = {"type": "ray", "port": 1, "address": "a", "include_dashboard": True, "dashboard_port": 2,
        "head_node_additional_args": "x", "worker_node_additional_args": "x"}  # fmt: skip
 SMALL = {"command": "python train.py", "environment": "azureml:e:1"}
+TENSORFLOW = {"type": "tensorflow", "worker_count": 1, "parameter_server_count": 0}
 BASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "job": ("job", JOB),
+    # One document for each field: azure-ai-ml takes several times as long for one that has them all.
+    **{f"job: {field}": ("job", {**SMALL, field: value}) for field, value in JOB.items()},
+    "job: command": ("job", {**SMALL, "command": JOB["command"], "inputs": JOB["inputs"]}),
     "job with an environment": ("job", {**SMALL, "environment": ENVIRONMENT}),
     "job with a build": ("job", {**SMALL, "environment": {"build": {"path": "../src", "dockerfile_path": "D"}}}),
     "job on ray": ("job", {**SMALL, "distribution": RAY}),
-    "job on tensorflow": (
-        "job", {**SMALL, "distribution": {"type": "tensorflow", "worker_count": 1, "parameter_server_count": 0}}),
+    "job on tensorflow": ("job", {**SMALL, "distribution": TENSORFLOW}),
     "environment": ("environment", ENVIRONMENT),
     "data": ("data", {"$schema": "s", "name": "d", "version": "1", "description": "d", "tags": {"a": "b"},
                       "type": "uri_folder", "path": "../data", "datastore": "d", "auto_delete_setting": DELETION}),
@@ -113,26 +115,30 @@ def places(node: Any, above: Place = ()) -> Iterator[Place]:
 
 def changed(document: dict[str, Any], place: Place, value: Any) -> dict[str, Any]:
     """The document with another value at this place."""
-    found = node = copy.deepcopy(document)
+    found = copy.deepcopy(document)
+    node: Any = found
     for key in place[:-1]:
-        node = node[key]  # type: ignore[index]
-    if value is MISSING:
-        node.pop(place[-1], None)  # type: ignore[arg-type]
+        node = node[key]
+    if value is not MISSING:
+        node[place[-1]] = value
     else:
-        node[place[-1]] = value  # type: ignore[index]
+        del node[place[-1]]
     return found
 
 
 def mutations(name: str) -> list[tuple[Place, Any]]:
     """Each value in the place of each value, and some in fields that the document or a mapping in it has not."""
-    found = list(places(BASES[name][1]))
+    only = name.partition(": ")[2]
+    found = [place for place in places(BASES[name][1]) if place[0] == only or not only]
     fields = {(*place[:-1], field) for place in found if isinstance(place[-1], str) for field in FIELDS}
+    if only and only != "type":
+        fields = {place for place in fields if len(place) > 1}
     return [*itertools.product(found, VALUES), *itertools.product(sorted(fields - {*found}, key=str), ("x", None, {}))]
 
 
 @pytest.fixture(scope="module")
 def sdk() -> Iterator[Sdk]:
-    with skip_git():
+    with quickly():
         yield Sdk()
 
 
@@ -173,9 +179,9 @@ def compare(sdk: Sdk, folder: Path, name: str, cases: list[tuple[Place, Any]]) -
     assert not differ, "\n".join(differ)
 
 
-@pytest.mark.parametrize("name", BASES)
-def test_a_document_with_every_field_is_taken_by_both(sdk: Sdk, folder: Path, name: str) -> None:
-    kind, base = BASES[name]
+@pytest.mark.parametrize("name", ["job", *BASES])
+def test_a_sound_document_is_taken_by_both(sdk: Sdk, folder: Path, name: str) -> None:
+    kind, base = {**BASES, "job": ("job", JOB)}[name]
     path = folder / "f.yml"
     path.write_text(yaml.safe_dump(base), encoding="utf-8")
     assert sdk.refusal(kind, path) is None
@@ -185,7 +191,7 @@ def test_a_document_with_every_field_is_taken_by_both(sdk: Sdk, folder: Path, na
 @pytest.mark.parametrize("name", BASES)
 def test_a_sample_of_values_is_judged_as_the_sdk_does(sdk: Sdk, folder: Path, name: str) -> None:
     cases = mutations(name)
-    compare(sdk, folder, name, cases[:: len(cases) // 12])
+    compare(sdk, folder, name, cases[:: len(cases) // 3])
 
 
 @pytest.mark.slow
@@ -206,7 +212,8 @@ def test_each_value_of_each_field_is_judged_as_the_sdk_does(sdk: Sdk, folder: Pa
 def test_the_documents_have_each_field_of_the_schemas(module: str, schema: str, name: str) -> None:
     found: Any = getattr(importlib.import_module(f"azure.ai.ml._schema.{module}"), schema)
     fields = {field.data_key or key for key, field in found(context={"base_path": "."}).load_fields.items()}
-    assert fields - BASES[name][1].keys() <= {"id", "build"}  # a build is in a document of its own
+    document = JOB if name == "job" else BASES[name][1]
+    assert fields - document.keys() <= {"id", "build"}  # a build is in a document of its own
 
 
 def test_the_line_of_a_finding_is_that_of_the_value(folder: Path) -> None:

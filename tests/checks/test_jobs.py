@@ -106,7 +106,7 @@ CASES = [
         "compute a b should be local or",
         Edit("train-amlcompute.yml", "azureml:cpu-cluster", "a b"),
         14,
-        "compute a b: should be local, or a name of 3-24 letters",
+        "compute a b: should be local, or azureml: and 3-24 letters",
     ),
     Case(
         "not ending with a dash and a number",

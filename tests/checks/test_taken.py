@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from aml.checks.finding import Finding
-from checks.oracle import Sdk, findings, skip_git
+from checks.oracle import Sdk, findings, quickly
 
 pytestmark = pytest.mark.filterwarnings("ignore:::marshmallow", "ignore:::azure")
 
@@ -27,7 +27,7 @@ def data(path: str, **more: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def sdk() -> Iterator[Sdk]:
-    with skip_git():
+    with quickly():
         yield Sdk()
 
 

@@ -28,6 +28,8 @@ TIMEOUT = 0.8  # seconds that a client then waits for it
 ENDED = ("Completed", "Failed", "Canceled")
 #: What is never to be read by a user.
 NOISE = re.compile(r"Traceback|Exception|HTTPSConnectionPool|experimental|Warning|<urlopen|\x1b")
+#: A shared access signature, a token.
+SECRET = re.compile(r"\bsig=(?!<)\S+|eyJ[\w-]{10,}\.eyJ\S*")
 #: What is another one in each run: ids, times of day, durations.
 RETRYABLE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
@@ -207,7 +209,7 @@ class Bench:
         while len(outcome.runs) < RUNS:
             ended = self.run(*verb.arguments, timeout=TIMEOUT if kind == "slow" and not outcome.runs else None)
             outcome.runs.append(ended)
-            problems += complaints(verb, kind, ended)
+            problems += complaints(verb, kind, ended) + self.leaks(ended)
             if ended.status == 0:
                 break
         outcome.request = "".join(rule.hits)
@@ -219,6 +221,21 @@ class Bench:
         problems += self.service.violations
         outcome.problem = "; ".join(problems)
         return outcome
+
+    def leaks(self, ended: Ended) -> list[str]:
+        """The secrets in what a run printed: of storage, of sign-in, of what the service handed out."""
+        text = ended.output + ended.errors
+        known = [self.service.storage.key, self.service.login.client_secret]
+        found = [secret for secret in known if secret in text] + SECRET.findall(text)
+        return [f"shows the secret {secret[:40]}" for secret in found]
+
+    def shown(self, verb: Verb, kind: Kind, number: int) -> list[str]:
+        """The secrets that the verb shows with --debug when its request of that number and all later ones fail."""
+        self.fresh(verb.prepare)
+        self.service.faults.add(kind, nth=number, times=10_000, seconds=0.05, action=self.kill)
+        ended = self.run(*verb.arguments, "--debug")
+        assert ended.status != 1 or verb.refusal == 1 or "Traceback" not in ended.errors, ended.errors
+        return self.leaks(ended)
 
     def left(self, verb: Verb, workspace: Workspace, runs: list[Ended]) -> Any:
         """What is left after runs of the verb, without what is another one in each run."""

@@ -43,6 +43,26 @@ def test_matrix(bench: Bench, verb: Verb, kind: Kind, record_property: Callable[
         pytest.fail("\n".join(failed), pytrace=False)
 
 
+@pytest.mark.faults
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_no_secret_is_shown(bench: Bench, verb: Verb, kind: Kind) -> None:
+    """With --debug, whatever goes wrong at whichever request, and at all later ones."""
+    leaks = {number: bench.shown(verb, kind, number) for number in range(1, len(bench.clean(verb).calls) + 1)}
+    assert not any(leaks.values()), leaks
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["reset", "truncated", "500"])
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_no_secret_of_storage_is_shown(bench: Bench, verb: Verb, kind: Kind) -> None:
+    """A sample: storage fails."""
+    first = [number for number, call in enumerate(bench.clean(verb).calls, 1) if call.kind == "blob"][:1]
+    if not first:
+        pytest.skip("asks storage for nothing")
+    assert not bench.shown(verb, kind, first[0])
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["reset-after", "crash-after"])
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if not verb.reads], ids=lambda verb: verb.name)

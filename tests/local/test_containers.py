@@ -256,7 +256,7 @@ def test_the_image_of_an_environment(tmp_path: Path, environment: object, image:
     [
         ("azureml:mine:1", "azureml:mine:1 is known to a workspace only"),
         ("azureml://registries/ours/environments/e/versions/1", "is known to a workspace only: name an image"),
-        ("file:./environments/azureml/env.yml", "is known to a workspace only: name an image"),
+        ("file:./environments/azureml/env.yml", "azureml/env.yml: No such file or directory"),
         ({}, "--docker needs an image"),
         (None, "--docker"),
     ],

@@ -345,7 +345,6 @@ def test_what_has_no_effect_here_is_named(repository: Repository) -> None:
         ({"outputs": {"x": {"typ": "uri_file"}}}, "unknown field typ"),
         ({"environment": {"image": "i", "conda": "x"}}, "unknown field conda"),
         ({"resources": {"shm": "1g"}}, "unknown field shm"),
-        ({"type": "command", "is_deterministic": True}, "; a command component runs in a pipeline only"),
     ],
 )
 def test_what_is_no_job_is_refused_before_anything_is_written(
@@ -354,6 +353,14 @@ def test_what_is_no_job_is_refused_before_anything_is_written(
     refused = repository.submit("echo $A", status=2, **parts).stderr
     assert refused.startswith("aml: job.yml:") and says in refused and refused.count("\n") == 1
     assert not (repository.path / "runs").exists()
+
+
+def test_a_component_is_no_job(repository: Repository) -> None:
+    text = "type: command\ncommand: echo\nenvironment: azureml:e:1\nversion: 1\nis_deterministic: true\n"
+    (repository.path / "component.yml").write_text(text, encoding="utf-8")
+    refused = repository.aml("submit", "-c", "component.yml", "--local", "--here", status=2).stderr
+    assert refused.startswith("aml: component.yml:4: unknown field version")
+    assert refused.endswith("; a command component runs in a pipeline only\n")
 
 
 def test_optional_parts_of_the_command_count_when_their_input_is_given(repository: Repository) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from aml.azure.sdk import translate_azure_errors
 from aml.azure.transport import CONNECTIONS, transport
-from aml.azure.workspace_client import WorkspaceClient, explain
+from aml.azure.workspace_client import WorkspaceClient, explain_storage
 from aml.console import say
 from aml.errors import UserError
 from aml.files import inside, is_of_git
@@ -31,7 +31,6 @@ DEFAULT = "workspaceblobstore"  # where it keeps named outputs
 ARTIFACTS = "workspaceartifactstore"  # where the service keeps what runs leave
 
 
-ROLE = "Storage Blob Data Contributor on the storage account, and whether its firewall lets you in"
 VERSION = "2021-12-02"  # of the REST interface of storage, for Put Blob
 KEPT = datetime.timedelta(days=1)  # how long a signature that is made here is valid
 
@@ -54,7 +53,7 @@ class Container:
         """
         from azure.storage.blob import BlobBlock
 
-        with translate_azure_errors(self.client, ROLE), self._open() as container:
+        with translate_azure_errors(self.client), self._open() as container:
             prefix = os.path.commonprefix(list(files))  # noqa: RUF071  # of names of blobs, which have no folders
             there = {blob.name: blob.size for blob in container.list_blobs(prefix)}
             missing = {name: path for name, path in files.items() if there.get(name) != path.stat().st_size}
@@ -75,7 +74,7 @@ class Container:
         Raises UserError, before anything is written, for names that lead out of the folder. What git would take for
         its own is left out, for git runs the hooks that are in there.
         """
-        with translate_azure_errors(self.client, ROLE), self._open() as container:
+        with translate_azure_errors(self.client), self._open() as container:
             blobs = {blob.name: blob.size for blob in container.list_blobs(prefix)}
             if of_git := [name for name in blobs if is_of_git(name.removeprefix(prefix))]:
                 say(f"left out: {len(of_git)} files of git's own, such as {of_git[0].removeprefix(prefix)!r}")
@@ -123,7 +122,7 @@ class Container:
                 break
             self.client.credential.forget()
         if status >= 400:
-            raise explain(status, code, "", self.client, ROLE)
+            raise explain_storage(urllib.parse.urlsplit(self.url).netloc, status, code)
         return len(content)
 
 

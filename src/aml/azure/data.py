@@ -17,7 +17,7 @@ def upload_nothing() -> int:
 
 def require_datastore(client: WorkspaceClient, name: str, where: str) -> None:
     """Raise UserError, which begins with `where`, when the workspace has no datastore of this name."""
-    if client.find(f"/datastores/{name}") is None:
+    if client.find(f"/datastores/{name}") is None and not client.dry_run:
         raise UserError(f"{where}: datastore {name} is not in workspace {client.name}: aml register-datastore")
 
 

@@ -18,6 +18,7 @@ from aml.errors import ServiceError, UserError
 
 TIMEOUT = 60  # seconds without an answer
 CONNECTIONS = 32
+CUT_SHORT = "its answer was cut short"
 RETRYABLE = (408, 429, 500, 502, 503, 504)
 # For storage, in place of azure-storage-blob's own policy, which does not try again after 429. Nothing "other" is tried
 # again: a certificate that is not trusted now will not be.
@@ -73,7 +74,7 @@ class Adapter(requests.adapters.HTTPAdapter):
             try:
                 json.loads(response.content)
             except ValueError:  # azure-core tries again after this error what may be tried again
-                broken = urllib3.exceptions.ProtocolError("its answer was cut short")
+                broken = urllib3.exceptions.ProtocolError(CUT_SHORT)
                 raise requests.exceptions.ConnectionError(broken, request=request) from None
         return response
 
@@ -113,6 +114,8 @@ def unreachable(address: str, error: Exception) -> ServiceError:
     host, why = urllib.parse.urlsplit(address).netloc, cause(error)
     if "CERTIFICATE_VERIFY_FAILED" in why:
         why = "its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
+    if why == CUT_SHORT:
+        return ServiceError(f"{host}: {why}: run it again", 0, "Truncated")
     return ServiceError(f"{host} cannot be reached: {why}", 0, "Unreachable")
 
 

@@ -51,5 +51,8 @@ class Finding(NamedTuple):
 
 def require_none(what: str, findings: Iterable[Finding]) -> None:
     """Raise UserError with the findings on `what` that are more than notices, if there are any."""
-    if errors := [str(finding) for finding in sorted(set(findings)) if not finding.is_notice]:
+    errors = [str(finding) for finding in sorted(set(findings)) if not finding.is_notice]
+    if len(errors) == 1:
+        raise UserError(errors[0])
+    if errors:
         raise UserError("\n     ".join([f"{what} has {len(errors)} to fix first", *errors]))

@@ -39,8 +39,8 @@ def _check_compute(job: Job) -> Iterator[Finding]:
     if isinstance(compute, str) and compute != "local":
         name = re.sub(r"^(azureml:)?(/subscriptions/.+/|virtualClusters/)?", "", compute, flags=re.IGNORECASE)
         if says := named("compute")(name):
-            problem = f"compute {compute}"
-            yield Finding.at(job.document, ("compute",), problem, f"should be local, or a name of {says}", "compute")
+            problem, fix = f"compute {compute}", f"should be local, or azureml: and {says}"
+            yield Finding.at(job.document, ("compute",), problem, fix, "compute")
     if not whole(nodes) and int(nodes) > 1 and "distribution" not in job.data:
         problem = f"nothing makes the {nodes} nodes work together"
         fix = "add a distribution, such as {type: pytorch}, unless the command starts it"

@@ -123,7 +123,8 @@ def _ask_uv(*arguments: str) -> str:
 
     Raises UserError when it cannot look, for uv cannot write to a folder of its own.
     """
-    environment = {**os.environ, "UV_HTTP_RETRIES": "0"}  # without a network, fail at once
+    # Without a network, fail at once; a reason is one line, however wide the terminal is.
+    environment = {**os.environ, "UV_HTTP_RETRIES": "0", "COLUMNS": "1000"}
     done = subprocess.run(
         [uv(), "python", *arguments], capture_output=True, text=True, encoding="utf-8", env=environment
     )

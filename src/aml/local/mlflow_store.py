@@ -94,7 +94,7 @@ class StoredRun(NamedTuple):
             model = self.folder.parent / "models" / folder.name
             with _left_out(model / "meta.yaml"):
                 found[str(_read_meta(model)["name"])] = model / "artifacts"
-        return found
+        return dict(sorted(found.items()))
 
 
 class StoredVersion(NamedTuple):
