@@ -19,12 +19,27 @@ from support import CACHE, ENVIRONMENT, GENERATED, TEMPLATE, Repository
 
 pytest_plugins = ["standin.fixtures"]
 
+# Of these folders only the modules named here are quick: those that take seconds, and one whole flow of the cloud.
+QUICK = {
+    "adopt": ("test_adopt", "test_gates", "test_jobs", "test_origin"),
+    "azure": ("test_end_to_end", "test_confirm", "test_sdk_loaders", "test_workspace_client"),
+}
+
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so all that they start.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("any machine", deadline=None)  # a busy one is no failure
 settings.load_profile("any machine")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out what is slow
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the other modules of those folders as slow."""
+    for item in items:
+        quick = QUICK.get(item.path.parent.name)
+        if quick is not None and item.path.stem not in quick:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from aml.errors import UserError
 
-State = Literal["passed", "forced", "refused", "not judged", "not gated"]
+State = Literal["passed", "forced", "refused", "not judged", "not gated", "not asked"]
 EXIT_STATUS: dict[State, int] = {"not judged": 2, "refused": 3}  # 0 for the others, which register
 
 # The names of the tags and properties.
@@ -105,7 +105,8 @@ class Verdict:
 
     Attributes:
         state: "passed"; "forced": refused or not judged, and registered all the same; "refused"; "not judged": metrics
-            were missing or the script failed; "not gated": the repository has no such script.
+            were missing or the script failed; "not gated": the repository has no such script;
+            "not asked": a dry run, which does not read the metrics of the workspace.
         metrics: The metrics of the candidate.
         champion: The champion that it was compared with; None for the first version.
         reasons: Why it was refused, or not judged.
@@ -124,7 +125,7 @@ class Verdict:
 
     def to_tags(self) -> dict[str, str]:
         """The tags that the version gets; none when the repository has no gate."""
-        if self.state == "not gated":
+        if self.state in ("not gated", "not asked"):
             return {}
         tags: dict[str, str] = {VERDICT: self.state}
         if self.reasons:

@@ -522,6 +522,11 @@ def test_the_ancestors_runconfigs_become_the_templates_jobs(
     there = converted(project, CLUSTER, "train-amlcompute", experiment="demo-model", data_asset="demo-model-data")
     for name, result in (("train-local", here), ("train-amlcompute", there)):
         (root / "aml_config" / f"{name}.yml").write_text(dump(result), encoding="utf-8", newline="\n")
+    train = root / "src" / "train.py"
+    option = '    parser.add_argument("--rounds", type=float)\n    return'
+    train.write_text(
+        train.read_text(encoding="utf-8").replace("    return parser", f"{option} parser"), encoding="utf-8"
+    )
     assert list(check(root)) == []
     assert (
         dump(here)

@@ -160,9 +160,9 @@ PACKAGES = {
     ),
     "dependencies of an environment": (
         "e = Environment('e')\nd = CondaDependencies.create(pip_packages=['a==1'], python_version='3.6')\n"
-        "d.add_pip_package('b>=2')\nd.add_conda_package('c')\ne.python.conda_dependencies = d\n"
+        "d.add_pip_package('b>=2')\nd.add_conda_package('pandas')\ne.python.conda_dependencies = d\n"
         + RUN.format(", environment=e"),
-        ["c", "a==1", "b>=2"],
+        ["pandas", "a==1", "b>=2"],
         [],
     ),
     "an environment's own dependencies": (

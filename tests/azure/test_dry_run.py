@@ -183,11 +183,13 @@ def test_a_dry_run_shows_what_is_looked_up_for_the_gate(attached: Attached) -> N
     """The metrics are in the workspace, so it cannot say the verdict."""
     job_that_is_judged(attached)
     register = ["register-model", "-n", "birds", "-f", "run.json"]
-    said = attached.aml(*register, "--dry-run")
+    said = attached.aml(*register, "--dry-run", "--report", "verdict.json")
+    report = json.loads((attached.path / "verdict.json").read_text(encoding="utf-8"))
+    assert report["verdict"] == "not asked" and report["metrics"] is None
     with attached.service.watch() as calls:
         attached.aml(*register)
     dry, real = in_order(printed(said.stdout)), in_order(sent(calls))
     assert [(one.method, one.kind) for one in dry] == [(one.method, one.kind) for one in real]
     assert all(fits(expected.path, actual.path) for expected, actual in zip(dry, real, strict=True))
     assert any(one.path.endswith("/mlflow/runs/get") for one in dry)
-    assert said.stderr.splitlines()[0].startswith("a dry run looks nothing up: the gate is not asked")
+    assert said.stderr.splitlines()[0].startswith("the gate is not asked: a dry run does not read the metrics")

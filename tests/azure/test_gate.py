@@ -158,7 +158,10 @@ def test_what_was_trained_here_is_judged_too(gated: Attached) -> None:
     assert "test_accuracy 0.95 is worse than the champion's 0.99 by 0.04" in said
     assert not gated.uploads()
     dry = gated.aml("register-model", "-n", "birds", "--to", "azure", "--dry-run")
-    assert dry.stderr.splitlines()[0] == "a dry run looks nothing up: the gate is asked as for a first version"
+    assert (
+        dry.stderr.splitlines()[0]
+        == "a dry run does not read the champion of the workspace: the gate is asked as for a first version"
+    )
     assert "gate: passed, there is no champion yet" in dry.stderr and "PUT" in dry.stdout
     gated.aml("register-model", "-n", "birds", "--to", "azure", "--force")
     assert models(gated)["2"]["gate.verdict"] == "forced" and models(gated)["2"]["metric.test_accuracy"] == "0.95"

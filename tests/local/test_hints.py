@@ -55,6 +55,7 @@ def test_what_no_package_brings_is_no_missing_package(repository: Repository, te
     assert said(repository, text) == []
 
 
+@pytest.mark.slow
 def test_a_tracking_address_in_the_code_is_named_when_mlflow_fails(repository: Repository) -> None:
     text = (
         "import mlflow\n"
@@ -71,6 +72,7 @@ def test_a_tracking_address_in_the_code_is_named_when_mlflow_fails(repository: R
     ]
 
 
+@pytest.mark.slow
 def test_an_experiment_in_the_code_is_named_when_mlflow_fails(repository: Repository) -> None:
     text = "import mlflow\nmlflow.set_experiment('mine')\nwith mlflow.start_run():\n    pass\n"
     (line,) = said(repository, text)

@@ -307,13 +307,16 @@ def test_the_report_has_the_numbers(root: Path, aml: Register, capsys: pytest.Ca
     assert "--report nowhere" in capsys.readouterr().err and list(versions(root)) == ["1"]
 
 
-@pytest.mark.parametrize("assignment", ["gate.verdict=passed", "metric.test_accuracy=1"])
+@pytest.mark.parametrize("assignment", ["gate.verdict=passed", "metric.test_accuracy=1", "aml.run=x", "property.a=1"])
 def test_what_the_gate_writes_cannot_be_given(
     root: Path, aml: Register, capsys: pytest.CaptureFixture[str], assignment: str
 ) -> None:
     add_run(root, GOOD)
     assert aml("register-model", "-n", "birds", "--tag", assignment) == 2
-    assert capsys.readouterr().err == f"aml: --tag {assignment}: the gate writes what begins with gate. or metric.\n"
+    assert (
+        capsys.readouterr().err
+        == f"aml: --tag {assignment}: keys that begin with gate. or metric. or aml. or property. are reserved\n"
+    )
 
 
 # In processes of their own

@@ -361,9 +361,9 @@ def test_models_registered_at_once_get_a_version_each(repository: Repository) ->
     [
         (
             ["-n", "demo", "--asset-path", "outputs/none"],
-            "made no such file; outputs/model.pkl, outputs/other/part.bin",
+            "has no such file; it has outputs/model.pkl, outputs/other/part.bin",
         ),
-        (["-n", "demo", "--asset-path", "../../job.yml"], "made no such file"),
+        (["-n", "demo", "--asset-path", "../../job.yml"], "has no such file"),
         (["-n", "a model"], "-n 'a model': should be 1-255 letters"),
         (["-n", "demo", "--tag", "stage"], "--tag stage: write --tag KEY=VALUE"),
         (["-n", "demo", "-f", "none.json"], "none.json: No such file or directory; aml submit -t none.json writes it"),
@@ -454,6 +454,7 @@ def test_a_link_in_outputs_is_kept_and_what_it_leads_to_left_alone(repository: R
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows locks by another call")
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP], ids=errno.errorcode.get)
 def test_a_network_share_without_locks_will_do(error: int, repository: Repository, tmp_path: Path) -> None:
     """As the home of a compute instance may be: the call fails in every process."""

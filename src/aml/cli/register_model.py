@@ -19,6 +19,7 @@ from aml.local.runs import LocalRun, find, has, last_finished
 from aml.run import MLMODEL, read_record
 
 DEFAULT = "outputs/model.pkl"
+OWN_KEYS = (*RESERVED, "aml.", "property.")  # of tags and properties that aml writes
 TYPES = ("custom_model", "mlflow_model", "triton_model")  # of a model in the workspace
 
 
@@ -29,14 +30,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              f"(default: {DEFAULT}, else the only thing in outputs/)")  # fmt: skip
     parser.add_argument("--type", choices=TYPES, help="of the model in the workspace (default: mlflow_model for a "
                         "folder that MLflow wrote, custom_model for others)")  # fmt: skip
-    parser.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
-                        help="what aml submit -t wrote (default: the last run here)")  # fmt: skip
-    parser.add_argument("--run", dest="run_id", metavar="ID", help="a run by its id, here also by a part of it")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
+                       help="the run that aml submit -t wrote to this file (default: the last run here)")  # fmt: skip
+    which.add_argument("--run", dest="run_id", metavar="ID",
+                       help="a run of this machine, by a part of its id; with --to azure also one there")  # fmt: skip
     parser.add_argument("--tag", action="append", default=[], metavar="KEY=VALUE", help="can be changed later")
     parser.add_argument("--property", action="append", default=[], metavar="KEY=VALUE", help="cannot be changed later")
-    parser.add_argument("--to", choices=["azure"], help="in the workspace, also what was trained on this machine")
+    parser.add_argument("--to", choices=["azure"], help="register in the workspace, also a run of this machine")
     parser.add_argument("--dry-run", action="store_true",
-                        help="register nothing: say the verdict, and print the requests to the workspace")  # fmt: skip
+                        help="register nothing: print the verdict, and the requests to the workspace")  # fmt: skip
     verdicts.add_arguments(parser, policy.MODEL)
 
 
@@ -102,7 +105,7 @@ def _upload(
 
     client = connect(root, args.dry_run)
     if args.dry_run and policy.script_exists(root, policy.MODEL):
-        say("a dry run looks nothing up: the gate is asked as for a first version")
+        say("a dry run does not read the champion of the workspace: the gate is asked as for a first version")
     properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
     gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
     kind = args.type or ("mlflow_model" if (asset / MLMODEL).is_file() else "custom_model")
@@ -128,11 +131,12 @@ def _register_job(
         return runs.find(client, run_id).metrics()
 
     def judge(champion: Champion | None) -> Verdict:
-        source()  # a job that failed is refused in its own words
+        source()  # raises UserError for a job that did not complete
         if args.dry_run and policy.script_exists(root, policy.MODEL):
             read_metrics()
-            say("a dry run looks nothing up: the gate is not asked, for the workspace has the metrics")
-            return Verdict()
+            reason = "a dry run does not read the metrics of the workspace"
+            say(f"the gate is not asked: {reason}")
+            return Verdict("not asked", reasons=[reason])
         return policy.ModelGate(root, read_metrics, args.force)(champion)
 
     return models.register(client, args.name, source, tags, properties, judge)
@@ -161,7 +165,7 @@ def _find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
     files = sorted(file for file in (folder / "outputs").rglob("*") if file.is_file())
     made = [*(file.relative_to(folder).as_posix() for file in files), *models]
     if asset_path:
-        raise UserError(f"--asset-path {path}: run {run.id} made no such file; {', '.join(made) or 'none at all'}")
+        raise UserError(f"--asset-path {path}: run {run.id} has no such file; it has {', '.join(made) or 'none'}")
     # One file, wherever it is, or one folder of files.
     only = files if len(files) == 1 else list((folder / "outputs").glob("*"))
     found = {entry.relative_to(folder).as_posix(): entry for entry in only} | models
@@ -177,6 +181,6 @@ def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
     for assignment in assignments:
         if not re.fullmatch(TAG_KEY + "=.*", assignment, re.DOTALL):
             raise UserError(f"{flag} {assignment}: write {flag} KEY=VALUE, the key of letters, digits and _ - . /")
-        if assignment.startswith(RESERVED):
-            raise UserError(f"{flag} {assignment}: the gate writes what begins with {' or '.join(RESERVED)}")
+        if assignment.startswith(OWN_KEYS):
+            raise UserError(f"{flag} {assignment}: keys that begin with {' or '.join(OWN_KEYS)} are reserved")
     return dict(assignment.split("=", 1) for assignment in assignments)

@@ -37,6 +37,6 @@ def show(
         say(f"aml: {script.path} refuses {what}{compared}:{reasons}\n  --force registers it all the same")
     elif verdict.state == "not judged":
         say(f"aml: {script.path} could not judge {what}:{reasons}\n  fix it, or register it all the same with --force")
-    elif verdict.state != "not gated" and new:
+    elif verdict.state in ("passed", "forced") and new:
         say(f"gate: {verdict}{reasons}")
     return EXIT_STATUS.get(verdict.state, 0)
