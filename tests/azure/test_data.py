@@ -59,7 +59,7 @@ def test_other_data_than_that_of_the_description(attached: Attached, tmp_path: P
     said = attached.refused("register-data", "--path", "nowhere", lines=1)
     assert "--path nowhere does not exist" in said
     said = attached.refused("register-data", "--path", str(tmp_path / "elsewhere" / "rows.csv"), lines=1)
-    assert "is a file, but the type is uri_folder (" in said and "data.yml:3)" in said
+    assert "data.yml:3: --path" in said and "is a file, but the type is uri_folder" in said
     assert len(versions(attached)) == 1
 
 

@@ -23,7 +23,8 @@ CONTAINER = "https://<account>.blob.core.windows.net/<container>"
 # The answer to each request that a verb reads something from: a pattern of "METHOD path", status and body.
 ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
-    (r"GET .*/jobs/[^/]+$", (200, {"properties": {"status": "Completed"}})),
+    (r"GET .*/jobs/[^/]+$", (200, {"properties": {"status": "Completed", "experimentName": "<experiment>"}})),
+    (r"GET .*/artifacts$", (200, {"value": []})),
     (r"POST .*/startPendingUpload", (200, {"blobReferenceForConsumption": {
         "blobUri": CONTAINER, "credential": {"credentialType": "SAS", "sasUri": f"{CONTAINER}?sig=<signature>"}}})),
     (r"GET .*/data/[^/]+/versions/", (200, {"properties": {"dataUri": "<path>"}})),
