@@ -30,10 +30,11 @@ def one_line(text: str) -> str:
 
 
 # Each may begin with what of it may be shown, as a group.
-SECRETS = re.compile(
-    r"""((?:\.(?:blob|dfs|file|queue|table)\.|with\ url:\ )[^\s?"'<>]*\?)[^\s"'<>]+  # the query string of storage
-    |(?:(?!sig=)[\w$.-]+=[^\s&"'<>\\]*&)*+(?:(?<![a-zA-Z_-])|(?<=%3F)|(?<=%26))sig(?:=|%3D)[^\s"'<>\\]+  # a signature
-    |\beyJ[\w-]{10,}\.[\w-]+(?:\.[\w-]*)?  # a token of Entra
+SECRETS = re.compile(  # lengths are bounded where a text could be read again from each of its letters
+    r"""((?:\.(?:blob|dfs|file|queue|table)\.|with\ url:\ )[^\s?"'<>]{0,2000}\?)[^\s"'<>]+  # the query of storage
+    |(\?)[^\s?"'<>]*\bsig=[^\s"'<>\\]+  # the same with a signature, of any host
+    |(?:(?<![a-zA-Z_-])|(?<=3[fF]))sig(?:=|%(?:25)*3[dD])[^\s"'<>\\]+  # a signature by itself, however often encoded
+    |\beyJ[\w-]{10,2000}\.[\w-]+(?:\.[\w-]*)?  # a token of Entra
     |\b((?:Bearer|SharedKey)\ )[^\s"',}]{16,}
     |(?<![\w+/])[\w+/]{86}==  # the key of a storage account: 64 bytes in base64
     |((?:://))[^/\s:@"']*:[^/\s@"']+(?=@)  # a name and its password in an address
