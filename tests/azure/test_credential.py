@@ -37,3 +37,10 @@ def test_no_secret_is_written(attached: Attached) -> None:
     )
     assert attached.service.login.client_secret not in text
     assert not re.search(r"eyJ[\w-]+\.eyJ|[?&]sig=(?!REDACTED)\w|AccountKey=\w{20}", text)
+
+
+def test_an_az_that_is_offline(attached: Attached) -> None:
+    """It prints a traceback; what is shown of it is the cause."""
+    attached.service.faults.add("reset", path="/standin/az", times=10)
+    done = attached.aml("models", "--azure", status=2)
+    assert done.stderr.strip() == "aml: login.microsoftonline.com cannot be reached: Connection aborted."

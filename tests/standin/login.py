@@ -251,6 +251,10 @@ except urllib.error.HTTPError as error:
     sys.exit(error.read().decode())
 except ValueError:
     sys.exit("ERROR: The answer of the login service was cut short.")
+except OSError as error:  # as azure.cli.core.util.handle_exception of azure-cli 2.91 says it
+    print("ERROR: The command failed with an unexpected error. Here is the traceback:", file=sys.stderr)
+    print(f"ERROR: ('Connection aborted.', {getattr(error, 'reason', error)!r})", file=sys.stderr)
+    raise
 if command == "rest":
     # Only what is asked of a workspace, in the words of azure-cli 2.91: a --query of two values as --output tsv.
     address = "https://management.azure.com" + option("--url", "--uri")

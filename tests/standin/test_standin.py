@@ -308,7 +308,7 @@ def test_compute_refusals(service: StandIn, workspace: Workspace) -> None:
 STREAM = {
     "account-key": "Streaming user_logs/std_log.txt",
     # It takes the signature for an account key. When its length happens to fit, the "log" is the storage's refusal.
-    "sas": "Incorrect padding|<Code>AuthorizationFailure|AuthenticationFailed",
+    "sas": "Incorrect padding|Invalid base64-encoded string|<Code>AuthorizationFailure|AuthenticationFailed",
     "identity": "TypeError",
 }
 

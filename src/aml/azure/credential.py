@@ -67,12 +67,15 @@ class Credential:
 
 
 def _explain(message: str) -> UserError:
-    """Why nobody is signed in, and what helps. `message` is DefaultAzureCredential's: a line for each way it tried.
+    """Why nobody is signed in, and what helps. `message` is DefaultAzureCredential's: a tab for each way it tried.
 
     It ends with the way that is set up but failed; otherwise it went on to the last of them.
     """
     tried = re.findall(r"^\t(\w+): (.*)", message, re.MULTILINE)
     name, why = tried[-1] if tried else ("", message)
+    # An error that `az` did not foresee is announced by one such line, said in the next, and followed by a traceback.
+    errors = re.findall(r"^(?:\tAzureCliCredential: )?ERROR: (.*)", message, re.MULTILINE)
+    az = errors[-1] if errors else dict(tried).get("AzureCliCredential", "")
     if code := re.search(r"AADSTS\d+", message):
         said = re.search(rf"{code[0]}: (.*?)( Trace ID|$)", message, re.MULTILINE)
         text = f"{code[0]}: {said[1].rstrip('.')}" if said else code[0]
@@ -80,12 +83,12 @@ def _explain(message: str) -> UserError:
     if "CERTIFICATE_VERIFY_FAILED" in message:
         text = f"{HOST} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
         return ServiceError(text, 0, "Unreachable")
-    if re.search("connect|resolve|proxy|timed out", why, re.IGNORECASE):
-        found = re.search(r"\[Errno -?\d+\] [^\"')]+", why)
-        return ServiceError(f"{HOST} cannot be reached: {found[0] if found else why}", 0, "Unreachable")
+    for text in (why, az):
+        if re.search("connect|resolve|proxy|timed out", text, re.IGNORECASE):
+            found = re.search(r"\[Errno -?\d+\] [^\"')]+|Connection [^\"')]+", text)
+            return ServiceError(f"{HOST} cannot be reached: {found[0] if found else text}", 0, "Unreachable")
     if name in ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential"):
         return UserError(f"sign-in with {name} failed: {why}")
-    az = dict(tried).get("AzureCliCredential", "")
     if az and not re.search("az login|not found on path", az):  # `az` says why, or was not done in time
         return UserError(f"`az` gave no token ({az.rstrip('.')}): `az account get-access-token` shows why")
     if missing := [one for one in VARIABLES[:2] if not os.environ.get(one)]:
