@@ -50,8 +50,8 @@ def findings(kind: str, path: Path) -> list[Finding]:
     """What `aml check` finds in a file of this kind."""
     try:
         return list(CHECK[kind](Document(path)))
-    except UserError as refusal:
-        return [Finding.from_refusal(refusal)]
+    except UserError as error:
+        return [Finding.from_error(error)]
 
 
 class Sdk:

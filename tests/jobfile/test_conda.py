@@ -96,7 +96,7 @@ def test_what_only_conda_has_is_refused_by_name() -> None:
     ],
 )
 def test_a_name_that_only_conda_knows_is_never_taken_from_pypi(name: str) -> None:
-    with pytest.raises(UserError, match=f"only conda can install {name}; .* or list under pip: what PyPI has"):
+    with pytest.raises(UserError, match=f"only conda can install {name}: .* or list under pip: what PyPI has"):
         pip_of("numpy", name)
 
 

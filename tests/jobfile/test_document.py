@@ -70,7 +70,7 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
 def test_a_message_says_where_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path, "inputs:\n  data:\n    path: x\n")
     monkeypatch.chdir(tmp_path)
-    assert Document(path).where("inputs", "data", "path") == "job.yml:3"
+    assert str(Document(path).where("inputs", "data", "path")) == "job.yml:3"
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_message_says_where_from_the_working_folder(tmp_path: Path, monkeypatc
         (b"a: 1\n---\nb: 2\n", "job.yml:2: not YAML: but found another document"),
         (b"a: !!python/object:os.system x\n", "job.yml:1: not YAML: could not determine a constructor"),
         (b"a: 2026-13-45\n", "job.yml:1: not YAML: month must be in 1..12"),
-        (b"a: \xff\n", "job.yml: not UTF-8 (invalid start byte); save it as UTF-8"),
+        (b"a: \xff\n", "job.yml: not UTF-8 (invalid start byte): save it as UTF-8"),
     ],
 )
 def test_what_is_no_job_file_is_refused(

@@ -7,7 +7,7 @@ from typing import Any
 from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
-from aml.errors import ServiceError, UserError
+from aml.errors import FileError, ServiceError, UserError
 from aml.jobfile.document import Document
 from aml.jobfile.job import nearest
 
@@ -35,9 +35,10 @@ def create(client: WorkspaceClient, document: Document) -> str:
     if present and not changed and present["state"] != "Failed":
         return f"is there already, as described ({present['state'].lower()})"
     if present and "size" in changed:
-        raise UserError(
-            f"{document.where('size')}: cluster {name} has the size {present['size']}, which cannot be changed: "
-            "give it another name, or delete it first: aml create-compute --delete"
+        raise FileError(
+            document.where("size"),
+            f"cluster {name} has the size {present['size']}, which cannot be changed",
+            "give it another name, or delete it first: aml create-compute --delete",
         )
     ml = ml_client(client)
     from azure.ai.ml import load_compute
@@ -99,11 +100,11 @@ def _locate(error: ServiceError, client: WorkspaceClient, document: Document) ->
     """The refusal of a cluster with the line of compute.yml that it is about."""
     if "quota" in f"{error.code} {error}".lower():
         where = document.where("max_instances")
-        return UserError(f"{where}: {error}: fewer or smaller nodes, or more quota from https://ml.azure.com/quota")
+        return FileError(where, f"{error}: fewer or smaller nodes, or more quota from https://ml.azure.com/quota")
     if re.search("vm ?size", f"{error.code} {error}", re.IGNORECASE):
         region = client.workspace["location"]
         path = f"{client.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}/vmSizes"
         sizes = [size["name"] for size in client.get(path)["value"]]
         size = document.data["size"]
-        return UserError(f"{document.where('size')}: size {size} is not available in {region}{nearest(size, sizes)}")
+        return FileError(document.where("size"), f"size {size} is not available in {region}{nearest(size, sizes)}")
     return error

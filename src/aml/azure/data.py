@@ -5,7 +5,7 @@ from typing import Any
 
 from aml.azure import assets
 from aml.azure.workspace_client import WorkspaceClient
-from aml.errors import UserError
+from aml.errors import FileError, Place
 from aml.jobfile.document import Document
 from aml.uris import shorten_datastore_path
 
@@ -15,10 +15,10 @@ def upload_nothing() -> int:
     return 0
 
 
-def require_datastore(client: WorkspaceClient, name: str, where: str) -> None:
+def require_datastore(client: WorkspaceClient, name: str, where: Place) -> None:
     """Raise UserError, which begins with `where`, when the workspace has no datastore of this name."""
     if client.find(f"/datastores/{name}") is None and not client.dry_run:
-        raise UserError(f"{where}: datastore {name} is not in workspace {client.name}: aml register-datastore")
+        raise FileError(where, f"datastore {name} is not in workspace {client.name}", "aml register-datastore")
 
 
 def register(
@@ -63,6 +63,6 @@ def register(
     found = client.find(f"/data/{name}/versions/{fixed}")
     if found and not is_here(found) and not client.dry_run:
         where = document.where("version")
-        raise UserError(f"{where}: data {name}, version {fixed} has another path: write another version, or none")
+        raise FileError(where, f"data {name}, version {fixed} has another path", "write another version, or none")
     upload()
     return make(found, str(fixed))

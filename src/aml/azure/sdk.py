@@ -14,7 +14,7 @@ import yaml
 
 from aml.azure.transport import unreachable
 from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient, explain, explain_storage, log, sentence
-from aml.errors import UserError
+from aml.errors import FileError, UserError
 from aml.jobfile.document import Document
 
 if TYPE_CHECKING:
@@ -74,9 +74,7 @@ def load(loader: Callable[..., Any], document: Document, data: dict[str, Any]) -
         return loader(text, relative_origin=str(document.path))
     except Exception as refusal:
         keys, message = _reason(str(refusal))
-        raise UserError(
-            f"{document.where(*keys)}: azure-ai-ml refuses {'.'.join(keys) or 'it'}: {message}"
-        ) from refusal
+        raise FileError(document.where(*keys), f"azure-ai-ml refuses {'.'.join(keys) or 'it'}: {message}") from refusal
 
 
 def _reason(text: str) -> tuple[list[str], str]:

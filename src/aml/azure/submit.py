@@ -20,7 +20,7 @@ from aml.azure.data import require_datastore
 from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
-from aml.errors import ServiceError, UserError
+from aml.errors import FileError, Place, ServiceError
 from aml.jobfile.job import Job
 from aml.run import new_id, write_record
 from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_CODE, REMOTE_URI, datastore_of, name_and_version
@@ -90,7 +90,7 @@ def _requirements(client: WorkspaceClient, job: Job) -> Iterator[Callable[[], No
         yield functools.partial(_find_environment, client, environment, job.where("environment"))
 
 
-def _find_environment(client: WorkspaceClient, environment: str, where: str) -> None:
+def _find_environment(client: WorkspaceClient, environment: str, where: Place) -> None:
     if curated := REGISTRY_ENVIRONMENT.fullmatch(environment):
         _require_curated(client, curated, where)
         return
@@ -101,7 +101,7 @@ def _find_environment(client: WorkspaceClient, environment: str, where: str) -> 
     _require(client, path, where, f"environment {name}", "`az ml environment list` has those that are")
 
 
-def _require_curated(client: WorkspaceClient, environment: re.Match[str], where: str) -> None:
+def _require_curated(client: WorkspaceClient, environment: re.Match[str], where: Place) -> None:
     """Look an environment up in its registry, as azure-ai-ml 1.35 does (_utils/_registry_utils.py)."""
     registry, name, version = environment.groups()
     found = client.find(f"{client.data_plane}/registrymanagement/v1.0/registries/{registry}/discovery")
@@ -114,7 +114,7 @@ def _require_curated(client: WorkspaceClient, environment: re.Match[str], where:
         found = client.find(path, **{"api-version": "2021-10-01-dataplanepreview"})
     if not found:
         listed = f"`az ml environment list --registry-name {registry}` has those that are"
-        raise UserError(f"{where}: environment {name} is not in registry {registry}: {listed}")
+        raise FileError(where, f"environment {name} is not in registry {registry}", listed)
 
 
 def _find_data(client: WorkspaceClient, job: Job, name: str) -> None:
@@ -140,9 +140,9 @@ def _code_id(client: WorkspaceClient, code: str) -> str:
     return code
 
 
-def _require(client: WorkspaceClient, path: str, where: str, what: str, fix: str) -> None:
+def _require(client: WorkspaceClient, path: str, where: Place, what: str, fix: str) -> None:
     if client.find(path) is None:
-        raise UserError(f"{where}: {what} is not in workspace {client.name}: {fix}")
+        raise FileError(where, f"{what} is not in workspace {client.name}", fix)
 
 
 def _require_new_name(client: WorkspaceClient, job: Job) -> None:
@@ -150,7 +150,7 @@ def _require_new_name(client: WorkspaceClient, job: Job) -> None:
     name = job.data.get("name")
     if name and runs.job(client, str(name)) is not None and not client.dry_run:
         what = f"a job named {name} is in workspace {client.name} already"
-        raise UserError(f"{job.where('name')}: {what}: take the line out, and each submission gets a new name")
+        raise FileError(job.where("name"), what, "take the line out, and each submission gets a new name")
 
 
 def _code(client: WorkspaceClient, code: Path) -> tuple[str, Callable[[], None]]:

@@ -9,7 +9,7 @@ from aml.checks.fields import ENVIRONMENT
 from aml.checks.finding import Finding
 from aml.checks.shapes import Fields, check_shape
 from aml.console import display_path
-from aml.errors import UserError
+from aml.errors import FileError, UserError
 from aml.jobfile.conda import conda_file, conda_name, entries
 from aml.jobfile.document import Document
 from aml.jobfile.imports import missing_imports, package_of
@@ -39,7 +39,7 @@ def check_environment(
     known = {key: value for key, value in data.items() if key not in ("channels", "dependencies")}
     yield from check_shape(document, known, shape, *keys)
     if ("image" in data) == ("build" in data):
-        yield Finding.at(document, keys, "an environment needs either an image or a build")
+        yield Finding.at(document, keys, "an environment needs either an image or a build", rule="image")
     if isinstance(data.get("build"), dict):
         yield from _check_build(document, data["build"], *keys, "build")
     conda, place = data.get("conda_file"), (*keys, "conda_file")
@@ -47,10 +47,13 @@ def check_environment(
         yield from check_conda(document, conda, *place)
     elif isinstance(conda, str) and conda:
         path = document.path.parent / conda
-        if path.is_file():
-            yield from check_conda(Document(path))
-        else:
+        if not path.is_file():
             yield Finding.at(document, place, f"conda_file {conda} does not exist", "fix the path")
+            return
+        try:
+            yield from check_conda(Document(path))
+        except FileError as error:
+            yield Finding.from_error(error, "conda specification")
     elif conda:
         yield Finding.at(document, place, "conda_file", "should be the path of a conda file, or what stands in one")
 

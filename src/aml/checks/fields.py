@@ -14,10 +14,13 @@ from aml.checks.shapes import (
     anything,
     at_least,
     boolean,
+    literal,
+    mapping,
     matching,
     named,
     number_or_text,
     one_of,
+    path_or_url,
     scalar,
     snake_case,
     text,
@@ -66,7 +69,7 @@ ENVIRONMENT = Fields(
         "id": matching("azureml:.*", "azureml: and the id of an environment"),
         "name": _NAME,
         "image": Ruled(text, "image", matching(r"\s*\S.*", "the name of an image")),
-        "build": Fields({"path": text, "dockerfile_path": text}),
+        "build": Fields({"path": path_or_url, "dockerfile_path": text}),
         "conda_file": anything,
         "os_type": one_of("linux", "windows"),
         "inference_config": Fields(dict.fromkeys(_ROUTES, _ROUTE), required=_ROUTES),
@@ -95,7 +98,7 @@ INPUT = Kinds(
     },
     default=_input(*_EVALUATED_MODES),
 )
-LITERAL = Fields({"value": scalar}, required=("value",))
+LITERAL = Fields({"value": literal}, required=("value",))
 OUTPUT = Fields(
     {
         "$schema": anything,
@@ -134,7 +137,7 @@ _SERVICE: dict[str, Shape] = {
     "type": text,
     "port": whole,
     "nodes": one_of("all", spelled=str),
-    "properties": Entries(Nullable()),
+    "properties": mapping,
 }
 SERVICES = {
     "ssh": Fields({**_SERVICE, "ssh_public_keys": text}),
@@ -227,7 +230,7 @@ COMPUTE = Fields(
         "network_settings": Fields(
             {
                 "vnet_name": text,
-                "subnet": matching(".+", "the name or the id of a subnet"),
+                "subnet": lambda value: text(value) or (None if value else "the name or the id of a subnet"),
                 **dict.fromkeys(("$schema", "public_ip_address", "private_ip_address"), anything),
             },
             required=("subnet",),

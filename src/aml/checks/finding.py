@@ -1,11 +1,10 @@
 """A finding: one thing that should be fixed or known, and where it stands."""
 
-import re
 from collections.abc import Iterable
 from typing import NamedTuple, Self
 
 from aml.checks.rules import RULES
-from aml.errors import UserError
+from aml.errors import FileError, Place, UserError
 from aml.jobfile.document import Document
 
 
@@ -29,8 +28,8 @@ class Finding(NamedTuple):
     rule: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (place, "notice" * self.is_notice, self.problem, self.fix) if part)
+        place = Place(self.file, self.line)
+        return ": ".join(part for part in (str(place), "notice" * self.is_notice, self.problem, self.fix) if part)
 
     @property
     def is_notice(self) -> bool:
@@ -43,10 +42,11 @@ class Finding(NamedTuple):
         return cls(document.name, document.line(*keys), problem, fix, rule)
 
     @classmethod
-    def from_refusal(cls, refusal: UserError) -> Self:
-        """The finding that a file is refused as a whole; messages of such errors begin with `file:` or `file:line:`."""
-        found = re.fullmatch(r"(.*?)(?::(\d+))?: (.*)", str(refusal), re.DOTALL)
-        return cls(found[1], int(found[2] or 0), found[3]) if found else cls("", 0, str(refusal))
+    def from_error(cls, error: UserError, rule: str = "") -> Self:
+        """The finding that a file, or what stands at a place in it, cannot be judged further."""
+        if isinstance(error, FileError):
+            return cls(*error.place, error.problem, error.fix, rule)
+        return cls("", 0, str(error), rule=rule)
 
 
 def require_none(what: str, findings: Iterable[Finding]) -> None:

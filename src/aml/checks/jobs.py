@@ -10,7 +10,7 @@ from aml.checks.environments import check_environment, check_imports
 from aml.checks.fields import INLINE_ENVIRONMENT, INPUT, JOB, LITERAL, OUTPUT, SERVICES
 from aml.checks.finding import Finding
 from aml.checks.secrets import check_snapshot
-from aml.checks.shapes import check_shape, named, scalar, unknown_fields, whole
+from aml.checks.shapes import check_shape, literal, named, unknown_fields, whole
 from aml.errors import UserError
 from aml.jobfile.job import Job
 from aml.uris import ENVIRONMENT_REFERENCE
@@ -58,7 +58,7 @@ def _check_input(job: Job, name: str) -> Iterator[Finding]:
         elif isinstance(value["path"], str):
             yield from check_path(job.document, value, *place)
     else:
-        yield from check_shape(job.document, value, scalar, *place)
+        yield from check_shape(job.document, value, literal, *place)
 
 
 def _check_output(job: Job, name: str, value: Any) -> Iterator[Finding]:
@@ -110,8 +110,8 @@ def _check_code(job: Job) -> Iterator[Finding]:
                 yield from check_scripts(job)
                 yield from check_imports(job)
                 yield from check_snapshot(job.code)
-        except UserError as refusal:
-            yield Finding.from_refusal(refusal)._replace(rule="code" if job.local_path("code").is_file() else "")
+        except UserError as error:
+            yield Finding.from_error(error, "code" if job.local_path("code").is_file() else "")
 
 
 def check_fields(job: Job) -> Iterator[Finding]:

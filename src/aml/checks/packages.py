@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from aml.checks.finding import Finding
-from aml.errors import UserError
+from aml.errors import FileError, Place
 from aml.files import write_atomically
 from aml.jobfile.conda import INSTALLERS, NAMES_A_FILE, conda_name, conda_requirement, entries, only_conda
 from aml.jobfile.document import Document
@@ -92,6 +92,6 @@ def _parsed_list(pyproject: Pyproject, packages: PackageList) -> list[str]:
     found: object = pyproject.data
     for key in packages.keys:
         if not isinstance(found, dict):
-            raise UserError(f"{pyproject.name}: no {'.'.join(packages.keys)}")
+            raise FileError(Place(pyproject.name), f"no {'.'.join(packages.keys)}")
         found = found[key]
     return found if isinstance(found, list) else []

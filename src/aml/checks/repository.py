@@ -35,15 +35,15 @@ def check(root: Path, name: str | None = None) -> Iterator[Finding]:
     for path in sorted((root / "aml_config").glob("*.y*ml")):
         try:
             yield from _check_file(path, root, jobs)
-        except UserError as refusal:
-            yield Finding.from_refusal(refusal)
+        except UserError as error:
+            yield Finding.from_error(error)
     if {"train-local", "train-amlcompute"} <= jobs.keys():
         yield from check_differences(jobs["train-local"], jobs["train-amlcompute"])
     for check_more in (_check_settings, check_packages, check_package, check_scripts):
         try:
             yield from check_more(root)
-        except UserError as refusal:
-            yield Finding.from_refusal(refusal)
+        except UserError as error:
+            yield Finding.from_error(error)
 
 
 def _check_file(path: Path, root: Path, jobs: dict[str, Job]) -> Iterator[Finding]:

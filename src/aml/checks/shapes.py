@@ -4,6 +4,7 @@ The simplest shape is a function that says what a bad value should be, and None 
 the fields of marshmallow 3.26 take, with which azure-ai-ml 1.35 loads files: 60 is no text, but "60" is a whole number.
 """
 
+import math
 import re
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from aml.checks.finding import Finding
 from aml.jobfile.document import Document
 from aml.jobfile.job import nearest
 from aml.jobfile.names import RULES as NAMES
+from aml.uris import WEB
 
 Judge = Callable[[Any], str | None]
 
@@ -102,6 +104,24 @@ def boolean(value: Any) -> str | None:
 def scalar(value: Any) -> str | None:
     """No list and no mapping."""
     return "a text" if isinstance(value, dict | list) else None
+
+
+def literal(value: Any) -> str | None:
+    """What an input without a path may be: a text, a truth value or a finite number."""
+    if isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return None
+    return "a text or a number" if isinstance(value, dict | list) else "a text: put it in quotes"
+
+
+def mapping(value: Any) -> str | None:
+    """A mapping of anything to anything."""
+    return None if isinstance(value, dict) else "a mapping"
+
+
+def path_or_url(value: Any) -> str | None:
+    """A path, or an address on the web as marshmallow takes it: its host has a dot, or is localhost."""
+    is_whole = re.fullmatch(r"\w+://([^/?#@]*@)?(localhost|[^/?#:@]+\.[^/?#:@]+)(:\d+)?([/?#]\S*)?", str(value))
+    return text(value) or (None if is_whole or not WEB.match(value) else "a path, or the whole address of a host")
 
 
 def number_or_text(value: Any) -> str | None:

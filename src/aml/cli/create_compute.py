@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     document = Document(args.file or root / "aml_config" / "compute.yml")
     if args.delete:
-        RULES["compute"].require(document.data.get("name"), f"{document.where('name')}: name")
+        RULES["compute"].require(document.data.get("name"), "name", document.where("name"))
     else:
         require_none(document.name, check_compute(document))
     client = connect(root, args.dry_run)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aml.console import display_path
-from aml.errors import UserError
+from aml.errors import FileError, Place
 from aml.jobfile.conda_names import pypi_name
 from aml.jobfile.document import Document
 from aml.jobfile.job import Job
@@ -24,14 +24,13 @@ def conda_file(job: Job) -> tuple[dict[str, Any], str]:
     environment = job.data.get("environment")
     if not isinstance(environment, dict) or "conda_file" not in environment:
         name = environment if isinstance(environment, str) else "the environment"
-        raise UserError(f"{job.where('environment')}: {name} has no conda_file to build from here; {OTHER_WAYS}")
+        raise FileError(job.where("environment"), f"{name} has no conda_file to build from here; {OTHER_WAYS}")
     if isinstance(environment["conda_file"], dict):
         return environment["conda_file"], job.document.name
     path = job.local_path("environment", "conda_file")
     if not path.is_file():
-        raise UserError(
-            f"{job.where('environment', 'conda_file')}: conda_file {display_path(path)} does not exist: fix the path"
-        )
+        place = job.where("environment", "conda_file")
+        raise FileError(place, f"conda_file {display_path(path)} does not exist", "fix the path")
     document = Document(path)
     return document.data, document.name
 
@@ -57,7 +56,7 @@ def entries(conda: dict[str, Any], file: str) -> Iterator[tuple[tuple[str | int,
 
 def _list(value: Any, key: str, file: str) -> list[Any]:
     if not isinstance(value or [], list):
-        raise UserError(f"{file}: {key} should be a list")
+        raise FileError(Place(file), f"{key} should be a list")
     return value or []
 
 
@@ -98,13 +97,12 @@ def requirements(conda: dict[str, Any], file: str) -> Requirements:
             found.pip.append(line)
             found.replaced.append(entry)
     if refused:
-        raise UserError(
-            f"{file}: only conda can install {', '.join(refused)}; {OTHER_WAYS}; "
-            "or list under pip: what PyPI has of the same project"
-        )
+        fix = f"{OTHER_WAYS}; or list under pip: what PyPI has of the same project"
+        raise FileError(Place(file), f"only conda can install {', '.join(refused)}", fix)
     for line in found.pip:
         if NAMES_A_FILE.match(line):
-            raise UserError(f"{file}: '{line}' names a file, which Azure ML does not get to see: list the packages")
+            problem = f"'{line}' names a file, which Azure ML does not get to see"
+            raise FileError(Place(file), problem, "list the packages")
     return found
 
 

@@ -8,7 +8,7 @@ import yaml
 from yaml.error import MarkedYAMLError
 
 from aml.console import display_path
-from aml.errors import UserError
+from aml.errors import FileError, Place
 
 MOST_LEVELS = 50  # of lists and mappings in each other
 MOST_VALUES = 20_000  # once each alias is replaced by what it stands for
@@ -52,19 +52,19 @@ class Document:
             self._node = loader.get_single_node()
             self.data: Any = loader.construct_document(self._node) if self._node else None
         except OSError as error:
-            raise UserError(f"{self.name}: {error.strerror}") from None
+            raise FileError(Place(self.name), str(error.strerror)) from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.name}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+            raise FileError(Place(self.name), f"not UTF-8 ({error.reason})", "save it as UTF-8") from None
         except (yaml.YAMLError, ValueError) as error:  # the latter: a date such as 2026-13-45
             mark = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            raise UserError(f"{self.name}:{mark.line + 1 if mark else 1}: not YAML: {problem}") from None
+            raise FileError(Place(self.name, mark.line + 1 if mark else 1), f"not YAML: {problem}") from None
         if not isinstance(self.data, dict):
-            raise UserError(f"{self.name}:1: should be a YAML mapping of keys and values")
+            raise FileError(Place(self.name, 1), "should be a YAML mapping of keys and values")
 
-    def where(self, *keys: str | int) -> str:
-        """`file:line` of the value at `keys`, or of the deepest part of it that exists."""
-        return f"{self.name}:{self.line(*keys)}"
+    def where(self, *keys: str | int) -> Place:
+        """The place of the value at `keys`, or of the deepest part of it that exists."""
+        return Place(self.name, self.line(*keys))
 
     def line(self, *keys: str | int) -> int:
         """The line of the value at `keys`, or of the deepest part of it that exists, counted from 1."""

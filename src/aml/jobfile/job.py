@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from aml.errors import UserError
+from aml.errors import FileError, Place, UserError
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.references import REFERENCE, resolve_optional
@@ -38,23 +38,23 @@ class Job:
         """Refuse what is no command job, and give what is written in several ways one spelling, as azure-ai-ml does."""
         kind = self.data.get("type", "command")
         if kind != "command":
-            raise UserError(f"{self.where('type')}: type {kind}: only command jobs run here (type: command)")
+            raise FileError(self.where("type"), f"type {kind}: only command jobs run here (type: command)")
         for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
             if not isinstance(self.data.get(section), dict | None):
-                raise UserError(f"{self.where(section)}: {section} should be a mapping")
+                raise FileError(self.where(section), f"{section} should be a mapping")
         for kind in ("inputs", "outputs"):
             for name, entry in self.section(kind).items():
-                RULES["input"].require(name, f"{self.where(kind, name)}: name")  # it becomes a folder's
+                RULES["input"].require(name, "name", self.where(kind, name))  # it becomes a folder's
                 for field in ("type", "mode"):
                     if isinstance(entry, dict) and isinstance(entry.get(field), str):
                         entry[field] = entry[field].lower()
         if not isinstance(self.data.get("command"), str):
-            raise UserError(f"{self.where('command')}: a command job needs a command")
+            raise FileError(self.where("command"), "a command job needs a command")
         if (timeout := self.section("limits").get("timeout")) is not None:
             try:
                 self.data["limits"]["timeout"] = timeout if isinstance(timeout, bool) else int(timeout)
             except (TypeError, ValueError, OverflowError):
-                raise UserError(f"{self.where('limits', 'timeout')}: timeout should be a number of seconds") from None
+                raise FileError(self.where("limits", "timeout"), "timeout should be a number of seconds") from None
         if str(self.data.get("compute")).lower() == "local":
             self.data["compute"] = "local"
         self._read_environment()
@@ -74,8 +74,8 @@ class Job:
         """A part that is a mapping, such as inputs; empty where it is missing."""
         return self.data.get(name) or {}
 
-    def where(self, *keys: str | int) -> str:
-        """`file:line` of what stands at `keys`."""
+    def where(self, *keys: str | int) -> Place:
+        """The place of what stands at `keys`."""
         return self.document.where(*keys)
 
     def at(self, *keys: str) -> Any:
@@ -96,11 +96,11 @@ class Job:
         if value is None:
             return None
         if self.has_remote_code:
-            raise UserError(f"{self.where('code')}: code {value} is not on this machine: name a folder")
+            raise FileError(self.where("code"), f"code {value} is not on this machine", "name a folder")
         folder = self.local_path("code")
         if not folder.is_dir():
             problem = "is a file" if folder.is_file() else "does not exist"
-            raise UserError(f"{self.where('code')}: code {value} {problem}: name a folder")
+            raise FileError(self.where("code"), f"code {value} {problem}", "name a folder")
         return folder
 
     @property

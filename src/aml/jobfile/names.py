@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from aml.errors import UserError
+from aml.errors import FileError, Place, UserError
 
 TAG_KEY = r"(?!.*\.\.)[\w.\- ]+(/[\w.\- ]+)*"  # of a tag: MLflow keeps each in a file of that name
 NOT_SET = "00000000-0000-0000-0000-000000000000"
@@ -20,10 +20,11 @@ class Rule(NamedTuple):
         """Whether it is a text, and matches as a whole."""
         return isinstance(name, str) and re.fullmatch(self.pattern, name) is not None
 
-    def require(self, name: object, what: str) -> None:
-        """Raise UserError when the name, which messages call `what`, is not accepted."""
+    def require(self, name: object, what: str, where: Place | None = None) -> None:
+        """Raise UserError when the name is not accepted. Messages call it `what`; `where` is its place in a file."""
         if not self.accepts(name):
-            raise UserError(f"{what} {name!r}: should be {self.says}, such as {self.example}")
+            problem, says = f"{what} {name!r}", f"should be {self.says}, such as {self.example}"
+            raise FileError(where, problem, says) if where else UserError(f"{problem}: {says}")
 
 
 # Sources: the naming rules of Azure Resource Manager say what a resource group is called, and, for Microsoft.Storage,

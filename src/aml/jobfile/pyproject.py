@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from aml.console import display_path
-from aml.errors import UserError
+from aml.errors import FileError, Place
 
 # The tokens of an array of strings: "strings" and 'strings', comments, brackets, commas and white space.
 TOKEN = re.compile(r""""(?:[^"\\\n]|\\.)*"|'[^'\n]*'|#[^\n]*|[\[\],]|\s+""")
@@ -54,12 +54,12 @@ class Pyproject:
             self.text = path.read_bytes().decode("utf-8") if text is None else text
             self.data = tomllib.loads(self.text.replace("\r\n", "\n"))
         except OSError as error:
-            raise UserError(f"{self.name}: {error.strerror}") from None
+            raise FileError(Place(self.name), str(error.strerror)) from None
         except UnicodeDecodeError as error:
-            raise UserError(f"{self.name}: not UTF-8 ({error.reason}); save it as UTF-8") from None
+            raise FileError(Place(self.name), f"not UTF-8 ({error.reason})", "save it as UTF-8") from None
         except tomllib.TOMLDecodeError as error:
             line = re.search(r"at line (\d+)", str(error))
-            raise UserError(f"{self.name}:{line[1] if line else 1}: not TOML: {error}") from None
+            raise FileError(Place(self.name, int(line[1]) if line else 1), f"not TOML: {error}") from None
 
     def line(self, position: int) -> int:
         """The line of a position in the text, counted from 1."""
@@ -115,10 +115,10 @@ class Pyproject:
         names = [canonical_name(entry.requirement) for entry in packages.entries]
         by_hand = f"repair it by hand: the training packages are {', '.join(wanted)}"
         if not packages.entries:
-            raise UserError(f"{self.name}: {'.'.join(packages.keys)} cannot be edited safely; {by_hand}")
+            raise FileError(Place(self.name), f"{'.'.join(packages.keys)} cannot be edited safely", by_hand)
         wanted_names = [canonical_name(requirement) for requirement in wanted]
         if duplicates := [name for name in wanted_names if names.count(name) > 1 or wanted_names.count(name) > 1]:
-            raise UserError(f"{self.name}: {duplicates[0]} is listed more than once; {by_hand}")
+            raise FileError(Place(self.name), f"{duplicates[0]} is listed more than once", by_hand)
         edits: list[tuple[int, int, str]] = []
         before: Entry | None = None
         missing: list[str] = []
@@ -134,7 +134,7 @@ class Pyproject:
                 missing = []
             before = entry
         if missing and before is None and packages.begin < 0:
-            raise UserError(f"{self.name}: {'.'.join(packages.keys)} has none of the training packages; {by_hand}")
+            raise FileError(Place(self.name), f"{'.'.join(packages.keys)} has none of the training packages", by_hand)
         if missing:
             edits += self._insert(missing, before, None, packages.begin)
         edits += [
@@ -211,7 +211,7 @@ class Pyproject:
             normalize(one) for one in wanted
         }
         if before != after or listed != kept or not agree:
-            raise UserError(f"{self.name}: {'.'.join(packages.keys)} cannot be edited safely; {by_hand}")
+            raise FileError(Place(self.name), f"{'.'.join(packages.keys)} cannot be edited safely", by_hand)
 
 
 def _at(data: Any, keys: tuple[str, ...]) -> Any:

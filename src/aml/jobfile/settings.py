@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from aml.console import display_path
-from aml.errors import UserError
+from aml.errors import FileError, Place, UserError
 from aml.files import write_atomically
 from aml.jobfile.names import NOT_SET, RULES
 
@@ -61,12 +61,11 @@ def _read(path: Path) -> dict[str, str]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{file}: {error.strerror}; {fix}") from None
+        raise FileError(Place(file), str(error.strerror), fix) from None
     except ValueError as error:
-        line = getattr(error, "lineno", 1)
-        raise UserError(f"{file}:{line}: not JSON ({error}); {fix}") from None
+        raise FileError(Place(file, getattr(error, "lineno", 1)), f"not JSON ({error})", fix) from None
     if not isinstance(settings, dict):
-        raise UserError(f"{file}:1: should be a mapping of {', '.join(SETTINGS)}; {fix}")
+        raise FileError(Place(file, 1), f"should be a mapping of {', '.join(SETTINGS)}", fix)
     if v1 := SCOPE.match(str(settings.get("Scope"))):
         settings |= v1.groupdict()
     return settings

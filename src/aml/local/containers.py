@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath, PurePosixPath
 
 from aml.console import say
-from aml.errors import UserError
+from aml.errors import FileError, UserError
 from aml.jobfile.conda import conda_file
 from aml.jobfile.job import Job
 from aml.local.runs import LocalRun
@@ -42,7 +42,7 @@ def image(engine: str, job: Job) -> str:
     environment = job.data.get("environment")
     if isinstance(environment, str):
         if not (curated := curated_environment(environment)):
-            raise UserError(f"{job.where('environment')}: {environment} is known to a workspace only: name an image")
+            raise FileError(job.where("environment"), f"{environment} is known to a workspace only", "name an image")
         return CURATED.format(*curated)
     environment = environment if isinstance(environment, dict) else {}
     if "build" in environment:
@@ -50,7 +50,7 @@ def image(engine: str, job: Job) -> str:
         dockerfile = environment["build"].get("dockerfile_path", "Dockerfile")
         return _build(engine, context, str(context / dockerfile))
     if "image" not in environment:
-        raise UserError(f"{job.where('environment')}: --docker needs an image in the environment")
+        raise FileError(job.where("environment"), "--docker needs an image in the environment")
     base = str(environment["image"])
     if "conda_file" not in environment:
         return base

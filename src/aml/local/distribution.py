@@ -8,7 +8,7 @@ import shutil
 import socket
 from typing import Any, NamedTuple
 
-from aml.errors import UserError
+from aml.errors import FileError
 from aml.jobfile.job import Job
 
 Variables = dict[str, str]
@@ -52,7 +52,7 @@ def distribute(job: Job, docker: bool) -> Processes:
     if kind == "mpi":
         count = _count(job, "process_count_per_instance", 1)
         if not docker and not shutil.which("mpirun"):
-            raise UserError(f"{where}: MPI needs mpirun, which is not on PATH: install it, or {one}")
+            raise FileError(where, "MPI needs mpirun, which is not on PATH", f"install it, or {one}")
         return Processes([OPEN_MPI], launcher=("mpirun", "-np", str(count)))
     if kind == "pytorch":
         variables = _pytorch(_count(job, "process_count_per_instance", 1))
@@ -61,9 +61,9 @@ def distribute(job: Job, docker: bool) -> Processes:
         servers = _count(job, "parameter_server_count", 0)
         found = Processes(_tensorflow(_count(job, "worker_count", 1), servers), servers)
     else:
-        raise UserError(f"{where}: distribution {kind} does not run on this machine: {one}")
+        raise FileError(where, f"distribution {kind} does not run on this machine", one)
     if docker and len(found.variables) > 1:
-        raise UserError(f"{where}: {len(found.variables)} processes do not run with --docker: {one}")
+        raise FileError(where, f"{len(found.variables)} processes do not run with --docker", one)
     return found
 
 
@@ -88,7 +88,7 @@ def _count(job: Job, key: str, default: int) -> int:
     if value is None:
         return default
     if type(value) is not int or value < least:
-        raise UserError(f"{job.where('distribution', key)}: {key} {value}: should be a whole number from {least}")
+        raise FileError(job.where("distribution", key), f"{key} {value}", f"should be a whole number from {least}")
     return value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path, PurePath
 from typing import Literal, Protocol
 
 from aml.console import say
-from aml.errors import UserError
+from aml.errors import FileError
 from aml.jobfile import snapshot
 from aml.jobfile.job import Job
 from aml.jobfile.quoting import quote_for_bash, quote_for_cmd
@@ -57,7 +57,7 @@ def run(
     inputs = locate_inputs(root, job, data)
     for keys, text in job.texts():
         if problem := job.undefined(text):
-            raise UserError(f"{job.where(*keys)}: {problem}")
+            raise FileError(job.where(*keys), problem)
     code = job.code
     travels = list(snapshot.files(code)) if code else []
     docker = where == "docker"

@@ -14,7 +14,7 @@ from filelock import BaseFileLock, Timeout
 
 from aml import locks
 from aml.console import display_path, say
-from aml.errors import UserError
+from aml.errors import FileError, UserError
 from aml.jobfile.job import Job
 from aml.jobfile.names import TAG_KEY
 from aml.local import mlflow_store, processes
@@ -73,7 +73,7 @@ def start(root: Path, job: Job, view: Callable[[Path], PurePath]) -> LocalRun:
     tags = {str(key): str(value) for key, value in job.section("tags").items()}
     for key in tags:
         if not re.fullmatch(TAG_KEY, key):
-            raise UserError(f"{job.where('tags', key)}: tag {key}: use letters, digits and _ - . / only")
+            raise FileError(job.where("tags", key), f"tag {key}", "use letters, digits and _ - . / only")
     run_id = new_id()
     name = str(job.data.get("display_name") or run_id)
     if job.data.get("description"):
