@@ -2,8 +2,8 @@
 
     python dev.py demo        generate a repository, train a model in it and register it: about a minute
     python dev.py test        run the tests that take seconds: at most five minutes; arguments go to pytest
-    python dev.py test --all  run these, and then all others: half an hour
-    python dev.py faults      try every fault at every request to Azure, and print what was survived: half an hour
+    python dev.py test --all  run these, and then all others but those of the next line: half an hour
+    python dev.py faults      try every fault at every request to Azure, and print what was survived: an hour
     python dev.py bench       print the benchmarks; arguments go to benchmarks/*.py
     python dev.py fresh       see whether packages still resolve for every Python and system, and train with the newest
 
@@ -35,7 +35,7 @@ if sys.version_info[:2] not in PYTHONS:  # macOS's own python3 is older, and get
 TEMPLATE = Path(__file__).resolve().parent
 ENVIRONMENT = TEMPLATE / ".venv"
 WINDOWS = os.name == "nt"
-SLOWER = "slow or standin or faults"  # the marks that `python dev.py test` leaves out: see addopts in pyproject.toml
+SLOWER = "slow or standin"  # the marks that --all adds; with faults, those that addopts in pyproject.toml leaves out
 # What uv calls the systems that people train on: https://docs.astral.sh/uv/reference/cli/#uv-pip-compile--python-platform
 PLATFORMS = {
     "Linux x86_64": "x86_64-unknown-linux-gnu",

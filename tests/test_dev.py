@@ -184,10 +184,10 @@ def test_runs_pytest(case: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(command == [*commands[0], "-m", dev.SLOWER] for command in commands[1:])
 
 
-def test_all_runs_each_test_once() -> None:
+def test_all_and_faults_run_each_test_once() -> None:
     settings = tomllib.loads((TEMPLATE / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]["ini_options"]
     marks = [mark.split(":")[0] for mark in settings["markers"]]
-    assert " or ".join(marks) == dev.SLOWER
+    assert " or ".join(marks) == f"{dev.SLOWER} or faults"
     quick = " and ".join(f"not {mark}" for mark in marks)
     assert f"-m '{quick}'" in settings["addopts"]
 

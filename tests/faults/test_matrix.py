@@ -21,7 +21,6 @@ KINDS: list[Kind] = list(get_args(Kind))
 
 
 @pytest.mark.faults
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
 def test_matrix(bench: Bench, verb: Verb, kind: Kind, record_property: Callable[[str, object], None]) -> None:
