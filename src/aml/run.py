@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,12 @@ class Run(ABC):
     @abstractmethod
     def files(self) -> Sequence[Path | str]:
         """What the run left: paths of this machine, or names in the workspace."""
+
+
+def top_outputs(files: Iterable[str]) -> list[str]:
+    """The only one of these files of outputs/, such as outputs/a/b, else what lies directly in that folder."""
+    found = sorted(files)
+    return found if len(found) == 1 else sorted({"/".join(file.split("/")[:2]) for file in found})
 
 
 def new_id() -> str:

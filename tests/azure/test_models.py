@@ -72,6 +72,27 @@ def test_only_what_finished_and_what_is_there_is_registered(attached: Attached) 
     assert "birds" not in attached.workspace.assets.get("models", {})
 
 
+@pytest.mark.parametrize(
+    ("commands", "said"),
+    [
+        ("echo 1 > outputs/net.pt", "registering outputs/net.pt, the only model there is"),
+        ("mkdir outputs/net; echo 1 | tee outputs/net/a > outputs/net/b", "registering outputs/net, the only model"),
+        ("echo 1 | tee outputs/a.pkl > outputs/b.pkl", "but outputs/a.pkl, outputs/b.pkl: name one with --asset-path"),
+        ("true", "but nothing in outputs/: name one with --asset-path"),
+    ],
+)
+def test_without_the_default_the_only_thing_in_outputs(attached: Attached, commands: str, said: str) -> None:
+    attached.submit(f"mkdir -p outputs; {commands}", "-t", "run.json")
+    run_id = attached.last_job.name
+    register = ["register-model", "-n", "birds", "-f", "run.json"]
+    if "registering" in said:
+        done = attached.aml(*register)
+        path = said.split()[1].rstrip(",")
+        assert said in done.stderr and done.stdout == f"model birds, version 1: {path} of run {run_id}\n"
+    else:
+        assert said in attached.refused(*register)
+
+
 MLFLOW = """
 mkdir -p outputs/flavoured outputs/plain
 echo 1 | tee outputs/flavoured/model.pkl > outputs/plain/model.pkl

@@ -1,6 +1,7 @@
 """Registered models of the workspace."""
 
 from collections.abc import Callable
+from typing import Any
 
 from aml.azure import assets, runs, sdk
 from aml.azure.workspace_client import WorkspaceClient
@@ -54,11 +55,8 @@ def register(
     return assets.create(client, "models", name, make)
 
 
-def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[str, str]:
-    """The address of what a job made, and which type of model it is. Raises UserError.
-
-    The path is one in outputs/, or in a named output as named-outputs/NAME/PATH.
-    """
+def _finished_job(client: WorkspaceClient, run_id: str) -> Any:
+    """The properties of a job that finished. Raises UserError for any other one."""
     found = runs.job(client, run_id)
     if found is None:
         raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
@@ -67,12 +65,27 @@ def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[s
         raise UserError(
             f"run {run_id} is {status}: only what finished can be registered; aml runs --azure show {run_id}"
         )
+    return found["properties"]
+
+
+def job_outputs(client: WorkspaceClient, run_id: str) -> list[str]:
+    """The paths of the files that a job left in outputs/. Raises UserError."""
+    files = runs.artifacts(client, _finished_job(client, run_id)["experimentName"], run_id)
+    return [file for file in files if file.startswith("outputs/")]
+
+
+def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[str, str]:
+    """The address of what a job made, and which type of model it is. Raises UserError.
+
+    The path is one in outputs/, or in a named output as named-outputs/NAME/PATH.
+    """
+    job = _finished_job(client, run_id)
     output, path = "artifacts", asset_path
     if asset_path.startswith("named-outputs/"):
         output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
-        kind = (found["properties"].get("outputs") or {}).get(output, {}).get("jobOutputType", "")
+        kind = (job.get("outputs") or {}).get(output, {}).get("jobOutputType", "")
     else:  # of a folder that MLflow wrote
-        files = runs.artifacts(client, found["properties"]["experimentName"], run_id)
+        files = runs.artifacts(client, job["experimentName"], run_id)
         has_flavour = f"{path.rstrip('/')}/{MLMODEL}" in files
         kind = "mlflow_model" if has_flavour else ""
     return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}", kind if kind in TYPES else "custom_model"

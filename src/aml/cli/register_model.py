@@ -16,7 +16,7 @@ from aml.jobfile.names import RULES, TAG_KEY
 from aml.jobfile.repository import find_root
 from aml.local import models as local_models
 from aml.local.runs import LocalRun, find, has, last_finished
-from aml.run import MLMODEL, read_record
+from aml.run import MLMODEL, read_record, top_outputs
 
 DEFAULT = "outputs/model.pkl"
 OWN_KEYS = (*RESERVED, "aml.", "property.")  # of tags and properties that aml writes
@@ -73,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
         register = _upload if args.to else _register_here
         done = register(root, args, trained, asset, tags, properties)
     else:
-        args.asset_path = args.asset_path or DEFAULT
         done = _register_job(root, args, run_id, tags, properties)
     return _show(args, run_id, done)
 
@@ -120,6 +119,9 @@ def _register_job(
     from aml.azure.workspace_client import connect
 
     client = connect(root, args.dry_run)
+    if args.asset_path is None:
+        files = [DEFAULT] if args.dry_run else models.job_outputs(client, run_id)
+        args.asset_path = DEFAULT if DEFAULT in files else _choose(run_id, top_outputs(files), files)
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
     @functools.cache
@@ -166,15 +168,17 @@ def _find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
     made = [*(file.relative_to(folder).as_posix() for file in files), *models]
     if asset_path:
         raise UserError(f"--asset-path {path}: run {run.id} has no such file; it has {', '.join(made) or 'none'}")
-    # One file, wherever it is, or one folder of files.
-    only = files if len(files) == 1 else list((folder / "outputs").glob("*"))
-    found = {entry.relative_to(folder).as_posix(): entry for entry in only} | models
+    path = _choose(run.id, [*top_outputs(made), *models], made)
+    return path, models.get(path, folder / path).resolve()
+
+
+def _choose(run_id: str, found: list[str], made: list[str]) -> str:
+    """The only thing that a run made, where it did not make the default. Raises UserError with what it made instead."""
     if len(found) != 1:
         others = ", ".join(made) or "nothing in outputs/"
-        raise UserError(f"run {run.id} made no {DEFAULT}, but {others}: name one with --asset-path")
-    [(path, asset)] = found.items()
-    say(f"run {run.id} made no {DEFAULT}: registering {path}, the only model there is")
-    return path, asset.resolve()
+        raise UserError(f"run {run_id} made no {DEFAULT}, but {others}: name one with --asset-path")
+    say(f"run {run_id} made no {DEFAULT}: registering {found[0]}, the only model there is")
+    return found[0]
 
 
 def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
