@@ -9,7 +9,8 @@ import subprocess
 
 import pytest
 
-from standin.contents import plant, stored, versions
+from standin import datastores
+from standin.contents import plant, run_on_cluster, stored, versions
 from standin.fixtures import Attached, until
 
 
@@ -105,3 +106,29 @@ def test_named_outputs(attached: Attached) -> None:
     ).stdout
     assert "version 2" in said
     assert versions(attached, "birds", "models")["2"]["modelUri"].endswith(f"azureml/{name}/model/deep/m.pkl")
+
+
+@pytest.mark.parametrize("name", ["../../../x", "/tmp/x", "..", "a/b", "C:\\x"])
+def test_a_named_output_stays_in_the_folder(attached: Attached, name: str) -> None:
+    """Whatever the service calls it: the whole download is refused, before anything is written."""
+    run_on_cluster(attached)
+    job = attached.last_job
+    address = f"azureml://datastores/workspaceblobstore/paths/azureml/{job.name}/x/"
+    job.properties["outputs"] = {name: {"jobOutputType": "uri_folder", "uri": address}}
+    before = sorted(attached.path.parent.rglob("*"))
+    said = attached.refused("runs", "--azure", "download", job.name, "-o", "left", lines=1)
+    assert f"run {job.name}: named output {name!r}: should be letters, digits and _" in said
+    assert sorted(attached.path.parent.rglob("*")) == before
+
+
+def test_what_git_would_run_is_left_out_of_a_download(attached: Attached) -> None:
+    run_on_cluster(attached)
+    name = attached.last_job.name
+    place = f"azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{name}/"
+    container, path = datastores.locate(attached.workspace, place)
+    for hook in (".git/hooks/post-checkout", "outputs/.GIT/config", "outputs/git~1/config"):
+        attached.service.storage.upload(container, f"{path.rstrip('/')}/{hook}", b"#!/bin/sh\n")
+    said = attached.aml("runs", "--azure", "download", name, "-o", "left").stderr
+    assert "left out: 3 files of git's own, such as '.git/hooks/post-checkout'" in said
+    left = [file.relative_to(attached.path / "left").as_posix() for file in (attached.path / "left").rglob("*.*")]
+    assert "outputs/model.pkl" in left and not [file for file in left if "git" in file.casefold()]

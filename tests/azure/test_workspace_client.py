@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
-from aml.azure import runs, tracking
+from aml.azure import blobs, runs, tracking
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import ServiceError, UserError
 from standin import StandIn
@@ -55,6 +57,20 @@ def test_what_passes_is_tried_again(service: StandIn, pauses: list[float], kind:
     assert len(requests_for(service, path or WORKSPACE)) == 4
     if kind in ("429", "503"):
         assert pauses == [7, 7, 7]  # Retry-After
+
+
+@pytest.mark.usefixtures("shell")
+@pytest.mark.parametrize("kind", ["429", "503"])
+def test_a_blob_is_put_again_when_storage_says_so(
+    service: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: Any
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("urllib3.util.retry.time", SimpleNamespace(sleep=waited.append, time=time.time))
+    (tmp_path / "a.csv").write_text("1\n")
+    service.faults.add(kind, method="PUT", path=r"\.blob\.", times=3, seconds=7)
+    blobs.upload(WorkspaceClient(SETTINGS), tmp_path)
+    puts = [call.status for call in service.calls if call.kind == "blob" and call.method == "PUT"]
+    assert puts[-1] == 201 and len(puts) == 4 and waited == [7, 7, 7]
 
 
 @pytest.mark.usefixtures("shell", "pauses")
