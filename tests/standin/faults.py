@@ -13,6 +13,9 @@
 | truncated | it is done, and half of the answer comes, as if that were all |
 | slow | it is done at once, the answer comes `seconds` later |
 | crash-after | it is done, `action` is called (say, to kill the client), and the connection breaks |
+| 404-after-create | it is done, and the next two reads of what it made find nothing, as while it is being replicated |
+
+The last one is ResourceNotFound of learn.microsoft.com/azure/azure-resource-manager/bicep/bicep-retryon.
 """
 
 import re
@@ -21,7 +24,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-Kind = Literal["429", "503", "500", "401-expired", "reset", "reset-after", "truncated", "slow", "crash-after"]
+Kind = Literal[
+    "429", "503", "500", "401-expired", "reset", "reset-after", "truncated", "slow", "crash-after", "404-after-create"
+]
+REPLICATION = 2  # reads that find nothing
 
 
 @dataclass
@@ -41,6 +47,7 @@ class Rule:
 class Faults:
     def __init__(self) -> None:
         self._rules: list[Rule] = []
+        self._unseen: dict[str, int] = {}  # what was made, and how many reads will not find it
         self._lock = threading.Lock()
 
     def add(
@@ -68,6 +75,20 @@ class Faults:
     def clear(self) -> None:
         with self._lock:
             self._rules.clear()
+            self._unseen.clear()
+
+    def hide(self, place: str) -> None:
+        """Let the next reads of host and path find nothing."""
+        with self._lock:
+            self._unseen[place] = REPLICATION
+
+    def is_hidden(self, method: str, place: str) -> bool:
+        """Whether this request is one of those reads."""
+        with self._lock:
+            left = self._unseen.get(place, 0) if method == "GET" else 0
+            if left:
+                self._unseen[place] = left - 1
+        return left > 0
 
     def meet(self, method: str, host: str, path: str) -> Rule | None:
         """The rule that this request meets with, if any; every rule that fits counts it."""

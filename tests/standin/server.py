@@ -414,7 +414,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _with_fault(self, request: Request, rule: Rule | None) -> Response | None:
         """The answer to a request that meets with a fault; None: break the connection."""
         service = self.server.service
+        place = request.host + request.path
+        if service.faults.is_hidden(request.method, place):
+            return ServiceError(404, "ResourceNotFound", f"The Resource '{request.path}' was not found.").response()
         if rule is None:
+            return service.handle(request)
+        if rule.kind == "404-after-create":
+            service.faults.hide(place)
             return service.handle(request)
         if rule.kind == "slow":
             answer = service.handle(request)
