@@ -29,6 +29,7 @@ from aml.jobfile.job import Job
 with warnings.catch_warnings():  # hundreds, of the SDK about itself
     warnings.simplefilter("ignore")
     from azure.ai.ml import MLClient, load_compute, load_data, load_environment, load_job
+    from azure.ai.ml.entities import Command
     from azure.ai.ml.operations import _job_operations
 
 _ID = "/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -104,8 +105,18 @@ class Sdk:
 
 @contextlib.contextmanager
 def quickly() -> Iterator[None]:
-    """In here azure-ai-ml does not run git for each job, and reads YAML in C: these take most of its time."""
+    """In here azure-ai-ml makes each schema once, reads YAML in C and runs no git: these take most of its time."""
+    make = Command._create_schema_for_validation
+    schemas: dict[str, Any] = {}
+
+    def schema(context: dict[str, Any]) -> Any:
+        key = repr(context)
+        if key not in schemas:
+            schemas[key] = make(context)
+        return schemas[key]
+
     with (
+        patch.object(Command, "_create_schema_for_validation", staticmethod(schema)),
         patch.object(_job_operations, "get_git_properties", dict),
         patch.object(
             yaml, "safe_load", functools.partial(yaml.load, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
