@@ -1,6 +1,7 @@
 """What the code of a job imports, and which packages bring it."""
 
 import ast
+import functools
 import importlib.metadata
 import re
 import sys
@@ -102,17 +103,22 @@ def missing_imports(job: Job) -> Iterator[Import]:
     for keys, text in entries(conda, name):
         package = conda_name(text)
         listed.add(canonical_name(package if "pip" in keys else pypi_name(package) or package))
-    brought = _with_dependencies(listed - {"python", ""})
+    brought = _with_dependencies(frozenset(listed - {"python", ""}))
     if brought is None or job.code is None:
         return
-    installed = importlib.metadata.packages_distributions()
     for found in imports(job.code, job.command):
-        providers = [*_packages_of(found.module), *installed.get(found.module.split(".")[0], [])]
-        if brought.isdisjoint(map(canonical_name, providers)):
+        known = map(canonical_name, _packages_of(found.module))
+        if brought.isdisjoint(known) and brought.isdisjoint(_installed(found.module.split(".")[0])):
             yield found
 
 
-def _with_dependencies(names: set[str]) -> set[str] | None:
+def _installed(module: str) -> list[str]:
+    """The packages installed here that have a module. All of them are read for that."""
+    return list(map(canonical_name, importlib.metadata.packages_distributions().get(module, [])))
+
+
+@functools.cache  # the jobs of a repository mostly have the same packages
+def _with_dependencies(names: frozenset[str]) -> set[str] | None:
     """The packages and all that they need, by what is installed here; None when one of `names` is not installed."""
     found: set[str] = set()
     left = set(names)
