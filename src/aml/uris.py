@@ -5,8 +5,12 @@ import re
 WEB = re.compile(r"https?://")
 # Not on this machine, and no drive of Windows: an address, or the id of a resource.
 REMOTE_URI = re.compile(r"(?!file:)[a-z][a-z0-9]+:|/subscriptions/")
-# What Azure ML reads data from: how-to-read-write-data-v2, and adl:// of Data Lake Storage Gen1.
-DATA_URI = re.compile(r"(azureml|https?|wasbs?|abfss?|adl):|/subscriptions/")
+# What Azure ML reads data from: how-to-read-write-data-v2, adl:// of Data Lake Storage Gen1, what a workspace has.
+DATA_URI = re.compile(
+    r"(azureml|https?|wasbs?|abfss?|adl):"
+    r"|/subscriptions/.+/resourceGroups/.+/providers/Microsoft\.MachineLearningServices/workspaces/.+/.+/.",
+    re.IGNORECASE,
+)
 WASBS = re.compile(r"wasbs?://(?P<container>[^@/]+)@(?P<account>[^/]+)/(?P<path>.+)")
 # What azure-ai-ml takes for the reference of an asset: azureml:NAME:VERSION, azureml:NAME@LABEL, or the id of one.
 _NAMED = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)"
