@@ -164,11 +164,12 @@ def _find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
         return path, asset
     if path in models:
         return path, models[path].resolve()
-    files = sorted(file for file in (folder / "outputs").rglob("*") if file.is_file())
-    made = [*(file.relative_to(folder).as_posix() for file in files), *models]
+    found = (file for file in (folder / "outputs").rglob("*") if file.is_file())
+    files = sorted(file.relative_to(folder).as_posix() for file in found)
+    made = [*files, *models]
     if asset_path:
         raise UserError(f"--asset-path {path}: run {run.id} has no such file; it has {', '.join(made) or 'none'}")
-    path = _choose(run.id, [*top_outputs(made), *models], made)
+    path = _choose(run.id, [*top_outputs(files), *models], made)
     return path, models.get(path, folder / path).resolve()
 
 
