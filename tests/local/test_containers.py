@@ -204,6 +204,7 @@ def test_ctrl_c_removes_the_container(repository: Repository, engine: Engine) ->
     assert containers(engine, last(repository)) == ""
 
 
+@pytest.mark.slow
 def test_a_conda_file_is_built_into_the_image_once(repository: Repository, submit: Submit, engine: Engine) -> None:
     def built(*dependencies: str) -> list[str]:
         conda = {"dependencies": list(dependencies)}

@@ -322,6 +322,7 @@ def test_what_the_gate_writes_cannot_be_given(
 # In processes of their own
 
 
+@pytest.mark.slow
 def test_two_at_once_are_judged_against_each_other(repository: Repository) -> None:
     """Each alone would pass; whichever comes second is worse than the first, or better."""
     runs = [add_run(repository.path, metrics) for metrics in (BETTER, WORSE)]
@@ -338,6 +339,7 @@ def test_two_at_once_are_judged_against_each_other(repository: Repository) -> No
         assert worse[2] == 0 and tags["2"]["gate.champion"] == "1" and tags["2"]["metric.test_accuracy"] == "0.99"
 
 
+@pytest.mark.slow
 def test_the_script_does_the_same_from_any_folder(repository: Repository, tmp_path: Path) -> None:
     bad = add_run(repository.path, {"test_accuracy": 0.5, "test_f1_macro": 0.97}, FIRST_RUN)
     good = add_run(repository.path, GOOD)
