@@ -1,5 +1,6 @@
 """Registered models of the workspace."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -55,6 +56,7 @@ def register(
     return assets.create(client, "models", name, make)
 
 
+@functools.cache  # what has finished stays as it is
 def _finished_job(client: WorkspaceClient, run_id: str) -> Any:
     """The properties of a job that finished. Raises UserError for any other one."""
     found = runs.job(client, run_id)
@@ -68,10 +70,14 @@ def _finished_job(client: WorkspaceClient, run_id: str) -> Any:
     return found["properties"]
 
 
+@functools.cache
+def _artifacts(client: WorkspaceClient, run_id: str) -> list[str]:
+    return runs.artifacts(client, _finished_job(client, run_id)["experimentName"], run_id)
+
+
 def job_outputs(client: WorkspaceClient, run_id: str) -> list[str]:
-    """The paths of the files that a job left in outputs/. Raises UserError."""
-    files = runs.artifacts(client, _finished_job(client, run_id)["experimentName"], run_id)
-    return [file for file in files if file.startswith("outputs/")]
+    """The paths of the files that a job left in outputs/. Raises UserError for a job that did not finish."""
+    return [file for file in _artifacts(client, run_id) if file.startswith("outputs/")]
 
 
 def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[str, str]:
@@ -85,7 +91,7 @@ def job_output(client: WorkspaceClient, run_id: str, asset_path: str) -> tuple[s
         output, _, path = asset_path.removeprefix("named-outputs/").partition("/")
         kind = (job.get("outputs") or {}).get(output, {}).get("jobOutputType", "")
     else:  # of a folder that MLflow wrote
-        files = runs.artifacts(client, job["experimentName"], run_id)
+        files = _artifacts(client, run_id)
         has_flavour = f"{path.rstrip('/')}/{MLMODEL}" in files
         kind = "mlflow_model" if has_flavour else ""
     return f"azureml://jobs/{run_id}/outputs/{output}/paths/{path}", kind if kind in TYPES else "custom_model"

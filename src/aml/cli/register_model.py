@@ -120,8 +120,8 @@ def _register_job(
 
     client = connect(root, args.dry_run)
     if args.asset_path is None:
-        files = [DEFAULT] if args.dry_run else models.job_outputs(client, run_id)
-        args.asset_path = DEFAULT if DEFAULT in files else _choose(run_id, top_outputs(files), files)
+        files = models.job_outputs(client, run_id)
+        args.asset_path = DEFAULT if DEFAULT in files or args.dry_run else _choose(run_id, top_outputs(files), files)
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
     @functools.cache
