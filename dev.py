@@ -2,7 +2,7 @@
 
     python dev.py demo        generate a repository, train a model in it and register it: about a minute
     python dev.py test        run the tests that take seconds: at most five minutes; arguments go to pytest
-    python dev.py test --all  run these, and then all others but those of the next line: half an hour
+    python dev.py test --all  run these, and then all others but the faults: half an hour
     python dev.py faults      try every fault at every request to Azure, and print what was survived: an hour
     python dev.py bench       print the benchmarks; arguments go to benchmarks/*.py
     python dev.py fresh       see whether packages still resolve for every Python and system, and train with the newest

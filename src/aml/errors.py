@@ -12,6 +12,10 @@ class Place(NamedTuple):
     def __str__(self) -> str:
         return f"{self.file}:{self.line}" if self.line else self.file
 
+    def message(self, *parts: str) -> str:
+        """`file:line: part: part`, without the parts that are empty."""
+        return ": ".join(filter(None, (str(self), *parts)))
+
 
 class UserError(Exception):
     """Something the user can fix. The message says what, where, why, and the command that fixes it."""
@@ -21,7 +25,7 @@ class FileError(UserError):
     """Something that is written where the user can fix it: `file:line: problem: fix`."""
 
     def __init__(self, place: Place, problem: str, fix: str = "") -> None:
-        super().__init__(": ".join(part for part in (str(place), problem, fix) if part))
+        super().__init__(place.message(problem, fix))
         self.place = place
         self.problem = problem
         self.fix = fix

@@ -9,7 +9,7 @@ from aml.adopt.frames import Frames
 from aml.adopt.syntax import UNPARSED, Tree, names_in
 
 PYPLOT = "matplotlib.pyplot"
-# What makes a figure, or draws in the one at hand.
+# What makes a figure, or draws in the present one.
 PYPLOT_DRAWS = set(
     "acorr axes axhline axvline bar barh boxplot cohere contour contourf errorbar figure fill fill_between hexbin hist"
     " hist2d imshow loglog matshow pcolor pcolormesh pie plot plot_date polar quiver scatter semilogx semilogy specgram"

@@ -146,7 +146,7 @@ def _is_table(work: Work, call: cst.CSTNode) -> bool:
 
 
 def _read_roots(work: Work, written: set[cst.CSTNode]) -> Iterator[tuple[cst.CSTNode, Root, bool]]:
-    """What is read: by a known call, or a literal that plainly names data."""
+    """What is read: by a known call, or a literal that clearly names data."""
     for call, path, writes in work.paths.calls():
         name = work.tree.qualified(call.func)
         method = method_of(call)

@@ -117,7 +117,7 @@ class _Conversion:
         self.left_out: list[_LeftOut] = []
         self.harmless: set[str] = set()
         self.imports_os = False
-        self.place = ""  # the cell at hand
+        self.place = ""  # the present cell
 
     def note(self, kind: Literal["taken", "changed", "decide", "blocked"], text: str, line: int | None = None) -> None:
         self.out.notes.append(Note(kind, f"{self.place} line {line}" if line else self.place, text))

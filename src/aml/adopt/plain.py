@@ -19,7 +19,7 @@ class Plain(cst.CSTTransformer):
         """`own` has the names that the notebook makes itself: display may be one."""
         super().__init__()
         self.future: set[str] = set()  # its imports from __future__
-        self.changes: dict[str, None] = {}  # texts for notes, of the cell at hand
+        self.changes: dict[str, None] = {}  # texts for notes, of the present cell
         self.gone: dict[str, str] = {}  # name -> module of a dropped import
         self._own = own
         self._depth = 0  # of functions and classes

@@ -243,7 +243,7 @@ def _pyproject(text: str, example: Iterable[str], packages: Packages) -> str:
 
 
 def _readme(text: str, adoption: Adoption) -> str:
-    """README.md with the names of what was adopted, without the lines that tell of the example."""
+    """README.md with the names of what was adopted, without the lines about the example."""
     gone = ["penguin", "max_iter"]
     gone += [] if adoption.data.files else ["^sample-data/ "]
     gone += [] if adoption.data.assets else [r"^( *aml register-data|aml_config/data\.yml)\b"]

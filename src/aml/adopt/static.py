@@ -15,7 +15,7 @@ from aml.adopt.package_files import toml
 from aml.adopt.syntax import UNPARSED, Key, Tree, literal
 from aml.adopt.tree import folders
 
-DEPTH = 40  # of names that lead to other names
+DEPTH = 40  # of names that stand for other names
 SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
 SETTINGS_LIMIT = 100_000  # bytes; what is larger is data
 SETTLED = ("os.path.abspath", "os.path.realpath")

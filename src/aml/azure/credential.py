@@ -67,9 +67,9 @@ class Credential:
 
 
 def _explain(message: str) -> UserError:
-    """Why nobody is signed in, and what helps. `message` is DefaultAzureCredential's: a tab for each way it tried.
+    """Why nobody is signed in, and what helps. `message` is DefaultAzureCredential's: each way that it tried.
 
-    It ends with the way that is set up but failed; otherwise it went on to the last of them.
+    A way begins with a tab. The last one is that which is set up but failed, or the last of all.
     """
     tried = re.findall(r"^\t(\w+): (.*)", message, re.MULTILINE)
     name, why = tried[-1] if tried else ("", message)

@@ -59,9 +59,7 @@ def register(
 @functools.cache  # what has finished stays as it is
 def _finished_job(client: WorkspaceClient, run_id: str) -> Any:
     """The properties of a job that finished. Raises UserError for any other one."""
-    found = runs.job(client, run_id)
-    if found is None:
-        raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
+    found = runs.require_job(client, run_id)
     status = found["properties"].get("status")
     if status != "Completed":
         raise UserError(

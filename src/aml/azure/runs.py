@@ -166,11 +166,16 @@ def job(client: WorkspaceClient, run_id: str) -> Any:
     return client.find(f"/jobs/{run_id}")
 
 
+def require_job(client: WorkspaceClient, run_id: str) -> Any:
+    """The job of that name. Raises UserError when there is none."""
+    if (found := job(client, run_id)) is None:
+        raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
+    return found
+
+
 def cancel(client: WorkspaceClient, run_id: str) -> str | None:
     """Ask for the end of a job; returns its status instead when it has ended. Raises UserError when there is none."""
-    found = job(client, run_id)
-    if found is None:
-        raise UserError(f"run {run_id}: no such job in workspace {client.name}; aml runs --azure lists them")
+    found = require_job(client, run_id)
     status = STATUSES.get(found["properties"]["status"])
     if status in ENDED and not client.dry_run:
         return status

@@ -45,7 +45,7 @@ class WorkspaceClient:
 
     def __init__(self, settings: dict[str, str], *, dry_run: bool = False, retries: int = RETRIES) -> None:
         if not log.isEnabledFor(logging.DEBUG):
-            logging.disable()  # Azure's libraries tell of every class that is experimental, every sign-in they tried
+            logging.disable()  # Azure's libraries log every class that is experimental, every sign-in they tried
         self.settings = settings
         self.dry_run = dry_run
         self.retries = retries

@@ -28,8 +28,7 @@ class Finding(NamedTuple):
     rule: str = ""
 
     def __str__(self) -> str:
-        place = Place(self.file, self.line)
-        return ": ".join(part for part in (str(place), "notice" * self.is_notice, self.problem, self.fix) if part)
+        return Place(self.file, self.line).message("notice" * self.is_notice, self.problem, self.fix)
 
     @property
     def is_notice(self) -> bool:

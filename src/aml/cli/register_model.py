@@ -124,7 +124,6 @@ def _register_job(
         args.asset_path = DEFAULT if DEFAULT in files or args.dry_run else _choose(run_id, top_outputs(files), files)
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
-    @functools.cache
     def source() -> tuple[str, str]:
         address, kind = models.job_output(client, run_id, args.asset_path)
         return address, args.type or kind

@@ -113,8 +113,11 @@ def missing_imports(job: Job) -> Iterator[Import]:
 
 
 def _installed(module: str) -> list[str]:
-    """The packages installed here that have a module. All of them are read for that."""
-    return list(map(canonical_name, importlib.metadata.packages_distributions().get(module, [])))
+    """The packages installed here that have a module."""
+    return list(map(canonical_name, _distributions().get(module, [])))
+
+
+_distributions = functools.cache(importlib.metadata.packages_distributions)  # it reads what every package has
 
 
 @functools.cache  # the jobs of a repository mostly have the same packages
