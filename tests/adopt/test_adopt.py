@@ -13,7 +13,7 @@ from uv import find_uv_bin
 
 from adopt.sources import SAMPLES, adopt, contents, laid_out
 from aml.adopt import source as source_module
-from aml.adopt.repository import slug
+from aml.adopt.adoption import slug
 from aml.cli.adopt import default_output
 from support import ENVIRONMENT, Repository
 

@@ -83,8 +83,8 @@ def test_the_template_is_told_where_the_package_comes_from(tmp_path: Path, monke
         tmp_path / "template",
         {
             "cookiecutter.json": '{"project_slug": "", "package": "the default"}',
-            repository.SLUG + "/pin.txt": "{{ cookiecutter.package }}",
-            repository.SLUG + "/src/__pycache__/train.cpython-311.pyc": "",
+            adoption.SLUG + "/pin.txt": "{{ cookiecutter.package }}",
+            adoption.SLUG + "/src/__pycache__/train.cpython-311.pyc": "",
         },
     )
     monkeypatch.setattr(repository, "template", lambda: template)

@@ -24,6 +24,7 @@ class DataInput:
     type: Literal["uri_file", "uri_folder"]
     path: Path | str | None  # in the source or elsewhere on this machine, an address, or None: the owner knows
     flag: str = ""  # the option that hands it over, such as "--data-path"; "" when the job's command has it already
+    files: tuple[Path, ...] = ()  # of a folder in the source, those that come along in its layout; none: all
 
 
 def input_name(text: str) -> str:

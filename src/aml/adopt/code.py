@@ -48,6 +48,16 @@ class Code:
     requirements: list[tuple[str, str]] = field(default_factory=list)  # of a notebook's install lines
     notes: list[Note] = field(default_factory=list)
     origins: dict[str, "Origin"] = field(default_factory=dict)  # path in src/ -> where its text comes from
+    certain: "Certain" = field(default_factory=lambda: Certain())
+
+
+@dataclass
+class Certain:
+    """The code with no more than the changes that are certain: what is retired replaced, all paths as they were."""
+
+    texts: dict[Path, str] = field(default_factory=dict)  # file of the source -> its text; a notebook is there as .py
+    inputs: list[DataInput] = field(default_factory=list)  # of v1
+    notes: list[Note] = field(default_factory=list)
 
 
 class Origin(NamedTuple):
@@ -92,6 +102,10 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
     entry = code.files[code.entry]
     assert isinstance(entry, str)
     code.files[code.entry] = arguments.declare(entry, elsewhere)
+    main = _script(source.entry, code.entry)
+    code.certain.texts[main] = arguments.declare(
+        code.certain.texts.get(main, ""), [one for one in code.certain.inputs if one in elsewhere]
+    )
     for data in elsewhere:
         _add(code.inputs, data)
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
@@ -111,6 +125,11 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         code.notes.append(Note("decide", shown(source.root, source.entry), text))
     code.imports = _imports(source, code)
     return code
+
+
+def _script(path: Path, place: str) -> Path:
+    """The file of the source that a script is, or that a notebook becomes beside itself."""
+    return path if path.suffix == ".py" else path.with_name(PurePosixPath(place).name)
 
 
 def _in_utf8(text: str) -> str:
@@ -187,6 +206,7 @@ def _module(
     try:
         rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
         renewed = retired.rewrite(rewritten.text, file, versions, text)
+        certain = contract.check(renewed.text, file, is_entry, modules, text, paths=False)
         checked = contract.check(renewed.text, file, is_entry, modules, text)
     except (RecursionError, MemoryError):
         code.files[place] = text
@@ -195,9 +215,15 @@ def _module(
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
     origin = code.origins[place] = Origin(file, text, cells)
-    for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
-        line = note.where.rpartition(":")[2]
-        code.notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
+    code.certain.texts[_script(path, place)] = certain.text
+    code.certain.inputs += rewritten.inputs
+    for notes, found in (
+        (code.certain.notes, [*rewritten.notes, *renewed.notes, *certain.notes]),
+        (code.notes, [*rewritten.notes, *renewed.notes, *checked.notes]),
+    ):
+        for note in found:
+            line = note.where.rpartition(":")[2]
+            notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
     for data in [*rewritten.inputs, *checked.inputs]:
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry:

@@ -25,11 +25,13 @@ class Checked:
     given: dict[str, str] = field(default_factory=dict)  # options for results, with what the job's command is to give
 
 
-def check(text: str, file: str, is_entry: bool, modules: Modules, original: str | None = None) -> Checked:
+def check(
+    text: str, file: str, is_entry: bool, modules: Modules, original: str | None = None, *, paths: bool = True
+) -> Checked:
     """Check one module, and fix what is certain.
 
     `file` is its path in the source, `original` the text whose lines the notes are to name when the text was rewritten
-    before.
+    before. Without `paths` the code reads and writes where it did.
     """
     try:
         tree = Tree(text)
@@ -41,15 +43,14 @@ def check(text: str, file: str, is_entry: bool, modules: Modules, original: str 
             text, [Note("blocked", f"{file}:{line}", f"is not Python 3: {hide(reason)}: {advice}")], [], None
         )
     work = Work(tree, file, is_entry, modules, original)
-    new = tree.text_of(_run(work))
+    new = tree.text_of(_run(work, paths))
     return Checked(new, work.notes, work.inputs, work.model, work.travels, work.given)
 
 
-def _run(work: Work) -> cst.Module:
+def _run(work: Work, paths: bool) -> cst.Module:
     credentials.take_out(work)
     keyboard.leave_alone(work)
-    written = results.lead_below_outputs(work)
-    options = inputs.take_from_options(work, written)
+    options = inputs.take_from_options(work, results.lead_below_outputs(work)) if paths else None
     module = work.tree.module.visit(_Replace(work.new)).visit(Sweep())
     module = _finish(work, module)
     if options:

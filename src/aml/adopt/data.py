@@ -45,6 +45,9 @@ class Data:
 
     def here(self, data: DataInput) -> str:
         """The path of an input in the job of this machine."""
+        if isinstance(data.path, Path) and data.files:
+            self.files |= {file.relative_to(data.path).as_posix(): file for file in data.files}
+            return FOLDER
         if isinstance(data.path, Path) and data.path.is_absolute():
             return self._place(data.path, [data.path] if data.path.is_file() else files_below(data.path))
         if isinstance(data.path, Path):

@@ -43,10 +43,11 @@ def asset_option(model: str | None) -> str:
     return f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
 
 
-def document(source: str, notes: Iterable[Note], model: str | None, slug: str) -> str:
-    """ADOPTED.md."""
+def document(source: str, notes: Iterable[Note], model: str | None, slug: str, problem: str = "") -> str:
+    """ADOPTED.md; `problem`: why the repository does not do yet what the original does."""
     notes = list(notes)
-    text = [f"# Adopted from {source}", ""]
+    text = [f"**This repository does not do yet what the original does: {problem}**", ""] if problem else []
+    text += [f"# Adopted from {source}", ""]
     text += [
         "What aml adopt took over, what it changed, and what is left to decide. Delete this file when that is done."
     ]

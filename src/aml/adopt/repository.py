@@ -8,122 +8,15 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
-from aml.adopt import Note, UserError, gates, origin
-from aml.adopt import code as code_module
+from aml.adopt import UserError, gates, origin
 from aml.adopt import packages as packages_module
-from aml.adopt.code import Code
-from aml.adopt.data import Data
-from aml.adopt.jobs import CLUSTER, SIZE, Jobs, tell
-from aml.adopt.jobs import make as make_jobs
+from aml.adopt.adoption import Adoption, template
 from aml.adopt.packages import Packages
-from aml.adopt.proof import imports, prove
 from aml.adopt.report import asset_option
-from aml.adopt.retired import versions_of
-from aml.adopt.source import Source
-from aml.adopt.tree import shown
 
-SLUG = "{{cookiecutter.project_slug}}"
-NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
 EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
-# Generic names of folders, which say nothing of a model.
-GENERIC = (
-    "batch",
-    "code",
-    "jobs",
-    "ml",
-    "model",
-    "model1",
-    "models",
-    "notebooks",
-    "project",
-    "scripts",
-    "src",
-    "train",
-    "training",
-)
-
-
-@dataclass
-class Adoption:
-    """All that becomes of a source, before anything is written."""
-
-    source: Source
-    answers: dict[str, str]  # to the template's questions
-    code: Code
-    jobs: Jobs
-    data: Data
-    packages: Packages
-    notes: list[Note] = field(default_factory=list)
-
-    @property
-    def blocked(self) -> bool:
-        return any(note.kind == "blocked" for note in self.notes)
-
-    @property
-    def slug(self) -> str:
-        return self.answers["project_slug"]
-
-    @property
-    def model(self) -> str:
-        """The name to register the model by: the one that the code had for it."""
-        return self.code.registered or self.slug
-
-
-def template() -> Path:
-    """The template: within the package when that is installed, else at the root of the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "template"
-    return installed if installed.is_dir() else package.parents[1]
-
-
-def plan(source: Source, slug: str) -> Adoption:
-    """Work out what becomes of a source; `slug` is the name of the repository, the model and the experiment.
-
-    Raises UserError when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
-    """
-    code = code_module.convert(source)
-    data = Data(source, f"{slug}-data", code.inputs)
-    jobs = make_jobs(source, code, slug, data)
-    packages = packages_module.build(
-        [*jobs.conda, *(path for path in source.packages if path not in jobs.conda)],
-        code.imports,
-        source.root,
-        name=f"{slug}-env",
-        template=template() / SLUG,
-        extra=code.requirements,
-    )
-    known = code_module.convert(source, versions_of(packages.requirements, packages.python))
-    code.files, code.notes = known.files, known.notes
-    tell(source, code, jobs)
-    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
-        packages = prove(packages, imports(code.files, partial(code_module.place_of, code)))
-    answers = {
-        "project_name": slug.replace("-", " ").capitalize(),
-        "project_slug": slug,
-        "description": "Trains, tracks and registers a model, on this machine and on Azure Machine Learning.",
-        "compute_name": str(jobs.compute.get("name") or CLUSTER),
-        "compute_size": str(jobs.compute.get("size") or SIZE),
-        **source.settings,
-    }
-    taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
-    carried = {*source.data} & {path for path in code.files.values() if isinstance(path, Path)}
-    if source.data and not carried and not data.files and not any(one.path for one in code.inputs):
-        names = ", ".join(shown(source.root, path) for path in source.data[:5])
-        taken.append(
-            Note("decide", "", f"no code that was understood reads the data of the source ({names}): see to it")
-        )
-    if source.tests:
-        taken.append(
-            Note("taken", "", f"tests: {len(source.tests)}; `pip install -e .[training]` brings what they need")
-        )
-    notes = [*taken, *source.notes, *code.notes, *jobs.notes, *data.notes, *packages.notes]
-    return Adoption(source, answers, code, jobs, data, packages, list(dict.fromkeys(notes)))
-
-
 def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     """Make the repository at `out`, whole or not at all; returns what its own `aml check` finds.
 
@@ -131,8 +24,7 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".aml-adopt-") as folder:
-        made = _generate(adoption.answers, Path(folder))
-        _fill(adoption, made, report)
+        made = make(adoption, Path(folder), report)
         findings = _check(made)
         if out.exists() and any(out.iterdir()):
             if _contents(made) != _contents(out):
@@ -144,14 +36,12 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     return findings
 
 
-def slug(source: Source) -> str:
-    """A name for the model: of the nearest folder that says something, else of the script or notebook."""
-    above = [source.entry.parent, *source.entry.parents]
-    folders = above[: above.index(source.root) + 1]
-    names = [*dict.fromkeys(folder.name for folder in folders), source.entry.stem]
-    slugs = [re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
-    fits = [slug for slug in slugs if re.fullmatch(NAME, slug)]
-    return next((slug for slug in fits if slug not in GENERIC), f"{fits[0]}-model" if fits else "adopted-model")
+def make(adoption: Adoption, folder: Path, report: str = "") -> Path:
+    """Make the repository in `folder`, which is there or not; returns its path."""
+    folder.mkdir(exist_ok=True)
+    made = _generate(adoption.answers, folder)
+    _fill(adoption, made, report)
+    return made
 
 
 def _generate(answers: dict[str, str], folder: Path) -> Path:

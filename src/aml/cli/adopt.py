@@ -1,7 +1,8 @@
 """`aml adopt SOURCE`: make a model repository of code that somebody has.
 
-The exit status is 0 when the repository is there, 1 when the source cannot be converted, 2 when a choice is missing or
-a place is taken; then nothing is written.
+The exit status is 0 when the repository is there, and trains where it was tried; 1 when the source cannot be converted,
+and nothing is written, or when the repository does not do what the original does, and is left to look at; 2 when a
+choice is missing or a place is taken, and nothing is written.
 """
 
 import argparse
@@ -30,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder to make, whose name is the repository's (default: that of the entry's folder)",
     )
     parser.add_argument("--entry", metavar="FILE", help="script or notebook that trains (default: found, or asked for)")
-    parser.add_argument("--dry-run", action="store_true", help="report only, write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="report only: run and write nothing")
+    parser.add_argument("--no-run", action="store_true", help="do not run the code to see whether it still does the same")
+    parser.add_argument("--run-limit", type=float, default=300, metavar="SECONDS", help="of a run (default: 300)")
+    parser.add_argument("--network", action="store_true", help="let the code reach other machines while it is tried")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,20 +43,25 @@ def run(args: argparse.Namespace) -> int:
         install = f'pip install "{origin.requirement("adopt")}"'
         raise UserError(f"aml adopt needs {', '.join(missing)}, which are not installed: {install}")
     try:
-        return adopt(args.source, args.output, args.entry, args.dry_run)
+        limits = None if args.no_run or args.dry_run else (args.run_limit, args.network)
+        return adopt(args.source, args.output, args.entry, args.dry_run, limits)
     except EOFError:
         raise KeyboardInterrupt from None
 
 
-def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
-    """Adopt `root` into `out`; returns the exit status."""
-    from aml.adopt import repository
+def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tuple[float, bool] | None) -> int:
+    """Adopt `root` into `out`; returns the exit status.
+
+    `limits`: the seconds that a run of the code may take, and whether it may reach other machines; None: it is not run.
+    """
+    from aml.adopt import adoption as planning
+    from aml.adopt import repository, verification
 
     source = _read(root, entry)
-    slug = repository.slug(source)
+    slug = planning.slug(source)
     if out is not None:
         out = out.resolve()
-        slug = out.name if re.fullmatch(repository.NAME, out.name) else slug
+        slug = out.name if re.fullmatch(planning.NAME, out.name) else slug
     else:
         out = default_output(source, slug)
     if out.is_relative_to(source.root):
@@ -60,19 +69,26 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
     if out.is_dir() and any(out.iterdir()) and not (out / "ADOPTED.md").is_file():
         raise UserError(f"{out} is there already, and not empty: name another folder with -o")
     say(f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...")
-    adoption = repository.plan(source, slug)
+    adoption = planning.plan(source, slug)
     if adoption.blocked:
         print_safely("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
         say(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again")
         return 1
-    notes = adoption.notes
+    verdict = verification.Verdict(adoption)
+    if limits:
+        say("running the code, the original and the converted one, in copies: --no-run leaves that out ...")
+        verdict = verification.verify(adoption, repository.make, verification.Limits(*limits))
+        adoption = verdict.adoption
+    notes = [*adoption.notes, *verdict.notes]
     if not dry:
-        report = document(source.root.name, notes, adoption.code.model, adoption.model)
+        report = document(source.root.name, notes, adoption.code.model, adoption.model, verdict.problem)
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
     print_safely("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
+    if verdict.said and not verdict.problem:
+        print_safely("\n".join(["", "trained here:", *(f"  {line}" for line in verdict.said)]))
     print_safely(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
@@ -84,7 +100,9 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
             "aml submit -c train-local",
         ]
         print_safely("\n".join(f"  {step}" for step in [*steps, register]))
-    return 0
+    if verdict.problem:
+        say(f"\naml: the repository does not do what the original does: {verdict.problem}")
+    return 1 if verdict.problem else 0
 
 
 def default_output(source: "Source", slug: str) -> Path:

@@ -25,7 +25,9 @@ NOT_TRUSTED = re.compile(r"invalid peer certificate|certificate verify failed", 
 
 
 def cache() -> Path:
-    """Where environments are kept."""
+    """Where environments are kept: AML_ENVIRONMENTS, else a folder of the user's cache."""
+    if folder := os.environ.get("AML_ENVIRONMENTS"):
+        return Path(folder)
     base = os.environ.get("LOCALAPPDATA") if os.name == "nt" else os.environ.get("XDG_CACHE_HOME")
     return Path(base or Path.home() / ".cache") / "aml-environments"
 
@@ -42,17 +44,17 @@ def uv() -> str:
     return str(find_uv_bin())
 
 
-def build(job: Job) -> Path:
-    """The virtual environment of the job's conda file: the one in the cache, or a new one.
+def build(job: Job, folder: Path | None = None) -> Path:
+    """The virtual environment of the job's conda file: the one in `folder` (default: the cache), or a new one.
 
     Raises UserError when it cannot be built; then nothing is left of it.
     """
     conda, file = conda_file(job)
     python, pip, replaced = requirements(conda, file)
     interpreter = _interpreter(python, file)
-    folder = conda_folder(job)
-    key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip, *_local_files(pip, folder)]).encode())
-    environment = cache() / key.hexdigest()[:16]
+    beside = conda_folder(job)
+    key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip, *_local_files(pip, beside)]).encode())
+    environment = (folder or cache()) / key.hexdigest()[:16]
     if environment.is_dir():
         return environment
     say(f"building the environment of {file} (once)")
@@ -62,12 +64,11 @@ def build(job: Job) -> Path:
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
-        raise UserError(f"{error.filename}: {error.strerror}: name another folder with {variable}") from None
+        raise UserError(f"{error.filename}: {error.strerror}: name another folder with AML_ENVIRONMENTS") from None
     try:
         _uv(file, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
         lines, options = _for_uv(pip)
-        _uv(file, "pip", "install", "--python", str(unfinished), *options, "-r", "-", lines=lines, folder=folder)
+        _uv(file, "pip", "install", "--python", str(unfinished), *options, "-r", "-", lines=lines, folder=beside)
         try:
             unfinished.rename(environment)
         except OSError:  # another run built the same one meanwhile

@@ -1,0 +1,170 @@
+"""What the original code does when it runs, and whether a conversion does the same."""
+
+import os
+import re
+import shutil
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from aml.adopt.observe import trial
+from aml.adopt.observe.environment import Recording
+from aml.adopt.observe.trial import Trial
+
+CODE = (".py", ".pyc", ".pyi", ".ipynb")
+NUMBER = re.compile(r"\d+\.\d+")
+
+
+@dataclass(frozen=True)
+class Command:
+    """How the code is run."""
+
+    words: tuple[str, ...]  # after python, with paths of this trial's tree
+    folder: str  # below the source, with slashes; "." for its own
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Runs of the original: twice where the first one ended well, to know what differs from run to run."""
+
+    tree: Path  # in which the first one ran
+    command: Command
+    first: Trial
+    second: Trial | None
+
+    @property
+    def opened(self) -> set[str]:
+        """The files of the source that Python opened to read, by their paths in the source."""
+        tree = self.tree
+        return {path.relative_to(tree).as_posix() for path in self.first.opened.read if path.is_relative_to(tree)}
+
+    @property
+    def data(self) -> dict[str, str]:
+        """The files that it read and did not change, other than code: by their paths in the source, with hashes."""
+        left = self.first.left
+        read = (self.opened | self.first.touched) & self.first.before.keys()
+        return {path: self.first.before[path] for path in sorted(read) if path not in left and _is_data(path)}
+
+    @property
+    def modules(self) -> list[str]:
+        """The modules of the source that it loaded."""
+        return sorted(path for path in self.opened if path.endswith(".py") and path in self.first.before)
+
+    @property
+    def outside(self) -> list[Path]:
+        """Files that it read and that belong neither to the source nor to Python or the system."""
+        return sorted(path for path in self.first.opened.read if _is_foreign(path, self.tree))
+
+    @property
+    def stable(self) -> dict[str, str]:
+        """What it leaves that is the same, byte for byte, in both runs."""
+        again = self.second.left if self.second and self.second.ended_well else {}
+        return {path: mark for path, mark in self.first.left.items() if again.get(path) == mark}
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines with results that both runs print."""
+        again = _results(self.second.output) if self.second and self.second.ended_well else Counter()
+        return [*(_results(self.first.output) & again).elements()]
+
+
+def observe(
+    recording: Recording,
+    texts: Mapping[Path, str],
+    commands: Iterable[tuple[Sequence[str], str]],
+    limit: float,
+) -> Observation | None:
+    """Run the code of a source in copies of it: by the first of the commands with which it ends well.
+
+    Each command has its words after python, where {tree} stands for the copy, and the folder in the source where it
+    runs. Returns the first command's run when none ends well, and None when the source is too large to be copied.
+    """
+    base = recording.cache.parent
+    found: Observation | None = None
+    for words, folder in dict.fromkeys((tuple(words), folder) for words, folder in commands):
+        once = _run(recording, texts, words, folder, base / "first", limit)
+        if once is None:
+            return None
+        if once.first.status is None:
+            return once
+        if once.first.ended_well:
+            again = _run(recording, texts, words, folder, base / "second", limit)
+            return Observation(once.tree, once.command, once.first, again.first if again else None)
+        found = found or once
+    return found
+
+
+def _run(
+    recording: Recording, texts: Mapping[Path, str], words: Sequence[str], folder: str, base: Path, limit: float
+) -> Observation | None:
+    tree = base / recording.source.name
+    shutil.rmtree(base, ignore_errors=True)
+    if not trial.copy(recording.source, texts, tree):
+        return None
+    given = tuple(word.replace("{tree}", str(tree)) for word in words)
+    tracking = {"MLFLOW_TRACKING_URI": (base / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+    done = trial.run(
+        recording,
+        [str(recording.python), *given],
+        tree,
+        tree / folder,
+        limit,
+        **tracking,
+        **trial.interpreter(recording),
+    )
+    return Observation(tree, Command(given, folder), done, None)
+
+
+def differences(original: Observation, converted: Trial, tree: Path, kept: Mapping[str, str]) -> list[str]:
+    """What the converted repository, which ran in `tree`, does otherwise; `kept` are the files of its run, hashed.
+
+    Files are compared by content, for a conversion moves them. Names with digits count as the same pattern.
+    """
+    found = []
+    patterns = {_pattern(path) for path in kept}
+    marks = set(kept.values())
+    for path in original.first.left:
+        if _pattern(path) not in patterns:
+            found.append(f"{path}, which the original writes, is not kept")
+        elif path in original.stable and original.stable[path] not in marks:
+            found.append(f"{path} has another content than the original writes")
+    printed = _results(converted.output)
+    found += [f"it does not print {line!r}" for line in original.lines if not printed[line]]
+    now = trial.marks(tree)
+    inside = [path.relative_to(tree).as_posix() for path in converted.opened.read if path.is_relative_to(tree)]
+    read = {name: now[name] for name in inside if name in now and name not in kept and _is_data(name)}
+    data = original.data
+    found += [f"it does not read {path}" for path in original.opened & data.keys() if data[path] not in read.values()]
+    others = {*original.first.before.values()} - {*data.values()}
+    found += [f"it reads {name} as the source has it, which the original does not" for name in read if read[name] in others]
+    return found
+
+
+def _is_data(path: str) -> bool:
+    return not path.endswith(CODE) and not PurePosixPath(path).name.startswith(".")
+
+
+def _pattern(path: str) -> str:
+    return re.sub(r"\d+", "0", PurePosixPath(path).name)
+
+
+def _results(output: str) -> Counter[str]:
+    """The lines that print numbers, and no paths or times."""
+    lines = (" ".join(line.split()) for line in output.splitlines())
+    return Counter(
+        line
+        for line in lines
+        if NUMBER.search(line) and not re.search(r"[/\\]|\d:\d\d|warn|\d *(s|ms|sec|seconds|min)\b", line, re.IGNORECASE)
+    )
+
+
+def _is_foreign(path: Path, tree: Path) -> bool:
+    """Whether a file is of this machine's own kind of data: not of the code, its Python, a cache or the system."""
+    homes = [tree, Path(sys.base_prefix), *map(Path, sysconfig.get_paths().values())]
+    homes += [Path(os.environ[name]) for name in ("SYSTEMROOT", "PROGRAMDATA") if name in os.environ]  # Windows
+    homes += [Path(name) for name in ("/usr", "/etc", "/proc", "/sys", "/dev", "/lib", "/opt", "/var", "/run")]
+    hidden = any(part.startswith(".") for part in path.parts) or "site-packages" in path.parts
+    return not hidden and path.is_file() and _is_data(path.name) and not any(map(path.is_relative_to, homes))

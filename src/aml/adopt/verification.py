@@ -1,0 +1,208 @@
+"""Runs the original and the repository that was made of it, and keeps the conversion that does the same.
+
+Paths are converted first, as far as they are understood. Where the result differs from what the original does, the
+code stays as it is, and a launcher gives it its files.
+"""
+
+import os
+import re
+import shlex
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from aml.adopt import DataInput, Note
+from aml.adopt.adoption import Adoption, assemble
+from aml.adopt.beside import TABLES
+from aml.adopt.code import NOTHING_TRACKED, Code
+from aml.adopt.launcher import LAUNCHER, OPTION, text
+from aml.adopt.observe import trial
+from aml.adopt.observe.environment import Recording, recording
+from aml.adopt.observe.observation import Observation, differences, observe
+from aml.adopt.resources import may_hold_secrets
+from aml.adopt.tree import folders, shown
+from aml.jobfile import job as job_module
+from aml.jobfile.job import Job
+
+MODEL = re.compile(r"(?i).+\.(pkl|pickle|joblib|pt|pth|h5|keras|onnx|cbm|bin|model|sav|dill|ckpt|safetensors|ubj)")
+COMMAND_OF_JOB = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
+
+
+class Limits(NamedTuple):
+    """What a run of the code may take."""
+
+    seconds: float
+    network: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of the repository."""
+
+    adoption: Adoption
+    problem: str = ""  # why it does not train yet
+    said: tuple[str, ...] = ()  # of the run here, for the terminal
+    notes: tuple[Note, ...] = ()
+
+
+def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: Limits) -> Verdict:
+    """Run the original and what was made of it; returns the adoption that does the same, or the reason why none does.
+
+    `make` writes the repository of an adoption into a folder, and returns its path. Raises UserError when the
+    environment cannot be built.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        made = make(adoption, Path(folder) / "a")
+        job = job_module.load("train-local", made)
+        with recording(job, adoption.source.root, limits.network) as environment:
+            original = observe(environment, adoption.code.certain.texts, _commands(adoption, job), limits.seconds)
+            if original is None:
+                return Verdict(adoption, notes=(_undecided("the source is too large to be copied, so it was not run"),))
+            if original.first.status is None:
+                text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
+                return Verdict(adoption, notes=(_undecided(text),))
+            found = _try(environment, adoption, made, original, limits)
+            if not found.problem or not original.first.ended_well:
+                return found
+            launched = _launched(adoption, original)
+            if isinstance(launched, str):
+                return replace(found, problem=f"{found.problem}; {launched}")
+            again = _try(environment, launched, make(launched, Path(folder) / "b"), original, limits)
+            return again
+
+
+def _undecided(text: str) -> Note:
+    return Note("decide", "", text)
+
+
+def _commands(adoption: Adoption, job: Job) -> list[tuple[list[str], str]]:
+    """How the original may be run: with what its job gives it, in its own folder or one above."""
+    source = adoption.source
+    main = next(path for path in adoption.code.certain.texts if path.stem == Path(adoption.code.entry).stem)
+    words = _arguments(adoption, job)
+    if source.module:
+        parts = len(source.module.split("."))
+        base = source.entry.parents[parts - 1]
+        return [(["-m", source.module, *words], shown(source.root, base))]
+    found = []
+    for folder in dict.fromkeys([*folders(source.root, source.entry.parent), source.project, source.root]):
+        script = Path(os.path.relpath(main, folder)).as_posix()
+        found.append(([script, *words], shown(source.root, folder)))
+    return found
+
+
+def _arguments(adoption: Adoption, job: Job) -> list[str]:
+    """The words that the job gives the original, without options that only the conversion made."""
+    known = {*_words(adoption.source.arguments), *_flags(adoption)}
+    words = [word for word in shlex.split(job.command) if word != "python"]
+    start = next((at for at, word in enumerate(words) if word.endswith(".py") or word == adoption.source.module), -1)
+    found: list[str] = []
+    for word in words[start + 1 :]:
+        flag = word.partition("=")[0]
+        if found and found[-1] == "" and not flag.startswith("--"):
+            found.pop()  # the value of an option that the original lacks
+        elif re.match(r"--?[A-Za-z]", flag) and flag not in known:
+            found += [""] * ("=" not in word)
+        else:
+            found.append(COMMAND_OF_JOB.sub(lambda name: _value(adoption, job, name[1], name[2]), word))
+    return [word for word in found if word]
+
+
+def _words(arguments: str) -> list[str]:
+    try:
+        return shlex.split(arguments)
+    except ValueError:  # a quote without an end, in somebody's README
+        return []
+
+
+def _flags(adoption: Adoption) -> set[str]:
+    """The options that the code declares, as far as they stand in it as texts."""
+    return set(re.findall(r"[\"'](--?[A-Za-z][\w-]*)[\"'/,]", "".join(adoption.code.certain.texts.values())))
+
+
+def _value(adoption: Adoption, job: Job, kind: str, name: str) -> str:
+    """What an input or output of the job is in a copy of the source."""
+    entry = job.section(kind).get(name)
+    if not isinstance(entry, dict):
+        return str(entry)
+    path = str(entry.get("path") or "")
+    if kind == "outputs" or not path:
+        return f"outputs/{name}"
+    place = path.removeprefix("../sample-data").strip("/")
+    files = adoption.data.files
+    if place in files:
+        return "{tree}/" + shown(adoption.source.root, files[place])
+    inside = [(PurePosixPath(one), file) for one, file in files.items() if f"{one}".startswith(place)]
+    for one, file in inside:
+        depth = len(one.relative_to(place or ".").parts)
+        return "{tree}/" + shown(adoption.source.root, file.parents[depth - 1])
+    return path
+
+
+def _try(environment: Recording, adoption: Adoption, made: Path, original: Observation, limits: Limits) -> Verdict:
+    """Train in the repository, and compare what that does with what the original did."""
+    command = [sys.executable, "-P", "-m", "aml", "submit", "-c", "train-local"]
+    done = trial.run(environment, command, made, made, limits.seconds)
+    run = next((path for path in sorted((made / "runs").glob("*/")) if (path / "code").is_dir()), None)
+    kept = {
+        path: mark
+        for path, mark in done.after.items()
+        if run and path.startswith(tuple(f"runs/{run.name}/{name}/" for name in ("outputs", "named-outputs")))
+    }
+    outputs = {path.partition("/outputs/")[2]: mark for path, mark in kept.items() if "/outputs/" in path}
+    model = adoption.code.model
+    if not model or model.removeprefix("outputs/") not in outputs:
+        models = sorted(path for path in outputs if MODEL.fullmatch(path))
+        adoption.code.model = f"outputs/{models[0]}" if len(models) == 1 else model
+    said = tuple(line for line in done.output.splitlines() if line.strip())[-3:]
+    if not done.ended_well:
+        return Verdict(adoption, f"it does not train: {done.reason}", said)
+    if not original.first.ended_well:
+        text = f"it trains here; the original does not ({original.first.reason}), so their results were not compared"
+        return Verdict(adoption, "", said, (_undecided(text),))
+    found = differences(original, done, made, kept)
+    return Verdict(adoption, found[0] if found else "", said)
+
+
+def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
+    """The same code as it was, run by the launcher; or why that cannot be."""
+    if original.outside:
+        return f"it reads {original.outside[0]}, which lies outside of the source: let an option name it"
+    source, certain = adoption.source, adoption.code.certain
+    root = source.root
+    others = [path for path in original.data if PurePosixPath(path).suffix not in TABLES]
+    secret = next((path for path in others if may_hold_secrets(root / path)), None)
+    if secret:
+        return f"{secret} may hold secrets, and does not come along: let the code read them elsewhere"
+    code_files = (path for path in source.code.values() if path.suffix != ".ipynb")
+    files: dict[str, str | Path] = {shown(root, path): path for path in code_files}
+    files |= {path: root / path for path in original.modules}
+    files |= {shown(root, path): content for path, content in certain.texts.items()}
+    data = {root / path for path in original.data if path not in files}
+    unseen = {path for path in source.data if path.is_file() and shown(root, path) not in {*files, *original.first.left}}
+    words = list(original.command.words)
+    script = [*words[:2]] if words[0] == "-m" else words[:1]
+    folder = original.command.folder
+    made = {str(PurePosixPath(path).parent) for path in original.first.left}
+    files[LAUNCHER] = text(script, folder, sorted(path for path in made - {"."} if (root / path).is_dir()))
+    known = _flags(adoption)
+    inputs = [one for one in adoption.code.inputs if one.flag in known]
+    if data | unseen:
+        inputs.append(DataInput("files", "uri_folder", root, OPTION, tuple(sorted(data | unseen))))
+    models = [path for path in original.first.left if MODEL.fullmatch(path)]
+    model = f"outputs/{models[0].removeprefix('outputs/')}" if len(models) == 1 else None
+    said = (
+        f"src/{LAUNCHER} runs the code as it is: it brings the data to where the code looks for it, "
+        "and moves what the code leaves to outputs/"
+    )
+    notes = [*certain.notes, Note("changed", "", said)]
+    if not any("mlflow" in one for one in certain.texts.values()):
+        notes.append(Note("decide", shown(root, source.entry), NOTHING_TRACKED))
+    code = Code(
+        LAUNCHER, files, inputs, adoption.code.given, model, adoption.code.registered, adoption.code.imports,
+        adoption.code.requirements, notes, {}, certain,
+    )  # fmt: skip
+    return assemble(replace(source, module=None), adoption.slug, code, adoption.packages)
