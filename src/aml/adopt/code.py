@@ -35,6 +35,15 @@ NOTHING_TRACKED = (
 
 
 @dataclass
+class Certain:
+    """The code with no more than the changes that are certain: what is retired replaced, all paths as they were."""
+
+    texts: dict[Path, str] = field(default_factory=dict)  # file of the source -> its text; a notebook is there as .py
+    inputs: list[DataInput] = field(default_factory=list)  # of v1
+    notes: list[Note] = field(default_factory=list)
+
+
+@dataclass
 class Code:
     """The contents of src/."""
 
@@ -48,16 +57,7 @@ class Code:
     requirements: list[tuple[str, str]] = field(default_factory=list)  # of a notebook's install lines
     notes: list[Note] = field(default_factory=list)
     origins: dict[str, "Origin"] = field(default_factory=dict)  # path in src/ -> where its text comes from
-    certain: "Certain" = field(default_factory=lambda: Certain())
-
-
-@dataclass
-class Certain:
-    """The code with no more than the changes that are certain: what is retired replaced, all paths as they were."""
-
-    texts: dict[Path, str] = field(default_factory=dict)  # file of the source -> its text; a notebook is there as .py
-    inputs: list[DataInput] = field(default_factory=list)  # of v1
-    notes: list[Note] = field(default_factory=list)
+    certain: Certain = field(default_factory=Certain)
 
 
 class Origin(NamedTuple):

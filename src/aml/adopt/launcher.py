@@ -1,7 +1,6 @@
 """The launcher: lets code that keeps its files in fixed places run as a job, and stay as it is."""
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +14,12 @@ def text(command: Sequence[str], folder: str, expected: Sequence[str]) -> str:
     `command`: the words after python; `folder`: where it runs, below src/; `expected`: folders that the code takes for
     granted.
     """
-    text = Path(__file__).with_name("launcher_template.py").read_text(encoding="utf-8")
-    for name, value in {"COMMAND: list[str]": [*command], "FOLDER": folder, "EXPECTED: list[str]": [*expected]}.items():
-        line = f"{name.partition(':')[0]} = {json.dumps(value, ensure_ascii=False)}"
-        text = re.sub(rf"^{re.escape(name)} = (\[\]|\".\")", lambda _, line=line: line, text, flags=re.MULTILINE)
-    return text
+    values = {"COMMAND: list[str]": [*command], "FOLDER": folder, "EXPECTED: list[str]": [*expected]}
+    lines = Path(__file__).with_name("launcher_template.py").read_text(encoding="utf-8").splitlines(keepends=True)
+    for number, line in enumerate(lines):
+        name, _, comment = line.partition("  # ")
+        name = name.partition(" = ")[0]
+        if name in values:
+            value = json.dumps(values[name], ensure_ascii=False)
+            lines[number] = f"{name.partition(':')[0]} = {value}  # {comment}"
+    return "".join(lines)

@@ -17,6 +17,8 @@ from aml.adopt.packages import Packages
 from aml.adopt.report import asset_option
 
 EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
+
+
 def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     """Make the repository at `out`, whole or not at all; returns what its own `aml check` finds.
 

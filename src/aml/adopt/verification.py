@@ -9,12 +9,12 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from aml.adopt import DataInput, Note
+from aml.adopt import DataInput, Note, UserError
 from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.beside import TABLES
 from aml.adopt.code import NOTHING_TRACKED, Code
@@ -26,6 +26,7 @@ from aml.adopt.resources import may_hold_secrets
 from aml.adopt.tree import folders, shown
 from aml.jobfile import job as job_module
 from aml.jobfile.job import Job
+from aml.local import runs
 
 MODEL = re.compile(r"(?i).+\.(pkl|pickle|joblib|pt|pth|h5|keras|onnx|cbm|bin|model|sav|dill|ckpt|safetensors|ubj)")
 COMMAND_OF_JOB = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
@@ -44,7 +45,7 @@ class Verdict:
 
     adoption: Adoption
     problem: str = ""  # why it does not train yet
-    said: tuple[str, ...] = ()  # of the run here, for the terminal
+    trained: str = ""  # what the run here read, logged and left
     notes: tuple[Note, ...] = ()
 
 
@@ -52,8 +53,9 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
     """Run the original and what was made of it; returns the adoption that does the same, or the reason why none does.
 
     `make` writes the repository of an adoption into a folder, and returns its path. Raises UserError when the
-    environment cannot be built.
+    environment cannot be built, or when the source is not what it was before.
     """
+    before = trial.marks(adoption.source.root)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         made = make(adoption, Path(folder) / "a")
         job = job_module.load("train-local", made)
@@ -65,13 +67,19 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
                 text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
                 return Verdict(adoption, notes=(_undecided(text),))
             found = _try(environment, adoption, made, original, limits)
+            if trial.marks(adoption.source.root) != before:
+                raise UserError(f"the code changed {adoption.source.root} while it was tried: compare it with a backup")
             if not found.problem or not original.first.ended_well:
                 return found
             launched = _launched(adoption, original)
             if isinstance(launched, str):
                 return replace(found, problem=f"{found.problem}; {launched}")
-            again = _try(environment, launched, make(launched, Path(folder) / "b"), original, limits)
-            return again
+            return _try(environment, launched, make(launched, Path(folder) / "b"), original, limits)
+
+
+def _has(path: Path, root: Path, left: Iterable[str]) -> bool:
+    """Whether one of the files that the code left is at a path or below it."""
+    return any((root / one).is_relative_to(path) for one in left)
 
 
 def _undecided(text: str) -> Note:
@@ -157,14 +165,30 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     if not model or model.removeprefix("outputs/") not in outputs:
         models = sorted(path for path in outputs if MODEL.fullmatch(path))
         adoption.code.model = f"outputs/{models[0]}" if len(models) == 1 else model
-    said = tuple(line for line in done.output.splitlines() if line.strip())[-3:]
     if not done.ended_well:
-        return Verdict(adoption, f"it does not train: {done.reason}", said)
+        return Verdict(adoption, f"it does not train: {done.reason}")
+    trained = _trained(adoption, made, outputs)
     if not original.first.ended_well:
-        text = f"it trains here; the original does not ({original.first.reason}), so their results were not compared"
-        return Verdict(adoption, "", said, (_undecided(text),))
+        text = (
+            f"the original does not run here ({original.first.reason}), so the results were not compared with its own"
+        )
+        return Verdict(adoption, "", trained, (_undecided(text),))
     found = differences(original, done, made, kept)
-    return Verdict(adoption, found[0] if found else "", said)
+    return Verdict(adoption, found[0] if found else "", trained)
+
+
+def _trained(adoption: Adoption, made: Path, outputs: Mapping[str, str]) -> str:
+    """What a run in the repository read, logged and left, in one line."""
+    data = [f"sample-data/{place}" for place in adoption.data.files]
+    metrics = [f"{name} {value:.4g}" for name, value in runs.all_runs(made)[0].metrics().items()]
+    model = adoption.code.model
+    left = [f"model {model}"] if model and model.removeprefix("outputs/") in outputs else []
+    return "; ".join([f"trained here on {_few(data) or 'no data of its own'}", *filter(None, [_few(metrics)]), *left])
+
+
+def _few(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
+    return ", ".join(texts[:3]) + more
 
 
 def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
@@ -182,7 +206,9 @@ def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
     files |= {path: root / path for path in original.modules}
     files |= {shown(root, path): content for path, content in certain.texts.items()}
     data = {root / path for path in original.data if path not in files}
-    unseen = {path for path in source.data if path.is_file() and shown(root, path) not in {*files, *original.first.left}}
+    unseen = {
+        path for path in source.data if path.is_file() and shown(root, path) not in {*files, *original.first.left}
+    }
     words = list(original.command.words)
     script = [*words[:2]] if words[0] == "-m" else words[:1]
     folder = original.command.folder
@@ -190,6 +216,9 @@ def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
     files[LAUNCHER] = text(script, folder, sorted(path for path in made - {"."} if (root / path).is_dir()))
     known = _flags(adoption)
     inputs = [one for one in adoption.code.inputs if one.flag in known]
+    written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, root, original.first.left)]
+    inputs = [one for one in inputs if one not in written]
+    given = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
     if data | unseen:
         inputs.append(DataInput("files", "uri_folder", root, OPTION, tuple(sorted(data | unseen))))
     models = [path for path in original.first.left if MODEL.fullmatch(path)]
@@ -202,7 +231,7 @@ def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
     if not any("mlflow" in one for one in certain.texts.values()):
         notes.append(Note("decide", shown(root, source.entry), NOTHING_TRACKED))
     code = Code(
-        LAUNCHER, files, inputs, adoption.code.given, model, adoption.code.registered, adoption.code.imports,
+        LAUNCHER, files, inputs, given, model, adoption.code.registered, adoption.code.imports,
         adoption.code.requirements, notes, {}, certain,
     )  # fmt: skip
     return assemble(replace(source, module=None), adoption.slug, code, adoption.packages)

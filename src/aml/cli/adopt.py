@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--entry", metavar="FILE", help="script or notebook that trains (default: found, or asked for)")
     parser.add_argument("--dry-run", action="store_true", help="report only: run and write nothing")
-    parser.add_argument("--no-run", action="store_true", help="do not run the code to see whether it still does the same")
+    parser.add_argument(
+        "--no-run", action="store_true", help="do not run the code to see whether it still does the same"
+    )
     parser.add_argument("--run-limit", type=float, default=300, metavar="SECONDS", help="of a run (default: 300)")
     parser.add_argument("--network", action="store_true", help="let the code reach other machines while it is tried")
 
@@ -87,8 +89,8 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
     print_safely("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
-    if verdict.said and not verdict.problem:
-        print_safely("\n".join(["", "trained here:", *(f"  {line}" for line in verdict.said)]))
+    if not verdict.problem:
+        print_safely(f"\n{verdict.trained or 'not run, so what the code reads and leaves was not seen'}")
     print_safely(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"

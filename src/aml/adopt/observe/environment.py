@@ -29,7 +29,7 @@ class Opened(NamedTuple):
 
 @dataclass(frozen=True)
 class Recording:
-    """The environment of a job with the recorder in it, and the cache of environments in which `aml submit` finds it."""
+    """The environment of a job with the recorder in it, in a cache of environments where `aml submit` finds it."""
 
     cache: Path
     environment: Path

@@ -139,7 +139,9 @@ def differences(original: Observation, converted: Trial, tree: Path, kept: Mappi
     data = original.data
     found += [f"it does not read {path}" for path in original.opened & data.keys() if data[path] not in read.values()]
     others = {*original.first.before.values()} - {*data.values()}
-    found += [f"it reads {name} as the source has it, which the original does not" for name in read if read[name] in others]
+    found += [
+        f"it reads {name} as the source has it, which the original does not" for name in read if read[name] in others
+    ]
     return found
 
 
@@ -157,7 +159,8 @@ def _results(output: str) -> Counter[str]:
     return Counter(
         line
         for line in lines
-        if NUMBER.search(line) and not re.search(r"[/\\]|\d:\d\d|warn|\d *(s|ms|sec|seconds|min)\b", line, re.IGNORECASE)
+        if NUMBER.search(line)
+        and not re.search(r"[/\\]|\d:\d\d|warn|\d *(s|ms|sec|seconds|min)\b", line, re.IGNORECASE)
     )
 
 

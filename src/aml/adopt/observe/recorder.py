@@ -172,7 +172,7 @@ def start() -> None:
     if any(os.path.basename(word) in settings["unseen"] for word in sys.orig_argv[1:2]):
         return
     recorder = Recorder(settings)
-    sys.meta_path.insert(0, Finder(recorder))  # type: ignore[arg-type]
+    sys.meta_path.insert(0, Finder(recorder))
     sys.addaudithook(recorder.hook)
 
 
