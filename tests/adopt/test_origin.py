@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adopt.sources import plant
-from aml.adopt import origin, repository
+from aml.adopt import adoption, origin, repository
 from aml.errors import UserError
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
