@@ -102,7 +102,7 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
     entry = code.files[code.entry]
     assert isinstance(entry, str)
     code.files[code.entry] = arguments.declare(entry, elsewhere)
-    main = _script(source.entry, code.entry)
+    main = script_of(source.entry, code.entry)
     code.certain.texts[main] = arguments.declare(
         code.certain.texts.get(main, ""), [one for one in code.certain.inputs if one in elsewhere]
     )
@@ -127,7 +127,7 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
     return code
 
 
-def _script(path: Path, place: str) -> Path:
+def script_of(path: Path, place: str) -> Path:
     """The file of the source that a script is, or that a notebook becomes beside itself."""
     return path if path.suffix == ".py" else path.with_name(PurePosixPath(place).name)
 
@@ -215,7 +215,7 @@ def _module(
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
     origin = code.origins[place] = Origin(file, text, cells)
-    code.certain.texts[_script(path, place)] = certain.text
+    code.certain.texts[script_of(path, place)] = certain.text
     code.certain.inputs += rewritten.inputs
     for notes, found in (
         (code.certain.notes, [*rewritten.notes, *renewed.notes, *certain.notes]),

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from aml.adopt import DataInput, Note, UserError
 from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.beside import TABLES
-from aml.adopt.code import NOTHING_TRACKED, Code
+from aml.adopt.code import NOTHING_TRACKED, Code, script_of
 from aml.adopt.launcher import LAUNCHER, OPTION, text
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
@@ -47,6 +47,11 @@ class Verdict:
     problem: str = ""  # why it does not train yet
     trained: str = ""  # what the run here read, logged and left
     notes: tuple[Note, ...] = ()
+
+
+NOT_RUN = Note(
+    "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
+)
 
 
 def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: Limits) -> Verdict:
@@ -89,7 +94,7 @@ def _undecided(text: str) -> Note:
 def _commands(adoption: Adoption, job: Job) -> list[tuple[list[str], str]]:
     """How the original may be run: with what its job gives it, in its own folder or one above."""
     source = adoption.source
-    main = next(path for path in adoption.code.certain.texts if path.stem == Path(adoption.code.entry).stem)
+    main = script_of(source.entry, adoption.code.entry)
     words = _arguments(adoption, job)
     if source.module:
         parts = len(source.module.split("."))

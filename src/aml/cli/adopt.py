@@ -77,7 +77,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         count = sum(note.kind == "blocked" for note in adoption.notes)
         say(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again")
         return 1
-    verdict = verification.Verdict(adoption)
+    verdict = verification.Verdict(adoption, notes=(verification.NOT_RUN,))
     if limits:
         say("running the code, the original and the converted one, in copies: --no-run leaves that out ...")
         verdict = verification.verify(adoption, repository.make, verification.Limits(*limits))
@@ -89,8 +89,8 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
     print_safely("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
-    if not verdict.problem:
-        print_safely(f"\n{verdict.trained or 'not run, so what the code reads and leaves was not seen'}")
+    if verdict.trained:
+        print_safely(f"\n{verdict.trained}")
     print_safely(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
         activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
