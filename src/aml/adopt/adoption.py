@@ -103,6 +103,7 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
         "description": "Trains, tracks and registers a model, on this machine and on Azure Machine Learning.",
         "compute_name": str(jobs.compute.get("name") or CLUSTER),
         "compute_size": str(jobs.compute.get("size") or SIZE),
+        "serving": "none",  # the template's scoring code is that of its own model
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]

@@ -21,6 +21,7 @@ VERBS = {
     "register-model": "register the model of a run",
     "models": "list registered models and versions",
     "ui": "open the MLflow UI on the runs of this repository",
+    "serve": "answer requests with the registered model on this machine",
     "workspace": "show, confirm or change the workspace settings",
     "create-compute": "create or change the cluster",
     "register-data": "upload and register the data",
