@@ -10,13 +10,15 @@ from aml.adopt import code as code_module
 from aml.adopt import packages as packages_module
 from aml.adopt.code import Code
 from aml.adopt.data import Data
+from aml.adopt.inference import Inference
+from aml.adopt.inference import convert as find_inference
 from aml.adopt.jobs import CLUSTER, SIZE, Jobs
 from aml.adopt.jobs import make as make_jobs
 from aml.adopt.packages import Packages
 from aml.adopt.proof import imports, prove
 from aml.adopt.retired import versions_of
 from aml.adopt.source import Source
-from aml.adopt.tree import shown
+from aml.adopt.tree import listing, shown
 
 SLUG = "{{cookiecutter.project_slug}}"
 NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
@@ -48,6 +50,7 @@ class Adoption:
     jobs: Jobs
     data: Data
     packages: Packages
+    inference: Inference | None  # v1's
     notes: list[Note] = field(default_factory=list)
 
     @property
@@ -97,13 +100,16 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
     """The adoption with this code: the jobs that run it, the data that it reads, and the notes on all of it."""
     data = Data(source, f"{slug}-data", code.inputs)
     jobs = make_jobs(source, code, slug, data)
+    inference = find_inference(source.root, source.project, listing(source.root)[0], packages.requirements)
+    if inference and code.registered:
+        inference.deployment["model"] = f"azureml:{code.registered}@latest"
     answers = {
         "project_name": slug.replace("-", " ").capitalize(),
         "project_slug": slug,
         "description": "Trains, tracks and registers a model, on this machine and on Azure Machine Learning.",
         "compute_name": str(jobs.compute.get("name") or CLUSTER),
         "compute_size": str(jobs.compute.get("size") or SIZE),
-        "serving": "none",  # the template's scoring code is that of its own model
+        "serving": "online" if inference else "none",  # the template's own scoring code is that of its example
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
@@ -118,7 +124,8 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
             Note("taken", "", f"tests: {len(source.tests)}; `pip install -e .[training]` brings what they need")
         )
     notes = [*taken, *source.notes, *code.notes, *jobs.notes, *data.notes, *packages.notes]
-    return Adoption(source, answers, code, jobs, data, packages, list(dict.fromkeys(notes)))
+    notes += inference.notes if inference else []
+    return Adoption(source, answers, code, jobs, data, packages, inference, list(dict.fromkeys(notes)))
 
 
 def slug(source: Source) -> str:

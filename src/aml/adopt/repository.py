@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from aml.adopt import UserError, gates, origin
+from aml.adopt import UserError, gates, inference, origin
 from aml.adopt import packages as packages_module
 from aml.adopt.adoption import Adoption, template
 from aml.adopt.packages import Packages
@@ -70,6 +70,8 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
     example = packages_module.read_template(made).training
     for name in EXAMPLE:
         (made / name).unlink()
+    if adoption.inference:
+        inference.write(adoption.inference, made)
     gates.loosen(made / "scripts")
     for place, content in adoption.code.files.items():
         _put(made / "src" / place, content)

@@ -57,7 +57,7 @@ def uv() -> str:
 
 
 def build(job: Description, folder: Path | None = None) -> Path:
-    """The virtual environment of the conda file of a job or deployment: the one in `folder` (default: the cache), or new.
+    """The virtual environment of a job's or deployment's conda file: from `folder` (default: the cache), or a new one.
 
     Raises UserError when it cannot be built; then nothing is left of it.
     """
@@ -81,8 +81,7 @@ def build(job: Description, folder: Path | None = None) -> Path:
         make = ("venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
         _uv(job, file, *make)
         lines, options = _for_uv(pip)
-def build(job: Description, folder: Path | None = None) -> Path:
-    """The virtual environment of the conda file of a job or deployment: the one in `folder` (default: the cache), or new.
+        _uv(job, file, "pip", "install", "--python", str(unfinished), *options, "-r", "-", lines=lines, folder=beside)
         try:
             unfinished.rename(environment)
         except OSError:  # another run built the same one meanwhile
