@@ -77,8 +77,6 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
             script = notebook.convert(path, shown(source.root, path))
             code.requirements += [(line, shown(source.root, path)) for line in script.requirements]
             code.notes += script.notes
-            for beside, text in script.files.items():
-                _module(source, modules, code, beside, path, text, [], elsewhere, versions)
             _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:

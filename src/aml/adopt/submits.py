@@ -129,7 +129,7 @@ def read(root: Path, path: Path, files: list[str]) -> list[Submit]:
         starts, text = _text(path)
         if not re.search(r"\bazureml\b|azure\.ai\.ml", text) or not re.search(rf"\b({'|'.join(SUBMITS)})\(", text):
             return []
-        return _File(root, path, files, text, starts).submits()
+        return File(root, path, files, text, starts).submits()
     except UNPARSED:
         return []
 
@@ -145,7 +145,9 @@ def _text(path: Path) -> tuple[list[tuple[int, str]], str]:
     return starts, "\n".join(lines[1:]) + "\n"
 
 
-class _File:
+class File:
+    """A module that may submit jobs, and what its expressions are worth."""
+
     def __init__(self, root: Path, path: Path, files: list[str], text: str, starts: list[tuple[int, str]]) -> None:
         self.root, self.path, self.files, self.starts = root, path, files, starts
         self.tree = Tree(text)
