@@ -71,12 +71,20 @@ def convert(path: Path, name: str) -> Script:
     What cannot be converted is a note of the kind "blocked"; the text compiles even so. Raises UserError on what is
     not a notebook of Python 3.
     """
-    cells = read(path, name)
-    return _Conversion(name, {one.cell: one.name for one in written.read(path)}).script(cells)
+    cells, old = read(path, name)
+    conversion = _Conversion(name, {one.cell: one.name for one in written.read(path)})
+    script = conversion.script(cells)
+    if old and conversion.unparsed:
+        fix = "convert its code with 2to3, then give it a Python 3 kernel"
+        raise UserError(f"{name} is a notebook of Python 2 ({conversion.unparsed[0]}): {fix}")
+    if old:
+        text = "its kernel is Python 2, but all of it reads as Python 3, which runs it: there 3 / 2 is 1.5, and 3 // 2 is 1"
+        script.notes.append(Note("changed", name, text))
+    return script
 
 
-def read(path: Path, name: str) -> list[Any]:
-    """The cells of a Python 3 notebook, in any version of the format. Raises UserError."""
+def read(path: Path, name: str) -> tuple[list[Any], bool]:
+    """The cells of a notebook, in any version of the format, and whether its kernel is Python 2. Raises UserError."""
     import nbformat
 
     try:
@@ -94,11 +102,9 @@ def read(path: Path, name: str) -> list[Any]:
         raise UserError(f"{name} is not a notebook ({reason}): open it in Jupyter and save it again") from None
     if language not in ("python", "python3", "ipython"):
         raise UserError(f"{name} is a notebook of {language}: only Python trains in the template's jobs")
-    if version.startswith("2"):
-        raise UserError(f"{name} is a notebook of Python 2: convert its code with 2to3, then give it a Python 3 kernel")
     if not any(cell.cell_type == "code" and cell.source.strip() for cell in cells):
         raise UserError(f"{name} has no code")
-    return cells
+    return cells, version.startswith("2")
 
 
 @dataclass
@@ -120,6 +126,7 @@ class _Conversion:
         self.imports_os = False
         self.place = ""  # the present cell
         self.target = ""  # the file that it writes
+        self.unparsed: list[str] = []  # where cells are not Python 3
 
     def note(self, kind: Literal["taken", "changed", "decide", "blocked"], text: str, line: int | None = None) -> None:
         self.out.notes.append(Note(kind, f"{self.place} line {line}" if line else self.place, text))
@@ -230,6 +237,7 @@ class _Conversion:
             return _commented(code)
         except (SyntaxError, ValueError) as error:
             line, reason = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
+            self.unparsed.append(f"{self.place} line {first + (line or 1) - 1}")
             self.note("blocked", f"not Python 3 ({reason}): fix the cell or empty it", first + (line or 1) - 1)
             return _commented(code)
         try:

@@ -24,7 +24,9 @@ SUPPORTED = re.compile(  # Azure/AzureML-Containers, README of 2026-03-16
     r"mcr\.microsoft\.com/azureml/(openmpi4\.1\.0-ubuntu22\.04|openmpi5\.0-(cuda12\.[45]-ubuntu22\.04|ubuntu24\.04"
     r"|cuda(12\.[68]|13\.1)-ubuntu24\.04)|curated/.+)(:.+)?"
 )
-MICROSOFT = re.compile(r"(mcr\.microsoft\.com/(azureml|mmlspark)/|microsoft/(mmlspark|cntk|azureml))")
+MICROSOFT = re.compile(
+    r"(mcr\.microsoft\.com/(azureml|mmlspark)/|microsoft/(mmlspark|cntk|azureml)|azureml/(base|openmpi|intelmpi))"
+)
 RETIRED_SIZE = re.compile(r"standard_(n[cvd]\d+r?s?(_promo)?|nc\d+r?s_v2)", re.IGNORECASE)  # NC, NV, ND, NCv2: 2023
 ABSENT_COMPUTE, ABSENT_SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own
 MPI, PYTORCH, TENSORFLOW = ("openmpi", "intelmpi", "mpi"), ("nccl", "gloo"), ("parameterserver",)
@@ -384,7 +386,10 @@ class _Conversion:
         docker = self.v1.at("environment", "docker")
         keys = ("environment", "docker")
         given, registry = docker["baseImage"] or "", docker["baseImageRegistry"]
-        gpu = docker["gpuSupport"] or bool(re.search(r"cuda|gpu", given.lower()))
+        address = (registry["address"] or "").removeprefix("https://").rstrip("/")
+        image = f"{address}/{given}" if address and given and not given.startswith(f"{address}/") else given
+        # An image says more than gpuSupport, which early releases wrote into runconfigs of CPU images as well.
+        gpu = bool(re.search(r"cuda|gpu", image.lower())) if image else bool(docker["gpuSupport"])
         kind = GPU_IMAGE if gpu else CPU_IMAGE
         replacement = self.image if ("cuda" in self.image) == gpu or not (given or gpu) else kind
         if docker["baseDockerfile"] and not self.bare_image():
@@ -401,12 +406,10 @@ class _Conversion:
             )
         if not given:
             return replacement
-        if MICROSOFT.match(given) and not SUPPORTED.fullmatch(given):
+        if MICROSOFT.match(image) and not SUPPORTED.fullmatch(image):
             text = f"image {given} is out of support, replaced by {replacement}"
             self.note("changed", self.v1.where(*keys, "baseImage"), text)
             return replacement
-        address = (registry["address"] or "").removeprefix("https://").rstrip("/")
-        image = f"{address}/{given}" if address and not given.startswith(f"{address}/") else given
         if registry["username"] or registry["password"]:
             text = f"{address or image} asks for a login, which was not copied: give the workspace a connection to it"
             self.decide(("environment", "image"), self.v1.where(*keys, "baseImageRegistry"), text)
