@@ -647,7 +647,7 @@ def test_images_out_of_support_are_replaced_by_kind(project: Path, given: str | 
     ],
 )
 def test_an_image_says_more_than_gpu_support(project: Path, image: str | None, becomes: str) -> None:
-    docker = {"baseImage": image, "gpuSupport": True}
+    docker: dict[str, Any] = {"baseImage": image, "gpuSupport": True}
     assert converted(project, runconfig(environment={"docker": docker})).job["environment"]["image"] == becomes
     if image and image.startswith("azureml/"):  # its registry stands beside it
         docker["baseImageRegistry"] = {"address": "mcr.microsoft.com"}

@@ -78,7 +78,7 @@ def convert(path: Path, name: str) -> Script:
         fix = "convert its code with 2to3, then give it a Python 3 kernel"
         raise UserError(f"{name} is a notebook of Python 2 ({conversion.unparsed[0]}): {fix}")
     if old:
-        text = "its kernel is Python 2, but all of it reads as Python 3, which runs it: there 3 / 2 is 1.5, and 3 // 2 is 1"
+        text = "its kernel is Python 2, but all of it reads as Python 3, which runs it: there 3 / 2 is 1.5"
         script.notes.append(Note("changed", name, text))
     return script
 
