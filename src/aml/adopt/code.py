@@ -42,6 +42,7 @@ class Code:
     files: dict[str, str | Path] = field(default_factory=dict)  # path in src/ -> text, or the file to copy
     inputs: list[DataInput] = field(default_factory=list)  # that the entry takes by options
     given: dict[str, str] = field(default_factory=dict)  # options of the entry for results, with their paths
+    results: dict[str, str] = field(default_factory=dict)  # all of these, with where the results go by themselves
     model: str | None = None  # what it saves, below the run's folder
     registered: str | None = None  # the name that it registered the model by
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
@@ -199,7 +200,7 @@ def _module(
     for data in [*rewritten.inputs, *checked.inputs]:
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry:
-        code.given = checked.given
+        code.given, code.results = checked.given, checked.results
     if is_entry or not code.model:
         code.model = checked.model or code.model
     for file_or_folder, where in checked.travels:

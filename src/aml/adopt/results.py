@@ -179,6 +179,7 @@ def _option_default(work: Work, option: Option) -> None:
     text = literal(default.node) if default and default.node else None
     if text is not None and default and default.node and default.node not in work.new:
         new = _outputs(text)
+        work.results[option.flag] = new or text
         if new is not None:
             work.new[default.node] = quoted(new, default.node)
             work.paths.becomes[default.node] = new
@@ -199,7 +200,7 @@ def _give(work: Work, option: Option, path: str) -> None:
         work.note("changed", option.call, f"the job gives {option.flag} a path: it keeps what is below outputs/")
     if given.get(option.dest) != "outputs":
         given[option.dest] = path
-        work.given[option.flag] = path
+        work.given[option.flag] = work.results[option.flag] = path
 
 
 def _is_a_name(work: Work, option: Option) -> bool:

@@ -65,6 +65,7 @@ class Spare(NamedTuple):
 @dataclass
 class Converted:
     job: dict[str, Any]  # a v2 command job; its paths are relative to aml_config/
+    where: str = ""  # the run configuration, for messages
     comments: dict[Keys, str] = field(default_factory=dict)  # lines above the key at that path
     notes: list[Note] = field(default_factory=list)
     conda: Path | dict[str, Any] | None = None  # the v1 conda file, or inline dependencies
@@ -109,6 +110,26 @@ def take(converted: Converted, spare: Spare, option: str, name: str = "") -> Non
         converted.inputs.append(DataInput(name, spare.entry["type"], spare.source))
 
 
+def write_to(converted: Converted, kind: str, name: str, path: str | None) -> None:
+    """Let what v1 handed over as data (`kind`: inputs or outputs) be what the code makes of it: a result.
+
+    `path`: where it goes below the run's own outputs/; None: an output of the job, at the same place.
+    """
+    entry = converted.job[kind].pop(name)
+    if not converted.job[kind]:
+        del converted.job[kind]
+    reference = f"${{{{{kind}.{name}}}}}"
+    converted.inputs = [one for one in converted.inputs if one.name != name]
+    converted.notes = [note for note in converted.notes if (note.code, note.subject) != ("bound", name)]
+    converted.comments.pop((kind, name, "type"), None)
+    if path is not None:
+        converted.job["command"] = converted.job["command"].replace(f'"{reference}"', quote(path))
+        return
+    converted.job["command"] = converted.job["command"].replace(reference, "${{outputs." + name + "}}")
+    place = {"path": entry["path"]} if str(entry.get("path")).startswith("azureml://") else {}
+    converted.job.setdefault("outputs", {})[name] = {"type": "uri_folder", **place, "mode": "rw_mount"}
+
+
 def dump(converted: Converted) -> str:
     """The job file, in the template's form: comments in place, one flag of the command a line."""
     return write(converted.job, converted.comments)
@@ -125,7 +146,7 @@ class _Conversion:
             "experiment_name": experiment,
             "code": "../src",
         }
-        self.result = Converted(self.job, notes=list(v1.notes))
+        self.result = Converted(self.job, v1.name, notes=list(v1.notes))
         given = v1.at("script")
         self.result.script = given.replace("\\", "/") if given else None
         self.script = script or self.result.script
@@ -316,7 +337,7 @@ class _Conversion:
     def bind(self, bindings: list[Binding]) -> None:
         """Put what the command or a variable takes below inputs and outputs, and the rest aside."""
         for binding in bindings:
-            decisions = tuple(Note("decide", binding.where, text) for text in binding.decisions)
+            decisions = tuple(Note("decide", binding.where, text, "bound", binding.name) for text in binding.decisions)
             if not binding.used:
                 name = input_name(PurePosixPath(binding.mount).name or binding.key)
                 known = (binding.kind, binding.entry, binding.key, binding.mount, binding.source)
@@ -330,9 +351,11 @@ class _Conversion:
             else:
                 self.inputs[binding.name] = binding.entry
                 self.result.inputs.append(DataInput(binding.name, binding.entry["type"], binding.source))
-            self.result.notes += [Note("changed", binding.where, text) for text in binding.changes]
+            changes = [Note("changed", binding.where, text, "bound", binding.name) for text in binding.changes]
+            self.result.notes += changes
             for note in decisions:
-                self.decide((binding.kind, binding.name, "type"), note.where, note.text)
+                self.comment((binding.kind, binding.name, "type"), note.text)
+                self.result.notes.append(note)
 
     # Where and how it runs
 
