@@ -20,6 +20,7 @@ from aml.adopt import (
     resources,
     results,
     retired,
+    saved,
     sdk,
     settings_files,
 )
@@ -103,13 +104,21 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
     if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     _registering(source, code)
-    if code.model:
-        code.notes = [note for note in code.notes if not note.text.startswith(results.NOTHING_SAVED)]
-    elif not any(note.text.startswith(results.NOTHING_SAVED) for note in code.notes):
-        text = "where the model is saved shows when it runs: name it then, with aml register-model --asset-path"
-        code.notes.append(Note("decide", shown(source.root, source.entry), text))
+    if not code.model:
+        code.notes.append(_no_model(source, code))
     code.imports = _imports(source, code)
     return code
+
+
+def _no_model(source: Source, code: Code) -> Note:
+    """What to do about a model that is not saved, or only where a run shows it."""
+    advice = saved.advice(saved.texts_of(code.files), code.entry)
+    if advice is None:
+        text = "where the model is saved shows when it runs: name it then, with aml register-model --asset-path"
+        return Note("decide", shown(source.root, source.entry), text, "model-not-known")
+    where = place_of(code, code.entry, advice.line) if advice.line else shown(source.root, source.entry)
+    text = f"no model is saved, so there is none to register: after this line, {advice.code}"
+    return Note("decide", where, text, "no-model-saved")
 
 
 def _in_utf8(text: str) -> str:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -298,11 +297,6 @@ class Paths:
                     self.folders.add(value)
         return given
 
-    def writes_elsewhere(self, call: cst.Call) -> bool:
-        """Whether a call is of another module's function that writes a file."""
-        other, name = self._called(call)
-        return other is not None and name in other.writing
-
     def _called(self, call: cst.Call) -> "tuple[Paths | None, str]":
         """The module whose function a call is of, and the function's name."""
         found = self.values.modules.values(self.values.qualified(call.func))
@@ -312,12 +306,6 @@ class Paths:
         if values.file not in self._others:
             self._others[values.file] = Paths(values.tree, values, self._others)
         return self._others[values.file], name
-
-    @cached_property
-    def writing(self) -> set[str]:
-        """The functions that write a file."""
-        around = (self.tree.around(call, cst.FunctionDef) for call, _, writes in self.calls() if writes)
-        return {function.name.value for function in around if function}
 
     def opened(self) -> dict[str, dict[str, bool]]:
         """The parameters of each function that are paths which it opens, and whether it writes there."""
