@@ -16,6 +16,7 @@ from aml.adopt import (
     contract,
     input_name,
     model_name,
+    needs,
     notebook,
     resources,
     results,
@@ -97,6 +98,7 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
             code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
     _given(source, code)
+    code.notes += needs.hydra(source.entry, str(code.files[code.entry]), code.files, shown(source.root, source.entry))
     read = {data.path for data in code.inputs if isinstance(data.path, Path)}
     model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
     code.model = code.model or model

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aml.adopt import DataInput, Note, UserError, arguments, input_name
-from aml.adopt.arguments import Option
+from aml.adopt import DataInput, Note, UserError, arguments, input_name, needs
 from aml.adopt.candidate import Named
 from aml.adopt.closure import UNREADABLE, read_code
-from aml.adopt.code import Code
+from aml.adopt.code import Code, place_of
 from aml.adopt.data import Asset, Data
+from aml.adopt.flags import Option
 from aml.adopt.private import hide, without_secrets
 from aml.adopt.results import leads_out
 from aml.adopt.runconfig import (
@@ -106,6 +106,8 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         if isinstance(here, dict) and isinstance(there, dict):
             jobs.inputs[wanted.name] = here.get("path"), there.get("path")
     tell(source, code, jobs)
+    for line, text, about, subject in needs.missing(str(entry), found[LOCAL].job["command"]):
+        jobs.notes.append(Note("decide", place_of(code, code.entry, line), text, about, subject))
     for name, one in found.items():
         jobs.files[name] = dump(one)
         jobs.notes += one.notes

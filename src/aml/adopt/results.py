@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import libcst as cst
 
-from aml.adopt.arguments import Option
+from aml.adopt.flags import Option
 from aml.adopt.paths import (
     ABSOLUTE,
     ADDRESS,
