@@ -32,7 +32,7 @@ def test_imports_of_a_notebook_are_named_by_their_cells(tmp_path: Path) -> None:
     cells = ["# a\n\nimport os", "%%writefile helper.py\nimport joblib", "import helper\nimport numpy as np\n" + FIT]
     done = converted(tmp_path, "work/Titanic (v3).ipynb", notebook(*cells))
     assert done.imports == {
-        "joblib": "work/Titanic (v3).ipynb",
+        "joblib": "work/helper.py:1",
         "numpy": "work/Titanic (v3).ipynb cell 3",
         "sklearn": "work/Titanic (v3).ipynb cell 3",
     }

@@ -163,3 +163,91 @@ def test_a_positional_argument_keeps_its_place(tmp_path: Path, given: str, hande
         assert job["command"].strip() == "python train.py " + handed.replace("DATA", '"${{inputs.data}}"')
         [one] = written.inputs
         assert one.path == (tmp_path / folder / path if path else None)
+
+
+DATA_REFERENCES = """\
+script: train.py
+arguments: [--input, $AZUREML_DATAREFERENCE_mydata, {flag}, $AZUREML_DATAREFERENCE_results]
+target: {target}
+dataReferences:
+  mydata: {{dataStoreName: store, mode: mount, overwrite: false, pathOnDataStore: data}}
+  results: {{dataStoreName: store, mode: {mode}, overwrite: true, pathOnDataStore: results}}
+"""
+WRITES = """\
+import argparse
+import os
+import joblib
+import pandas as pd
+from sklearn.svm import SVC
+parser = argparse.ArgumentParser()
+parser.add_argument("--input")
+parser.add_argument("{flag}"{default})
+args = parser.parse_args()
+table = pd.read_csv(os.path.join(args.input, "d.csv"))
+model = SVC().fit(table[["a"]], table["b"])
+"""
+SAVES = 'joblib.dump(model, os.path.join(args.{dest}, "model.pkl"))\n'
+TABLE = 'table.to_csv(os.path.join(args.{dest}, "seen.csv"))\n'
+DATASTORE = "azureml://datastores/store/paths/results"
+
+
+@pytest.mark.parametrize("target", ["local", "cpu-cluster"])
+@pytest.mark.parametrize("mode", ["mount", "upload", "download"])
+@pytest.mark.parametrize(
+    ("flag", "default", "body", "becomes"),
+    [
+        ("--output_dir", "", SAVES, "outputs"),
+        ("--output_dir", ', default="./out"', SAVES, "outputs/out"),
+        ("--where", "", SAVES, "outputs"),  # what is done with it decides, not its name
+        ("--where", "", "os.makedirs(args.where, exist_ok=True)\n" + SAVES, "outputs"),
+        ("--log_dir", "", TABLE + 'joblib.dump(model, "model.pkl")\n', "outputs"),
+        ("--log_dir", "", TABLE, ""),
+        ("--output_dir", "", "print(vars(args))\n", ""),  # not seen in use: the name decides
+    ],
+)
+def test_what_the_code_writes_to_is_no_input(
+    tmp_path: Path, flag: str, default: str, body: str, becomes: str, mode: str, target: str
+) -> None:
+    text = (WRITES + body).replace("{flag}", flag).replace("{default}", default).replace("{dest}", flag.strip("-"))
+    runconfig = DATA_REFERENCES.format(flag=flag, mode=mode, target=target)
+    plant(tmp_path, {"train.py": text, "data/d.csv": "a,b\n", "aml_config/train.runconfig": runconfig})
+    written, done, _ = made(tmp_path)
+    for name in ("train-local.yml", "train-amlcompute.yml"):
+        job = yaml.safe_load(done.files[name])
+        given = job["command"].partition(f"{flag} ")[2]
+        assert [*job["inputs"]] == ["input"]
+        if becomes:
+            assert given == becomes and "outputs" not in job and written.model == f"{becomes}/model.pkl"
+        else:
+            [(output, entry)] = job["outputs"].items()
+            assert given == f'"${{{{outputs.{output}}}}}"' and entry.get("path") in (DATASTORE, None)
+            assert "path" in entry or target == "local"  # which reads nothing of Azure
+    told = [note.text for note in [*done.notes, *written.notes]]
+    assert not [text for text in told if flag in text and "input of the job" in text]
+    assert not [text for text in told if text.startswith("results is in Azure")]
+    if mode != "upload":
+        assert [text for text in told if text.startswith(f"{flag} is written to: {becomes or 'the output'}")]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "OutputFileDatasetConfig(destination=(store, 'results'))",
+        "PipelineData('results', datastore=store)",
+        "store.path('results').as_mount()",
+        "DataReference(store, 'results', path_on_datastore='results', mode='upload', overwrite=True)",
+    ],
+)
+def test_an_output_that_a_script_hands_over(tmp_path: Path, given: str) -> None:
+    text = (WRITES + SAVES).format(flag="--output_dir", default="", dest="output_dir")
+    submit = f"""from azureml.core import *
+store = Workspace.from_config().get_default_datastore()
+where = {given}
+run = ScriptRunConfig('.', 'train.py', arguments=['--input', store.path('data').as_mount(), '--output_dir', where])
+"""
+    plant(tmp_path, {"train.py": text, "data/d.csv": "a,b\n", "go.py": submit})
+    written, done, _ = made(tmp_path)
+    assert "--output_dir outputs" in yaml.safe_load(done.files["train-local.yml"])["command"]
+    [said] = [note for note in done.notes if note.text.startswith("--output_dir")]
+    assert said.kind == "changed" and "outputs, which a job keeps" in said.text
+    assert written.model == "outputs/model.pkl"

@@ -220,7 +220,10 @@ def test_files_that_the_notebook_writes(tmp_path: Path) -> None:
         "%%writefile $folder/y.py\nD",
         "from own.helpers import A",
     )
-    assert script.files == {"own/helpers.py": "A = 1\nB = 2\n"}
+    assert [found.split(" is")[0] for found in texts(script, "changed")] == [
+        "cell 1: %%writefile own/helpers.py",
+        "cell 2: %%writefile own/helpers.py",
+    ]
     assert [found.split(":")[0] for found in texts(script, "decide")] == ["cell 3", "cell 4"]
 
 
@@ -270,7 +273,20 @@ def test_refuses_what_is_no_notebook(tmp_path: Path, text: str, reason: str) -> 
 )
 def test_refuses_other_languages(tmp_path: Path, metadata: dict[str, Any], reason: str) -> None:
     with pytest.raises(UserError, match=reason):
-        convert(tmp_path, "x = 1", **metadata)
+        convert(tmp_path, "x = 1", "!ls\nprint 'a'", **metadata)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"kernelspec": {"name": "python2", "display_name": "Python 2", "language": "python"}},
+        {"language_info": {"name": "python", "version": "2.7.18"}},
+    ],
+)
+def test_a_kernel_of_python_2_counts_only_where_the_code_is_python_2(tmp_path: Path, metadata: dict[str, Any]) -> None:
+    script = convert(tmp_path, "%matplotlib inline\nfrom __future__ import print_function\nprint('a', 3)", **metadata)
+    assert texts(script, "blocked") == [] and "print('a', 3)" in script.text
+    assert any("its kernel is Python 2" in text for text in texts(script, "changed"))
 
 
 def test_the_script_runs_without_jupyter(tmp_path: Path) -> None:

@@ -4,8 +4,10 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import zipfile
 from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -340,6 +342,43 @@ def test_a_full_export_shrinks_to_what_the_code_imports(tmp_path: Path, unresolv
     assert len(result.notes) < 6 and "someone" not in repr(result)
 
 
+HASHED = " \\\n    --hash=sha256:" + "a" * 64
+PINS = ("numpy==1.24.2", "pandas[performance]==1.5.3", "scikit-learn==1.2.1", "pytz==2022.7")
+
+
+@pytest.mark.parametrize(
+    ("marker", "python", "said"),
+    [
+        ('python_version >= "3.8" and python_full_version < "3.9.0"', "3.11", "Python 3.11 instead of 3.8"),
+        ('python_full_version >= "3.7.1" and python_version < "3.10"', "3.11", "Python 3.11 instead of >=3.7,<3.10"),
+        ('python_version >= "3.8" and python_version < "4.0"', "3.11", ""),
+        ('python_version >= "3.12" and python_version < "4.0"', "3.12", ""),
+    ],
+)
+@pytest.mark.parametrize("hashed", [HASHED, ""])
+def test_an_export_of_poetry_is_lifted_as_other_pins_are(
+    tmp_path: Path, unresolved: None, marker: str, python: str, said: str, hashed: str
+) -> None:
+    lines = [f"{pin} ; {marker}{hashed}" for pin in PINS]
+    lines += [f'colorama==0.4.6 ; {marker} and platform_system == "Windows"{hashed}']
+    lines += [f'zipp==3.1 ; {marker} and python_version < "3.6"{hashed}']
+    result = built(tmp_path, {"requirements.txt": "\n".join(lines) + "\n"}, "numpy pandas sklearn")
+    assert result.python == python
+    assert result.requirements[2:] == ["numpy==1.24.2", "pandas[performance]==1.5.3", "scikit-learn==1.2.1"]
+    assert [line.split(", which")[0] for line in notes("changed", result.notes)] == [f"requirements.txt: {said}"] * (
+        said != ""
+    )
+    assert len(notes("taken", result.notes)) == 1 and not notes("decide", result.notes)
+
+
+def test_a_backport_is_left_out_where_python_has_it(tmp_path: Path, unresolved: None) -> None:
+    result = built(tmp_path, {"requirements.txt": "six==1.16\ndataclasses==0.8; python_version < '3.7'\n"})
+    assert result.requirements[2:] == ["six==1.16"]
+    assert notes("changed", result.notes) == [
+        "requirements.txt:2: dataclasses left out: not meant for Linux and Python 3.11"
+    ]
+
+
 def test_imports_without_any_file(tmp_path: Path, unresolved: None) -> None:
     written(tmp_path, {"own.py": "", "train.py": "", "helpers/a.py": ""})
     result = built(tmp_path, {}, "os own helpers.a sklearn.svm PIL cv2 yaml strange nowhere azureml.core pkg_resources")
@@ -424,6 +463,35 @@ def test_an_index_that_is_down_is_no_missing_package(tmp_path: Path, monkeypatch
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     with pytest.raises(UserError, match="the package index cannot be asked"):
         built(tmp_path, {"requirements.txt": "six\n"})
+
+
+class OldIndex(BaseHTTPRequestHandler):
+    """A package index that has one old version of six (https://peps.python.org/pep-0503/)."""
+
+    def do_GET(self) -> None:
+        known = self.path == "/simple/six/"
+        page = b'<a href="/six-1.4.0-py2.py3-none-any.whl">six-1.4.0-py2.py3-none-any.whl</a>' if known else b""
+        self.send_response(200 if known else 404)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(page)))
+        self.end_headers()
+        self.wfile.write(page)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_the_best_version_of_all_indexes(tmp_path: Path) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), OldIndex)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        index = f"--extra-index-url http://127.0.0.1:{server.server_address[1]}/simple"
+        result = built(tmp_path, {"requirements.txt": f"{index}\nsix==1.16.0\n"})
+        assert "six==1.16.0" in result.requirements and index in result.text and notes("blocked", result.notes) == []
+        assert notes("decide", prove(result, []).notes) == notes("decide", result.notes)  # it installs, too
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.mark.slow

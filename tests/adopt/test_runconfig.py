@@ -635,6 +635,25 @@ def test_images_out_of_support_are_replaced_by_kind(project: Path, given: str | 
     assert ("out of support" in notes(result, "changed")) == (becomes is not None and given is not None)
 
 
+@pytest.mark.parametrize(
+    ("image", "becomes"),
+    [
+        ("azureml/base:0.2.4", CPU_IMAGE),
+        ("mcr.microsoft.com/azureml/base:0.2.4", CPU_IMAGE),
+        ("mcr.microsoft.com/azureml/base-gpu:0.2.4", GPU_IMAGE),
+        ("azureml/base-gpu:0.2.4", GPU_IMAGE),
+        (None, GPU_IMAGE),
+        ("example.azurecr.io/own/image:3", "example.azurecr.io/own/image:3"),
+    ],
+)
+def test_an_image_says_more_than_gpu_support(project: Path, image: str | None, becomes: str) -> None:
+    docker: dict[str, Any] = {"baseImage": image, "gpuSupport": True}
+    assert converted(project, runconfig(environment={"docker": docker})).job["environment"]["image"] == becomes
+    if image and image.startswith("azureml/"):  # its registry stands beside it
+        docker["baseImageRegistry"] = {"address": "mcr.microsoft.com"}
+        assert converted(project, runconfig(environment={"docker": docker})).job["environment"]["image"] == becomes
+
+
 def test_no_password_is_copied(project: Path) -> None:
     registry = {"address": "example.azurecr.io", "username": "reader", "password": "hunter2hunter2"}
     docker = {"baseImage": "own/image:3", "baseImageRegistry": registry, "arguments": ["-e", "DB_PASSWORD=open-sesame"]}

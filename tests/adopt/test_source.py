@@ -533,7 +533,11 @@ def test_a_notebook_that_writes_its_modules(tmp_path: Path) -> None:
     cells = ["%%writefile own.py\nimport numpy\n", "import own, other\n" + FIT]
     plant(tmp_path, {"train.ipynb": notebook_of(*cells), "other.py": "import pandas\n"})
     found = source.read(tmp_path, None)
-    assert found.code == {"train.py": tmp_path / "train.ipynb", "other.py": tmp_path / "other.py"}
+    assert {place: path.relative_to(found.root).as_posix() for place, path in found.code.items()} == {
+        "train.py": "train.ipynb",
+        "own.py": "own.py",
+        "other.py": "other.py",
+    }
     assert sorted(found.imports) == ["numpy", "pandas", "sklearn"]
 
 

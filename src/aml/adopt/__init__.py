@@ -14,6 +14,8 @@ class Note(NamedTuple):
     kind: Literal["taken", "changed", "decide", "blocked"]
     where: str  # "train.py:12", relative to the source; "" for the whole
     text: str  # what; for "decide" (by the owner) and "blocked" (nothing is written) also the exact change
+    code: str = ""  # what it is, for what looks for it: a short word that stays, such as "no-model-saved"
+    subject: str = ""  # what it is about: an option, an input, a file or a package
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import libcst as cst
 
-from aml.adopt import DataInput, input_name
+from aml.adopt import DataInput, flags, input_name
+from aml.adopt.flags import Option
 from aml.adopt.syntax import (
     UNPARSED,
     Key,
@@ -17,7 +19,6 @@ from aml.adopt.syntax import (
     free,
     imports_end,
     insert,
-    keyword,
     literal,
     quoted,
     space,
@@ -36,29 +37,8 @@ class Wanted:
     help: str = ""
 
 
-@dataclass(frozen=True)
-class Option:
-    """An option of an argparse parser that the source has."""
-
-    call: cst.Call
-    flag: str  # "" for a positional argument
-    dest: str
-    default: cst.BaseExpression | None
-    type: str
-
-    @property
-    def names(self) -> list[str]:
-        """Its flags, such as ["-o", "--output"]; the name of a positional argument."""
-        return [text for arg in self.call.args if not arg.keyword and (text := literal(arg.value))]
-
-    @property
-    def takes_value(self) -> bool:
-        action = keyword(self.call, "action")
-        return action is None or literal(action.value) in ("store", "append", "extend")
-
-
 class Parsers:
-    """The argparse parsers of a module, their options, and the variables that hold what they read."""
+    """The argparse parsers of a module, and the variables that hold what they read; its options, of any package."""
 
     def __init__(self, tree: Tree) -> None:
         self.tree = tree
@@ -67,11 +47,33 @@ class Parsers:
             made = isinstance(value, cst.Call) and tree.qualified(value.func) == "argparse.ArgumentParser"
             if made and isinstance(target, cst.Name) and (key := tree.key(target)):
                 self.parsers[key] = target
+        self.parameters = dict(flags.parameters(tree))
+        self.absl = flags.absl(tree)
         self.read: dict[Key, tuple[Key, cst.CSTNode]] = {}  # variable: its parser, and where it gets its value
         self._factories: dict[str, Key] = {}
         self._find()
 
-    def options(self) -> Iterator[Option]:
+    def options(self) -> list[Option]:
+        """All options of the module."""
+        return [*self._added(), *self.parameters.values(), *self.absl.values()]
+
+    def option(self, node: cst.CSTNode | None) -> Option | None:
+        """The option whose value an expression is."""
+        if isinstance(node, cst.Name):
+            key = self.tree.key(node)
+            return self.parameters.get(key) if key else None
+        if not isinstance(node, cst.Attribute):
+            return None
+        if self.of(node.value):
+            return self.by_dest.get(node.attr.value)
+        return self.absl.get(node.attr.value) if flags.is_absl(self.tree, node) else None
+
+    @cached_property
+    def by_dest(self) -> dict[str, Option]:
+        """The options by the names that the code has for them."""
+        return {option.dest: option for option in self.options()}
+
+    def _added(self) -> Iterator[Option]:
         for call in self.tree.all(cst.Call):
             if isinstance(call.func, cst.Attribute) and call.func.attr.value == "add_argument":
                 named = {arg.keyword.value: arg.value for arg in call.args if arg.keyword}
@@ -82,7 +84,13 @@ class Parsers:
                     dest = literal(named.get("dest")) or long.lstrip("-").replace("-", "_")
                     kind = getattr(named.get("type"), "value", "")
                     flag = long if long.startswith("-") else ""
-                    yield Option(call, flag, dest, named.get("default"), kind if isinstance(kind, str) else "")
+                    action, nargs = literal(named.get("action")), literal(named.get("nargs"))
+                    needed = getattr(named.get("required"), "value", "") == "True"
+                    needed = needed or (not flag and nargs not in ("?", "*") and "default" not in named)
+                    yield Option(
+                        call, flag, dest, named.get("default"), kind if isinstance(kind, str) else "", (*names,),
+                        "action" not in named or action in ("store", "append", "extend"), needed, "nargs" in named,
+                    )  # fmt: skip
 
     def _find(self) -> None:
         count = -1
@@ -139,21 +147,21 @@ class Parsers:
 
 
 def options_of(text: str) -> list[Option]:
-    """The options of a script's argparse parsers; none where the text does not parse."""
+    """The options of a script; none where the text does not parse."""
     try:
-        return [*Parsers(Tree(text)).options()]
+        return Parsers(Tree(text)).options()
     except UNPARSED:
         return []
 
 
 def values(options: Sequence[Option], words: Sequence[str]) -> dict[int, Option]:
     """Which words of a command are values of options, by their places; what follows an unknown flag is its value."""
-    flags = {name: option for option in options for name in option.names if option.flag}
+    flagged = {name: option for option in options for name in option.names if option.flag}
     positional = [option for option in options if not option.flag]
     found: dict[int, Option] = {}
     before = ""
     for at, word in enumerate(words):
-        option = flags.get(before)
+        option = flagged.get(before)
         if re.match(r"--?[A-Za-z]", word):
             before = "" if "=" in word else word
         elif before and (option is None or option.takes_value):
@@ -162,7 +170,7 @@ def values(options: Sequence[Option], words: Sequence[str]) -> dict[int, Option]
         elif positional:
             found[at] = positional[0]
             before = ""
-            positional = positional if keyword(positional[0].call, "nargs") else positional[1:]
+            positional = positional if positional[0].many else positional[1:]
     return found
 
 
@@ -248,7 +256,8 @@ def _declare(module: cst.Module, number: int, lines: Any) -> cst.Module:
     anchor = tree.around(made, cst.SimpleStatementLine)
     block = tree.parents[anchor]
     for option in parsers.options():
-        owner = option.call.func.value if isinstance(option.call.func, cst.Attribute) else None
+        func = option.call.func if isinstance(option.call, cst.Call) else None
+        owner = func.value if isinstance(func, cst.Attribute) else None
         line = tree.around(option.call, cst.SimpleStatementLine)
         if isinstance(owner, cst.Name) and tree.key(owner) == key and tree.parents[line] is block:
             anchor = line

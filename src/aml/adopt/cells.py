@@ -1,14 +1,18 @@
 """The cells of a notebook that are plain Python, for what is only looked at; aml.adopt.notebook converts them all."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from aml.adopt.closure import UNREADABLE, parse
 
+# Magics of a cell behind which its Python runs all the same.
+WRAPPERS = ("capture", "memit", "prun", "time", "timeit")
 
-def cells(path: Path) -> list[tuple[int, str]]:
-    """The number and the text of each. Raises OSError, and ValueError when the file is no JSON."""
+
+def raw_cells(path: Path) -> list[tuple[int, str]]:
+    """The number and the text of each code cell. Raises OSError, and ValueError when the file is no JSON."""
     notebook = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(notebook, dict):
         return []
@@ -16,11 +20,25 @@ def cells(path: Path) -> list[tuple[int, str]]:
     every = [cell for sheet in sheets if isinstance(sheet, dict) for cell in _list(sheet.get("cells"))]
     found = []
     for number, cell in enumerate(every, 1):
-        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
-            continue
-        source = cell.get("source", cell.get("input", "")) or ""
-        text = source if isinstance(source, str) else "".join(map(str, source))
-        plain = "\n".join("" if line.startswith(("%", "!")) else line for line in text.split("\n"))
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            source = cell.get("source", cell.get("input", "")) or ""
+            found.append((number, source if isinstance(source, str) else "".join(map(str, source))))
+    return found
+
+
+def is_magic(line: str) -> bool:
+    """Whether a line is for IPython, not for Python."""
+    return line.startswith(("%", "!"))
+
+
+def cells(path: Path) -> list[tuple[int, str]]:
+    """The number and the text of each that is Python. Raises as raw_cells() does."""
+    found = []
+    for number, text in raw_cells(path):
+        magic = re.match(r"\s*%%(\w+)", text)
+        if magic and magic[1] not in WRAPPERS:
+            continue  # a file, or another language
+        plain = "\n".join("" if is_magic(line) else line for line in text.split("\n"))
         try:
             parse(plain)
         except UNREADABLE:

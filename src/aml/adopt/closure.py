@@ -173,7 +173,6 @@ class Tracer:
         self.home = bases[0]
         self.spare = [folder for folder in spare if folder not in bases]
         self.out = Closure()
-        self.written: set[str] = set()  # modules that the entry writes before it imports them
         self._waiting: list[tuple[str, Path]] = []
 
     def name(self, path: Path) -> str:
@@ -250,7 +249,7 @@ class Tracer:
         if self._is_folder(parts) and any(self._module([*parts, name]) for name in found.names):
             return
         top = parts[0] if parts else ""
-        if not top or top in sys.stdlib_module_names or top in self.written or top == "__main__":
+        if not top or top in sys.stdlib_module_names or top == "__main__":
             return
         own = self._locate([top])
         if own and len(parts) > 1 and own[1].name == "__init__.py":
@@ -288,13 +287,6 @@ class Tracer:
     def also_package(self, parts: tuple[str, ...]) -> None:
         """Let the __init__.py of a package travel that the entry lies in."""
         self._module(list(parts))
-
-    def follow_text(self, key: str, path: Path, text: str) -> None:
-        """Follow a module that the notebook in `path` writes."""
-        if key.endswith(".py"):
-            self._follow(key, path, text)
-            while self._waiting:
-                self._follow(*self._waiting.pop(0))
 
     def is_own(self, parts: list[str]) -> bool:
         """Whether a module is one of the source's."""

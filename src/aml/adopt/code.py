@@ -16,10 +16,12 @@ from aml.adopt import (
     contract,
     input_name,
     model_name,
+    needs,
     notebook,
     resources,
     results,
     retired,
+    saved,
     sdk,
     settings_files,
 )
@@ -51,6 +53,7 @@ class Code:
     files: dict[str, str | Path] = field(default_factory=dict)  # path in src/ -> text, or the file to copy
     inputs: list[DataInput] = field(default_factory=list)  # that the entry takes by options
     given: dict[str, str] = field(default_factory=dict)  # options of the entry for results, with their paths
+    results: dict[str, str] = field(default_factory=dict)  # all of these, with where the results go by themselves
     model: str | None = None  # what it saves, below the run's folder
     registered: str | None = None  # the name that it registered the model by
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
@@ -87,8 +90,6 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
             script = notebook.convert(path, shown(source.root, path))
             code.requirements += [(line, shown(source.root, path)) for line in script.requirements]
             code.notes += script.notes
-            for beside, text in script.files.items():
-                _module(source, modules, code, beside, path, text, [], elsewhere, versions)
             _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:
@@ -111,6 +112,7 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
             code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
     _given(source, code)
+    code.notes += needs.hydra(source.entry, str(code.files[code.entry]), code.files, shown(source.root, source.entry))
     read = {data.path for data in code.inputs if isinstance(data.path, Path)}
     model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
     code.model = code.model or model
@@ -118,11 +120,8 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
     if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     _registering(source, code)
-    if code.model:
-        code.notes = [note for note in code.notes if not note.text.startswith(results.NOTHING_SAVED)]
-    elif not any(note.text.startswith(results.NOTHING_SAVED) for note in code.notes):
-        text = "where the model is saved shows when it runs: name it then, with aml register-model --asset-path"
-        code.notes.append(Note("decide", shown(source.root, source.entry), text))
+    if not code.model:
+        code.notes.append(_no_model(source, code))
     code.imports = _imports(source, code)
     return code
 
@@ -130,6 +129,17 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
 def script_of(path: Path, place: str) -> Path:
     """The file of the source that a script is, or that a notebook becomes beside itself."""
     return path if path.suffix == ".py" else path.with_name(PurePosixPath(place).name)
+
+
+def _no_model(source: Source, code: Code) -> Note:
+    """What to do about a model that is not saved, or only where a run shows it."""
+    advice = saved.advice(saved.texts_of(code.files), code.entry)
+    if advice is None:
+        text = "where the model is saved shows when it runs: name it then, with aml register-model --asset-path"
+        return Note("decide", shown(source.root, source.entry), text, "model-not-known")
+    where = place_of(code, code.entry, advice.line) if advice.line else shown(source.root, source.entry)
+    text = f"no model is saved, so there is none to register: after this line, {advice.code}"
+    return Note("decide", where, text, "no-model-saved")
 
 
 def _in_utf8(text: str) -> str:
@@ -227,7 +237,7 @@ def _module(
     for data in [*rewritten.inputs, *checked.inputs]:
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry:
-        code.given = checked.given
+        code.given, code.results = checked.given, checked.results
     if is_entry or not code.model:
         code.model = checked.model or code.model
     for file_or_folder, where in checked.travels:

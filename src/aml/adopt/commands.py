@@ -5,21 +5,38 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from aml.adopt.cells import raw_cells
+from aml.adopt.closure import CODE_LIMIT
 from aml.adopt.tree import text_of
 
 
 def named_by_commands(root: Path, files: list[str]) -> dict[str, str]:
-    """Scripts that README, Makefile and shell scripts run with Python, and with which arguments."""
+    """Scripts that README, Makefile, shell scripts and notebooks run with Python, and with which arguments."""
     found: dict[str, str] = {}
     for name in files:
         path = PurePosixPath(name)
-        if not (path.name.lower().startswith("readme") or path.name == "Makefile" or path.suffix == ".sh"):
+        if path.suffix == ".ipynb":
+            text = _shell_lines(root / name)
+        elif path.name.lower().startswith("readme") or path.name == "Makefile" or path.suffix == ".sh":
+            text = text_of(root / name)
+        else:
             continue
-        for script, arguments in python_commands(text_of(root / name).replace("\\\n", " ")):
+        for script, arguments in python_commands(text.replace("\\\n", " ")):
             for place in (PurePosixPath(path.parent, script).as_posix(), script):
                 if place in files and not found.get(place):
                     found[place] = arguments
     return found
+
+
+def _shell_lines(path: Path) -> str:
+    """What a notebook's cells give to a shell, and the scripts that they %run."""
+    try:
+        cells = raw_cells(path) if path.stat().st_size <= 20 * CODE_LIMIT else []
+    except (OSError, ValueError, RecursionError):
+        return ""
+    texts = (re.sub(r"^\s*%run\s+(-\w\s+)*", "!python ", text, flags=re.MULTILINE) for _, text in cells)
+    lines = [line.strip() for text in texts for line in text.replace("\\\n", " ").split("\n")]
+    return "\n".join(line[1:] for line in lines if line.startswith("!"))
 
 
 def python_commands(text: str) -> Iterator[tuple[str, str]]:

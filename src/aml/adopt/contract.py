@@ -23,6 +23,7 @@ class Checked:
     model: str | None  # below the run's folder
     travels: list[tuple[Path, str]] = field(default_factory=list)  # files to copy, and where to, from the code's folder
     given: dict[str, str] = field(default_factory=dict)  # options for results, with what the job's command is to give
+    results: dict[str, str] = field(default_factory=dict)  # all options for results, with where these go by themselves
 
 
 def check(
@@ -44,7 +45,7 @@ def check(
         )
     work = Work(tree, file, is_entry, modules, original)
     new = tree.text_of(_run(work, paths))
-    return Checked(new, work.notes, work.inputs, work.model, work.travels, work.given)
+    return Checked(new, work.notes, work.inputs, work.model, work.travels, work.given, work.results)
 
 
 def _run(work: Work, paths: bool) -> cst.Module:

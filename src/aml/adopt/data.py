@@ -94,7 +94,7 @@ class Data:
         if sum(file.stat().st_size for file in files) > LARGEST:
             text = "is large, so it is left where it is: train-local.yml names it by its path on this machine"
             self.notes.append(Note("decide", shown(self.source.root, path), text))
-            return path.as_posix()
+            return self.source.at_home(path).as_posix()
         if path.is_file():
             place = path.name
             if self.files.setdefault(place, path) != path:

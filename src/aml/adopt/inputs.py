@@ -10,7 +10,8 @@ from typing import Literal
 import libcst as cst
 
 from aml.adopt import DataInput
-from aml.adopt.arguments import Option, Options, Wanted
+from aml.adopt.arguments import Options, Wanted
+from aml.adopt.flags import Option
 from aml.adopt.paths import ABSOLUTE, ADDRESS, DATA, PATHS, TEMPORARY, Root
 from aml.adopt.resources import may_hold_secrets
 from aml.adopt.results import leads_out

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aml.adopt import DataInput, Note, UserError, arguments, input_name
-from aml.adopt.arguments import Option
+from aml.adopt import DataInput, Note, UserError, arguments, input_name, needs
 from aml.adopt.candidate import Named
 from aml.adopt.closure import UNREADABLE, read_code
-from aml.adopt.code import Code
+from aml.adopt.code import Code, place_of
 from aml.adopt.data import Asset, Data
+from aml.adopt.flags import Option
 from aml.adopt.private import hide, without_secrets
+from aml.adopt.results import leads_out
 from aml.adopt.runconfig import (
     CPU_IMAGE,
     GPU_IMAGE,
@@ -26,6 +27,7 @@ from aml.adopt.runconfig import (
     dump,
     load,
     take,
+    write_to,
 )
 from aml.adopt.runconfig_text import quote
 from aml.adopt.sdk import input_advice
@@ -76,7 +78,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
             found[name].job["command"] += "".join(f" {word}" for word in _words(submit.words, source, code))
             jobs.notes.append(Note("taken", submit.where, f"arguments of {name}: {hide(shlex.join(submit.words))}"))
     jobs.conda += submit.packages
-    jobs.notes += [*submit.notes, *handed_over(submit, code.inputs)]
+    jobs.notes += [*submit.notes, *handed_over(submit, code.inputs, code.results)]
     if submit.experiment:
         jobs.notes.append(Note("taken", submit.where, f"experiment {submit.experiment}"))
     if not found:
@@ -85,6 +87,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     options = arguments.options_of(entry if isinstance(entry, str) else "")
     for one in found.values():
         _hand_over(one, code.inputs, data, options, is_local=one.job.get("compute") == "local")
+        _lead_out(one, code)
         _give(one, code.given)
         if source.module:
             one.job["command"] = re.sub(
@@ -103,6 +106,8 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         if isinstance(here, dict) and isinstance(there, dict):
             jobs.inputs[wanted.name] = here.get("path"), there.get("path")
     tell(source, code, jobs)
+    for line, text, about, subject in needs.missing(str(entry), found[LOCAL].job["command"]):
+        jobs.notes.append(Note("decide", place_of(code, code.entry, line), text, about, subject))
     for name, one in found.items():
         jobs.files[name] = dump(one)
         jobs.notes += one.notes
@@ -315,6 +320,23 @@ def _positional(command: str, name: str, options: Sequence[Option]) -> "re.Match
     words = [word for word in words if script and word.start() > script.end()]
     places = arguments.values(options, [word[0] for word in words])
     return next((words[at] for at, option in places.items() if not option.flag and option.dest == name), None)
+
+
+def _lead_out(one: Converted, code: Code) -> None:
+    """Let what v1 handed over as data, and the code only writes to, be a result: its use decides, then its name."""
+    read = {wanted.flag for wanted in code.inputs}
+    handed = re.findall(r'(?<!\S)(--?[\w-]+)[ =]"\$\{\{(inputs|outputs)\.(\w+)\}\}"', one.job["command"])
+    for flag, kind, name in handed:
+        path = code.results.get(flag)
+        model = bool(path and code.model and f"{code.model}/".startswith(f"{path}/"))
+        if flag in read or not (path or leads_out(flag)) or (kind == "outputs" and not model):
+            continue
+        place = one.job[kind][name].get("path", "")
+        write_to(one, kind, name, path if model else None)
+        text = f"{flag} is written to: {path if model else f'the output {name} of the job'}"
+        text += ", where aml register-model finds the model" if model else ""
+        text += f"; in v1 it was {place}" if str(place).startswith("azureml:") else ""
+        one.notes.append(Note("changed", one.where, text))
 
 
 def _give(one: Converted, given: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ import shlex
 import textwrap
 import tokenize
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
@@ -22,12 +22,12 @@ from typing import Any, Literal
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from aml.adopt import Note, UserError
+from aml.adopt import Note, UserError, written
+from aml.adopt.cells import WRAPPERS as CELL_WRAPPERS
 from aml.adopt.closure import TOO_DEEP, UNREADABLE
 
 # The code behind these is kept. What follows a name are its options, as getopt and IPython 9 have them.
 WRAPPERS = {"time": "", "timeit": "n:r:tcp:qov:", "prun": "D:l:rs:T:q", "memit": "r:t:oc", "lprun": "f:m:D:T:rsu:z"}
-CELL_WRAPPERS = ("capture", "memit", "prun", "time", "timeit")
 # Commands that only show something, and mkdir: folders of results are made in Python.
 LOOKS = set(
     "cat date df du echo file free head hostname ls lscpu mkdir nproc nvidia-smi pwd tail wc which whoami".split()
@@ -59,7 +59,6 @@ class Script:
     requirements: list[str] = field(default_factory=list)  # of its install lines: "pandas>=2", "git+https://..."
     notes: list[Note] = field(default_factory=list)
     lines: list[tuple[int, str]] = field(default_factory=list)  # where cells begin: (12, "train.ipynb cell 7")
-    files: dict[str, str] = field(default_factory=dict)  # of %%writefile: path beside the script -> text
 
     def where(self, line: int) -> str:
         """The place in the notebook of a line of the script, for messages; "" above the first cell."""
@@ -72,11 +71,20 @@ def convert(path: Path, name: str) -> Script:
     What cannot be converted is a note of the kind "blocked"; the text compiles even so. Raises UserError on what is
     not a notebook of Python 3.
     """
-    return _Conversion(name).script(read(path, name))
+    cells, old = read(path, name)
+    conversion = _Conversion(name, {one.cell: one.name for one in written.read(path)})
+    script = conversion.script(cells)
+    if old and conversion.unparsed:
+        fix = "convert its code with 2to3, then give it a Python 3 kernel"
+        raise UserError(f"{name} is a notebook of Python 2 ({conversion.unparsed[0]}): {fix}")
+    if old:
+        text = "its kernel is Python 2, but all of it reads as Python 3, which runs it: there 3 / 2 is 1.5"
+        script.notes.append(Note("changed", name, text))
+    return script
 
 
-def read(path: Path, name: str) -> list[Any]:
-    """The cells of a Python 3 notebook, in any version of the format. Raises UserError."""
+def read(path: Path, name: str) -> tuple[list[Any], bool]:
+    """The cells of a notebook, in any version of the format, and whether its kernel is Python 2. Raises UserError."""
     import nbformat
 
     try:
@@ -94,11 +102,9 @@ def read(path: Path, name: str) -> list[Any]:
         raise UserError(f"{name} is not a notebook ({reason}): open it in Jupyter and save it again") from None
     if language not in ("python", "python3", "ipython"):
         raise UserError(f"{name} is a notebook of {language}: only Python trains in the template's jobs")
-    if version.startswith("2"):
-        raise UserError(f"{name} is a notebook of Python 2: convert its code with 2to3, then give it a Python 3 kernel")
     if not any(cell.cell_type == "code" and cell.source.strip() for cell in cells):
         raise UserError(f"{name} has no code")
-    return cells
+    return cells, version.startswith("2")
 
 
 @dataclass
@@ -111,13 +117,16 @@ class _LeftOut:
 
 
 class _Conversion:
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, written: Mapping[int, str]) -> None:
+        """`written`: the files that cells write, by the cells' numbers."""
+        self.name, self.written = name, written
         self.out = Script()
         self.left_out: list[_LeftOut] = []
         self.harmless: set[str] = set()
         self.imports_os = False
         self.place = ""  # the present cell
+        self.target = ""  # the file that it writes
+        self.unparsed: list[str] = []  # where cells are not Python 3
 
     def note(self, kind: Literal["taken", "changed", "decide", "blocked"], text: str, line: int | None = None) -> None:
         self.out.notes.append(Note(kind, f"{self.place} line {line}" if line else self.place, text))
@@ -134,7 +143,7 @@ class _Conversion:
         for number, cell in enumerate(cells, 1):
             if cell.cell_type != "code":
                 continue
-            self.place = f"{self.name} cell {number}"
+            self.place, self.target = f"{self.name} cell {number}", self.written.get(number, "")
             codes[number] = self.cell(cell.source.replace("\r\n", "\n").replace("\r", "\n"))
             if "parameters" in (cell.metadata.get("tags") or ()):
                 self.note("decide", "papermill's parameters stay constants: make those options that a job should vary")
@@ -228,6 +237,7 @@ class _Conversion:
             return _commented(code)
         except (SyntaxError, ValueError) as error:
             line, reason = (error.lineno, error.msg) if isinstance(error, SyntaxError) else (1, str(error))
+            self.unparsed.append(f"{self.place} line {first + (line or 1) - 1}")
             self.note("blocked", f"not Python 3 ({reason}): fix the cell or empty it", first + (line or 1) - 1)
             return _commented(code)
         try:
@@ -250,10 +260,8 @@ class _Conversion:
             code = self.cell(body, first + 1)
             setup = _after_options(rest, WRAPPERS["timeit"]) if name == "timeit" else ""
             return f"{setup}\n{code}" if setup and parses(setup) else code
-        if name in ("writefile", "file") and (target := _beside(rest)):
-            before = self.out.files.get(target, "") if "-a" in rest.split() else ""
-            self.out.files[target] = before + body.removesuffix("\n") + "\n"
-            self.note("changed", f"%%writefile {target} is a file beside the script")
+        if name in ("writefile", "file") and self.target:
+            self.note("changed", f"%%writefile {self.target} is a file beside the script")
             return ""
         if name in HARMLESS:
             self.harmless.add(f"%%{name}")
@@ -488,14 +496,6 @@ def _conda(package: str) -> str:
     if not equals or name[-1:] in "<>!~" or version.startswith("="):
         return name + equals + version
     return f"{name}=={version.partition('=')[0].removesuffix('.*').removesuffix('*')}.*"
-
-
-def _beside(rest: str) -> str:
-    """The file a %%writefile makes, if that is certain and below the script's folder."""
-    words = [word.strip("'\"") for word in rest.split() if word != "-a"]
-    path = PurePosixPath(words[0]) if len(words) == 1 else PurePosixPath("..")
-    hostile = set('{}$\\:*?"<>|~') & set(str(path))
-    return "" if path.is_absolute() or ".." in path.parts or hostile or not path.suffix else str(path)
 
 
 def _take_title(cells: list[Any]) -> str:

@@ -22,6 +22,7 @@ INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url":
          "-f": "--find-links", "--find-links": "--find-links"}  # fmt: skip
 OPTION = re.compile(r"(--[\w-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)")
 REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+")
+PYTHONS = tuple(f"3.{minor}" for minor in range(5, 20))
 FROZEN = 40  # so many lines, all with exact versions, come from `pip freeze`: nobody types them
 
 
@@ -44,6 +45,7 @@ class Declared:
     constraints: list[Entry] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     frozen: bool = False  # it lists all that was installed, not what was asked for
+    pythons: tuple[str, ...] = ()  # those that its markers are for, when these were written for some only
 
     def add(self, line: str, where: str) -> None:
         """Take a requirement as pip writes it, or say why not."""
@@ -128,11 +130,40 @@ def read(path: Path, root: Path) -> Declared:
         else:
             _requirements(text, where, declared, path.parent, root, {path.resolve()})
             pins = [entry for entry in declared.entries if "==" in str(entry.requirement.specifier)]
-            declared.frozen = len(pins) >= FROZEN and len(pins) > 0.9 * len(declared.entries)
+            exported = _exported(declared) or any("--hash" in line for _, line in _logical_lines(text))
+            declared.frozen = (len(pins) >= FROZEN or exported) and len(pins) > 0.9 * len(declared.entries)
     except Exception as error:  # each parser has its own kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         declared.note("decide", where, f"cannot be read and was not used ({reason})")
     return declared
+
+
+def environment(python: str) -> dict[str, str]:
+    """What markers are compared with: the cluster's Linux, with a version of Python such as "3.11"."""
+    return {
+        "python_version": python, "python_full_version": f"{python}.99", "os_name": "posix", "sys_platform": "linux",
+        "platform_system": "Linux", "platform_machine": "x86_64", "platform_python_implementation": "CPython",
+        "implementation_name": "cpython", "implementation_version": f"{python}.99", "platform_release": "",
+        "platform_version": "", "extra": "",
+    }  # fmt: skip
+
+
+def _exported(declared: Declared) -> bool:
+    """Whether most lines have a marker for a range of Python, as `poetry export` writes them: note that range.
+
+    Poetry puts the range of the project, not only what the package needs, on every line.
+    """
+    markers = [entry.requirement.marker for entry in declared.entries]
+    ranges = [marker for marker in markers if marker and re.search(r"\bpython_(full_)?version\b", str(marker))]
+    if len(ranges) <= len(markers) / 2:
+        return False
+    counts = {python: sum(one.evaluate(environment(python)) for one in ranges) for python in PYTHONS}
+    declared.pythons = tuple(python for python, count in counts.items() if count and count == max(counts.values()))
+    if declared.pythons and not declared.python:
+        declared.python = f">={declared.pythons[0]},<3.{int(declared.pythons[-1].partition('.')[2]) + 1}"
+        if len(declared.pythons) == 1:
+            declared.python = f"=={declared.pythons[0]}.*"
+    return True
 
 
 def read_inline(conda: Mapping[str, Any], where: str) -> Declared:

@@ -16,7 +16,7 @@ from packaging.version import Version
 
 from aml.adopt import Note
 from aml.adopt.origin import NAME, own_dependencies
-from aml.adopt.package_files import Declared, Entry, read, read_inline, toml
+from aml.adopt.package_files import Declared, Entry, environment, read, read_inline, toml
 from aml.adopt.resolver import Conflict, Resolver, exact
 from aml.jobfile.imports import PACKAGE_OF
 
@@ -173,18 +173,15 @@ def _python(declared: list[Declared], notes: list[Note]) -> str:
 
 def _entries(file: Declared, python: str, notes: list[Note]) -> list[Entry]:
     """What the file asks for on the cluster, one entry a package, under the names of today."""
-    environment = {
-        "python_version": python, "python_full_version": f"{python}.0", "os_name": "posix", "sys_platform": "linux",
-        "platform_system": "Linux", "platform_machine": "x86_64", "platform_python_implementation": "CPython",
-        "implementation_name": "cpython", "implementation_version": f"{python}.0", "platform_release": "",
-        "platform_version": "", "extra": "",
-    }  # fmt: skip
+    # A file for other versions of Python says of none of its packages that this one should have it.
+    told = environment(file.pythons[-1] if file.pythons and python not in file.pythons else python)
+    left: list[Entry] = []
     entries: dict[str, Entry] = {}
     for entry in file.entries:
         new = Requirement(str(entry.requirement))
         old_name = canonicalize_name(new.name)
-        if new.marker and not Marker(str(new.marker)).evaluate(environment):
-            notes.append(Note("changed", entry.where, f"{new.name} left out: not meant for Linux and Python {python}"))
+        if new.marker and not Marker(str(new.marker)).evaluate(told):
+            left.append(entry)
             continue
         new.marker = None
         if any("+" in each.version for each in new.specifier):
@@ -199,6 +196,9 @@ def _entries(file: Declared, python: str, notes: list[Note]) -> list[Entry]:
         if key in entries and not (new.url or entries[key].requirement.url):
             new.specifier &= entries[key].requirement.specifier
         entries[key] = Entry(new, entries[key].where if key in entries else entry.where)
+    for entry in left if not file.frozen else ():
+        text = f"{entry.requirement.name} left out: not meant for Linux and Python {told['python_version']}"
+        notes.append(Note("changed", entry.where, text))
     for entry in file.constraints:
         key = canonicalize_name(entry.requirement.name)
         if key in entries and not entries[key].requirement.url:

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import libcst as cst
 
-from aml.adopt.arguments import Option, Parsers
+from aml.adopt.arguments import Parsers
+from aml.adopt.flags import Option
 from aml.adopt.static import ENVIRONMENT, OPENERS, PATH_TYPES, SAME, Values
 from aml.adopt.syntax import Tree, literal, method_of
 
@@ -106,7 +106,7 @@ class Paths:
         """`others`: of the other modules, as far as they were asked for."""
         self.tree, self.values = tree, values
         self.parsers = Parsers(tree)
-        self.by_dest = {option.dest: option for option in self.parsers.options()}
+        self.by_dest = self.parsers.by_dest
         self._others = {values.file: self} if others is None else others
         self._opened: dict[str, dict[str, bool]] | None = None
         self.joining: set[tuple[str, str]] = set()  # functions, and their parameters that are folders
@@ -175,12 +175,15 @@ class Paths:
             if node.value == "__file__":
                 yield Root(None, None, joined, beside=True)
                 return
+            if option := self.parsers.option(node):
+                yield Root(node, option, joined)
+                return
             values = self.values.bound(self.tree.key(node))
             for value in values if len(values) <= 4 else ():
                 yield from self.roots(value, joined, depth - 1)
         elif isinstance(node, cst.Attribute):
-            if self.parsers.of(node.value) and node.attr.value in self.by_dest:
-                yield Root(node, self.by_dest[node.attr.value], joined)
+            if option := self.parsers.option(node):
+                yield Root(node, option, joined)
             elif node.attr.value in ("parent", "absolute", "resolve"):
                 yield from self.roots(node.value, True, depth - 1)
         elif isinstance(node, cst.IfExp):
@@ -212,10 +215,10 @@ class Paths:
             return self.becomes[node]
         if (text := literal(node)) is not None:
             return text
+        if option := self.parsers.option(node):
+            return self.given.get(option.dest) or self.whole(option.default, depth - 1)
         if len(values := self.values.defined(node)) == 1:
             return self.whole(values[0], depth - 1)
-        if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
-            return self.given.get(node.attr.value) or self.whole(self.by_dest[node.attr.value].default, depth - 1)
         if isinstance(node, cst.BinaryOperation) and isinstance(node.operator, cst.Divide | cst.Add):
             parts = [self.whole(side, depth - 1) for side in (node.left, node.right)]
             return ("/" if isinstance(node.operator, cst.Divide) else "").join(parts) if None not in parts else None  # type: ignore[arg-type]
@@ -298,11 +301,6 @@ class Paths:
                     self.folders.add(value)
         return given
 
-    def writes_elsewhere(self, call: cst.Call) -> bool:
-        """Whether a call is of another module's function that writes a file."""
-        other, name = self._called(call)
-        return other is not None and name in other.writing
-
     def _called(self, call: cst.Call) -> "tuple[Paths | None, str]":
         """The module whose function a call is of, and the function's name."""
         found = self.values.modules.values(self.values.qualified(call.func))
@@ -312,12 +310,6 @@ class Paths:
         if values.file not in self._others:
             self._others[values.file] = Paths(values.tree, values, self._others)
         return self._others[values.file], name
-
-    @cached_property
-    def writing(self) -> set[str]:
-        """The functions that write a file."""
-        around = (self.tree.around(call, cst.FunctionDef) for call, _, writes in self.calls() if writes)
-        return {function.name.value for function in around if function}
 
     def opened(self) -> dict[str, dict[str, bool]]:
         """The parameters of each function that are paths which it opens, and whether it writes there."""
@@ -351,8 +343,8 @@ class Paths:
         if isinstance(node, cst.BinaryOperation):
             divides = isinstance(node.operator, cst.Divide) and self.is_path(node.left, depth)
             return divides or isinstance(self.values.of(node), Path)
-        if isinstance(node, cst.Attribute) and self.parsers.of(node.value) and node.attr.value in self.by_dest:
-            return self.by_dest[node.attr.value].type == "Path"
+        if option := self.parsers.option(node):
+            return option.type == "Path"
         if isinstance(node, cst.Name) and depth and (key := self.tree.key(node)):
             values = self.tree.bindings.get(key, [])
             return bool(values) and all(value is not None and self.is_path(value, depth - 1) for value in values)

@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from aml.adopt import Note
 from aml.adopt.closure import imports_of, parse
 from aml.adopt.packages import PKG_RESOURCES, Packages, _candidates
+from aml.adopt.resolver import AS_PIP
 
 # Tries modules, and names in them, one after the other; tells what each failure says.
 IMPORT = """
@@ -132,7 +133,7 @@ class _Environment:
         file.write_text("\n".join(lines) + "\n", encoding="utf-8")
         for arguments in (
             ["venv", "--python", packages.python, str(self.folder / "venv")],
-            ["pip", "install", "--python", str(self.python), "-r", str(file)],
+            ["pip", "install", "--python", str(self.python), *AS_PIP, "-r", str(file)],
         ):
             if (done := self._uv(*arguments)).returncode:
                 return " ".join(done.stderr.split())[:300].rstrip(".")

@@ -19,6 +19,9 @@ from aml.adopt.package_files import toml
 
 # Wheels that were built for NumPy 1 alone do not load with NumPy 2: those from before its release.
 NUMPY_2 = "2024-06-16"
+# The best version of all indexes, as pip takes it, which builds the environment in the cloud; uv takes the first index
+# that has the package (https://docs.astral.sh/uv/concepts/indexes/#searching-across-multiple-indexes).
+AS_PIP = ("--index-strategy", "unsafe-best-match")
 UNDECLARED = {"torch"}  # works with NumPy without asking for it
 
 
@@ -229,7 +232,7 @@ class Resolver:
 
         command = [str(find_uv_bin()), "pip", "compile", "-", "--quiet", "--no-config", "--no-header"]
         command += ["--color", "never", "--python-version", self.python, "--python-platform", "x86_64-manylinux_2_28"]
-        command += ["--only-binary", ":all:"]
+        command += ["--only-binary", ":all:", *AS_PIP]
         for name in sorted(self.sources):
             command += ["--no-binary", name]
         for name, day in self.until.items():

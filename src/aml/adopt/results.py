@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 
 import libcst as cst
 
-from aml.adopt.arguments import Option
+from aml.adopt.flags import Option
 from aml.adopt.paths import (
     ABSOLUTE,
     ADDRESS,
@@ -22,14 +22,11 @@ from aml.adopt.paths import (
 from aml.adopt.syntax import expression, literal, method_of, quoted
 from aml.adopt.work import Work
 
-NOTHING_SAVED = "no model is saved here"
-
 
 def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     """Lead what is written below outputs/; returns the literals that are written to."""
     texts: dict[str, int] = {}  # what is written, and from which line on
     written: set[cst.CSTNode] = set()
-    saved = False
     reads: dict[cst.CSTNode, int] = {}  # and what is read, from which line on
     for call, path, writes in work.paths.calls():
         for root in work.paths.anchors(path) if not writes else ():
@@ -38,7 +35,6 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     for call, path, writes in work.paths.calls():
         if not writes:
             continue
-        saved = saved or not work.tree.qualified(call.func).startswith(("os.", "logging."))
         for root in work.paths.anchors(path):
             if root.option and _is_a_name(work, root.option):
                 _name_of_result(work, root.option)
@@ -79,9 +75,6 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     for node in written - work.new.keys():
         _below_outputs(work, node)
     work.model = _find_model(work)
-    saved = saved or any(work.paths.writes_elsewhere(call) for call in work.tree.all(cst.Call))
-    if work.is_entry and not saved and not _logs_model(work):
-        _nothing_saved(work)
     return written
 
 
@@ -104,13 +97,6 @@ def _is_there(work: Work, root: Root) -> bool:
 def leads_out(name: str) -> bool:
     """Whether an option of this name is for results."""
     return bool(re.search(r"(?i)(?<![a-z])(out|save|log(?!i|o)|export|result)", name))
-
-
-def _logs_model(work: Work) -> bool:
-    names = (work.tree.qualified(call.func) for call in work.tree.all(cst.Call))
-    return any(
-        name.startswith("mlflow") and name.endswith(("log_model", "save_model", "log_artifact")) for name in names
-    )
 
 
 def _outputs(text: str) -> str | None:
@@ -179,6 +165,7 @@ def _option_default(work: Work, option: Option) -> None:
     text = literal(default.node) if default and default.node else None
     if text is not None and default and default.node and default.node not in work.new:
         new = _outputs(text)
+        work.results[option.flag] = new or text
         if new is not None:
             work.new[default.node] = quoted(new, default.node)
             work.paths.becomes[default.node] = new
@@ -199,7 +186,7 @@ def _give(work: Work, option: Option, path: str) -> None:
         work.note("changed", option.call, f"the job gives {option.flag} a path: it keeps what is below outputs/")
     if given.get(option.dest) != "outputs":
         given[option.dest] = path
-        work.given[option.flag] = path
+        work.given[option.flag] = work.results[option.flag] = path
 
 
 def _is_a_name(work: Work, option: Option) -> bool:
@@ -259,12 +246,3 @@ def _find_model(work: Work) -> str | None:
             )
             found.append((0 if likely else 1, whole.replace("\\", "/").removeprefix("./")))
     return min(found, key=lambda one: one[0])[1] if found else None
-
-
-def _nothing_saved(work: Work) -> None:
-    fits = [c for c in work.tree.all(cst.Call) if isinstance(c.func, cst.Attribute) and c.func.attr.value == "fit"]
-    owner = fits[-1].func.value if fits else None
-    name = work.tree.code(owner) if isinstance(owner, cst.Name) else "model"
-    lines = f'os.makedirs("outputs", exist_ok=True) and joblib.dump({name}, "outputs/model.pkl")'
-    where: cst.CSTNode = fits[-1] if fits else work.tree.module
-    work.note("decide", where, f"{NOTHING_SAVED}: add {lines} after it, with import os and import joblib")

@@ -24,7 +24,9 @@ SUPPORTED = re.compile(  # Azure/AzureML-Containers, README of 2026-03-16
     r"mcr\.microsoft\.com/azureml/(openmpi4\.1\.0-ubuntu22\.04|openmpi5\.0-(cuda12\.[45]-ubuntu22\.04|ubuntu24\.04"
     r"|cuda(12\.[68]|13\.1)-ubuntu24\.04)|curated/.+)(:.+)?"
 )
-MICROSOFT = re.compile(r"(mcr\.microsoft\.com/(azureml|mmlspark)/|microsoft/(mmlspark|cntk|azureml))")
+MICROSOFT = re.compile(
+    r"(mcr\.microsoft\.com/(azureml|mmlspark)/|microsoft/(mmlspark|cntk|azureml)|azureml/(base|openmpi|intelmpi))"
+)
 RETIRED_SIZE = re.compile(r"standard_(n[cvd]\d+r?s?(_promo)?|nc\d+r?s_v2)", re.IGNORECASE)  # NC, NV, ND, NCv2: 2023
 ABSENT_COMPUTE, ABSENT_SIZE = "cpu-cluster", "Standard_DS3_v2"  # the template's own
 MPI, PYTORCH, TENSORFLOW = ("openmpi", "intelmpi", "mpi"), ("nccl", "gloo"), ("parameterserver",)
@@ -63,6 +65,7 @@ class Spare(NamedTuple):
 @dataclass
 class Converted:
     job: dict[str, Any]  # a v2 command job; its paths are relative to aml_config/
+    where: str = ""  # the run configuration, for messages
     comments: dict[Keys, str] = field(default_factory=dict)  # lines above the key at that path
     notes: list[Note] = field(default_factory=list)
     conda: Path | dict[str, Any] | None = None  # the v1 conda file, or inline dependencies
@@ -107,6 +110,26 @@ def take(converted: Converted, spare: Spare, option: str, name: str = "") -> Non
         converted.inputs.append(DataInput(name, spare.entry["type"], spare.source))
 
 
+def write_to(converted: Converted, kind: str, name: str, path: str | None) -> None:
+    """Let what v1 handed over as data (`kind`: inputs or outputs) be what the code makes of it: a result.
+
+    `path`: where it goes below the run's own outputs/; None: an output of the job, at the same place.
+    """
+    entry = converted.job[kind].pop(name)
+    if not converted.job[kind]:
+        del converted.job[kind]
+    reference = f"${{{{{kind}.{name}}}}}"
+    converted.inputs = [one for one in converted.inputs if one.name != name]
+    converted.notes = [note for note in converted.notes if (note.code, note.subject) != ("bound", name)]
+    converted.comments.pop((kind, name, "type"), None)
+    if path is not None:
+        converted.job["command"] = converted.job["command"].replace(f'"{reference}"', quote(path))
+        return
+    converted.job["command"] = converted.job["command"].replace(reference, "${{outputs." + name + "}}")
+    place = {"path": entry["path"]} if str(entry.get("path")).startswith("azureml://") else {}
+    converted.job.setdefault("outputs", {})[name] = {"type": "uri_folder", **place, "mode": "rw_mount"}
+
+
 def dump(converted: Converted) -> str:
     """The job file, in the template's form: comments in place, one flag of the command a line."""
     return write(converted.job, converted.comments)
@@ -123,7 +146,7 @@ class _Conversion:
             "experiment_name": experiment,
             "code": "../src",
         }
-        self.result = Converted(self.job, notes=list(v1.notes))
+        self.result = Converted(self.job, v1.name, notes=list(v1.notes))
         given = v1.at("script")
         self.result.script = given.replace("\\", "/") if given else None
         self.script = script or self.result.script
@@ -314,7 +337,7 @@ class _Conversion:
     def bind(self, bindings: list[Binding]) -> None:
         """Put what the command or a variable takes below inputs and outputs, and the rest aside."""
         for binding in bindings:
-            decisions = tuple(Note("decide", binding.where, text) for text in binding.decisions)
+            decisions = tuple(Note("decide", binding.where, text, "bound", binding.name) for text in binding.decisions)
             if not binding.used:
                 name = input_name(PurePosixPath(binding.mount).name or binding.key)
                 known = (binding.kind, binding.entry, binding.key, binding.mount, binding.source)
@@ -328,9 +351,11 @@ class _Conversion:
             else:
                 self.inputs[binding.name] = binding.entry
                 self.result.inputs.append(DataInput(binding.name, binding.entry["type"], binding.source))
-            self.result.notes += [Note("changed", binding.where, text) for text in binding.changes]
+            changes = [Note("changed", binding.where, text, "bound", binding.name) for text in binding.changes]
+            self.result.notes += changes
             for note in decisions:
-                self.decide((binding.kind, binding.name, "type"), note.where, note.text)
+                self.comment((binding.kind, binding.name, "type"), note.text)
+                self.result.notes.append(note)
 
     # Where and how it runs
 
@@ -384,7 +409,10 @@ class _Conversion:
         docker = self.v1.at("environment", "docker")
         keys = ("environment", "docker")
         given, registry = docker["baseImage"] or "", docker["baseImageRegistry"]
-        gpu = docker["gpuSupport"] or bool(re.search(r"cuda|gpu", given.lower()))
+        address = (registry["address"] or "").removeprefix("https://").rstrip("/")
+        image = f"{address}/{given}" if address and given and not given.startswith(f"{address}/") else given
+        # An image says more than gpuSupport, which early releases wrote into runconfigs of CPU images as well.
+        gpu = bool(re.search(r"cuda|gpu", image.lower())) if image else bool(docker["gpuSupport"])
         kind = GPU_IMAGE if gpu else CPU_IMAGE
         replacement = self.image if ("cuda" in self.image) == gpu or not (given or gpu) else kind
         if docker["baseDockerfile"] and not self.bare_image():
@@ -401,12 +429,10 @@ class _Conversion:
             )
         if not given:
             return replacement
-        if MICROSOFT.match(given) and not SUPPORTED.fullmatch(given):
+        if MICROSOFT.match(image) and not SUPPORTED.fullmatch(image):
             text = f"image {given} is out of support, replaced by {replacement}"
             self.note("changed", self.v1.where(*keys, "baseImage"), text)
             return replacement
-        address = (registry["address"] or "").removeprefix("https://").rstrip("/")
-        image = f"{address}/{given}" if address and not given.startswith(f"{address}/") else given
         if registry["username"] or registry["password"]:
             text = f"{address or image} asks for a login, which was not copied: give the workspace a connection to it"
             self.decide(("environment", "image"), self.v1.where(*keys, "baseImageRegistry"), text)

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from aml.adopt import Note, UserError, beside, notebook, resources, submits
+from aml.adopt import Note, UserError, beside, notebook, resources, submits, written
 from aml.adopt.candidate import Candidate, Named, does_something, find, runconfig_script
 from aml.adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
 from aml.adopt.commands import named_by_commands
@@ -32,6 +32,7 @@ class Source:
     """What was found, with absolute paths."""
 
     root: Path
+    home: Path  # where its owner has it: root is a copy where notebooks write what is adopted
     project: Path  # the model's folder, where the paths in its runconfigs begin
     entry: Path  # .py or .ipynb
     module: str | None  # "pkg.train" when it runs as python -m pkg.train
@@ -47,6 +48,11 @@ class Source:
     tests: dict[str, Path]  # path in tests/ -> file
     settings: dict[str, str]
     notes: list[Note] = field(default_factory=list)
+    laid: written.Laid | None = None  # keeps the copy for as long as it is needed
+
+    def at_home(self, path: Path) -> Path:
+        """A path as its owner has it."""
+        return self.home / path.relative_to(self.root) if path.is_relative_to(self.root) else path
 
 
 def candidates(root: Path) -> list[Candidate]:
@@ -65,8 +71,12 @@ def read(root: Path, entry: str | None) -> Source:
     if not root.is_dir():
         raise UserError(f"{typed} is not a folder; for one file: aml adopt FOLDER --entry FILE")
     files, notes = listing(root)
+    named = _relative(root, entry) if entry else None
+    home = root
+    laid = written.lay_out(root, sorted({*files, *([named] if named else [])}), named or "")
+    root, files = laid.root, [name for name in laid.files if name != named or name in files]
     found = find(root, files)
-    chosen = _given(root, entry, found) if entry else _choose(typed, found)
+    chosen = _given(typed, root, files, named or str(entry), found) if entry else _choose(typed, found)
     path = root / chosen.name
     everything = {root / name for name in files} | {path}
     notes += _runs_nothing(root, path)
@@ -78,10 +88,14 @@ def read(root: Path, entry: str | None) -> Source:
     notes += closure.notes
     resources.add(root, project, path, key, everything, closure, notes)
     resources.check_names(root, closure.code, notes)
+    travelling = {shown(root, one) for one in closure.code.values()}
+    notes += [note for name, note in laid.notes if name in travelling]
     submitted = submits.of(root, path, files)
     given = [shlex.join(one.words) for one in submitted] + [named_by_commands(root, files).get(chosen.name, "")]
     return Source(
         root=root,
+        home=home,
+        laid=laid,
         project=project,
         entry=path,
         module=module,
@@ -95,7 +109,7 @@ def read(root: Path, entry: str | None) -> Source:
         packages=beside.packages(root, project, files, mine),
         data=beside.data(root, project, files, set().union(*closure.texts.values())),
         tests=beside.tests(root, project, path, everything, closure, notes),
-        settings=beside.settings(root, project),
+        settings=beside.settings(home, home / project.relative_to(root)),
         notes=sorted(dict.fromkeys(notes), key=lambda note: (note.where, note.kind, note.text)),
     )
 
@@ -104,16 +118,28 @@ def _typed(name: str) -> str:
     return f'"{name}"' if " " in name else name
 
 
-def _given(root: Path, entry: str, found: list[Candidate]) -> Candidate:
-    """The entry that the command names, from the source or from the working folder."""
+def _relative(root: Path, entry: str) -> str | None:
+    """The place in the source of the entry that the command names, from the source or from the working folder."""
     path = next((one.resolve() for one in (root / entry, Path(entry)) if one.is_file()), None)
-    if path is None or not path.is_relative_to(root):
-        raise UserError(f"{entry} is not a file in {root}: name a script or notebook in it")
-    if path.suffix not in (".py", ".ipynb"):
-        raise UserError(f"{entry} is neither a Python script nor a notebook")
-    name = path.relative_to(root).as_posix()
-    known = next((one.reasons for one in found if one.name == name), ["named by --entry"])
-    return Candidate(name, 0, known, 4)
+    return path.relative_to(root).as_posix() if path and path.is_relative_to(root) else None
+
+
+def _given(typed: Path, root: Path, files: list[str], name: str, found: list[Candidate]) -> Candidate:
+    """The entry that the command names; of what only submits a script, that script."""
+    if not (root / name).is_file() or not (root / name).resolve().is_relative_to(root):
+        raise UserError(f"{name} is not a file in {typed.resolve()}: name a script or notebook in it")
+    if not name.endswith((".py", ".ipynb")):
+        raise UserError(f"{name} is neither a Python script nor a notebook")
+    known = next((one for one in found if one.name == name), None)
+    submitted = submits.scripts(root, root / name, files) if known is None else []
+    if not submitted:
+        return Candidate(name, 0, known.reasons if known else ["named by --entry"], 4)
+    names = [shown(root, path) for path in submitted]
+    meant = [one for one in found if one.name in names]
+    meant += [Candidate(one, 0, [f"{name} submits it"], 4) for one in names if one not in {one.name for one in meant}]
+    if len(meant) > 1:
+        raise Undecided(typed, meant, [])
+    return meant[0]
 
 
 def _choose(typed: Path, found: list[Candidate]) -> Candidate:
@@ -162,11 +188,7 @@ def _runs_nothing(root: Path, path: Path) -> list[Note]:
 
 def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Closure, str | None, str]:
     """What the entry imports, its module's name where it has to run as one, and its place in src/."""
-    text: str | None = None
-    written: dict[str, str] = {}
-    if path.suffix == ".ipynb":
-        script = notebook.convert(path, shown(root, path))
-        text, written = script.text, script.files
+    text = notebook.convert(path, shown(root, path)).text if path.suffix == ".ipynb" else None
     try:
         found = imports_of(parse(read_code(path) if text is None else text))
     except UNREADABLE:
@@ -181,13 +203,10 @@ def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Clo
         if not all(part.isidentifier() and not keyword.iskeyword(part) for part in module.split(".")):
             notes.append(Note("blocked", shown(root, path), f"python -m cannot run {module}: rename it"))
     tracer = Tracer(root, files, [base], spare)
-    tracer.written = {PurePosixPath(name).parts[0].removesuffix(".py") for name in written}
     if module:
         for count in range(1, len(PurePosixPath(key).parts)):
             tracer.also_package(PurePosixPath(key).parts[:count])
     closure = tracer.trace(key, path, text)
-    for name, content in written.items():
-        tracer.follow_text(name, path, content)
     for own, strings in list(closure.texts.items()):
         for place in resources.named(project, path.parent, base, own, strings, files):
             if place[1].suffix == ".py":

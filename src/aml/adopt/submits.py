@@ -6,7 +6,7 @@ The signatures are those of azureml-core 1.61 and azureml-train-core 1.61.
 import ast
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def read(root: Path, path: Path, files: list[str]) -> list[Submit]:
         starts, text = _text(path)
         if not re.search(r"\bazureml\b|azure\.ai\.ml", text) or not re.search(rf"\b({'|'.join(SUBMITS)})\(", text):
             return []
-        return _File(root, path, files, text, starts).submits()
+        return File(root, path, files, text, starts).submits()
     except UNPARSED:
         return []
 
@@ -145,7 +145,9 @@ def _text(path: Path) -> tuple[list[tuple[int, str]], str]:
     return starts, "\n".join(lines[1:]) + "\n"
 
 
-class _File:
+class File:
+    """A module that may submit jobs, and what its expressions are worth."""
+
     def __init__(self, root: Path, path: Path, files: list[str], text: str, starts: list[tuple[int, str]]) -> None:
         self.root, self.path, self.files, self.starts = root, path, files, starts
         self.tree = Tree(text)
@@ -664,8 +666,11 @@ class _File:
             found.model_path = path.removeprefix("./").rstrip("/") if RESULTS.fullmatch(path) else ""
 
 
-def handed_over(submit: Submit, inputs: Sequence[DataInput]) -> list[Note]:
-    """What becomes of the arguments that are no texts: data is an input of the code already, or left to the owner."""
+def handed_over(submit: Submit, inputs: Sequence[DataInput], results: Mapping[str, str] | None = None) -> list[Note]:
+    """What becomes of the arguments that are no texts: data is an input of the code already, or left to the owner.
+
+    `results`: the options that the code writes to, with where that is.
+    """
     notes = []
     for one in submit.handed:
         flag = one.flag or "an argument"
@@ -673,6 +678,9 @@ def handed_over(submit: Submit, inputs: Sequence[DataInput]) -> list[Note]:
         same = next((data for data in inputs if _names(data) & {*one.names}), None)
         if own:
             notes.append(Note("taken", one.where, f"{flag} gets the input {own.name}, in v1 {one.code}"))
+        elif one.flag in (results or {}):
+            text = f"{flag} is written to: {(results or {})[one.flag]}, which a job keeps; in v1 it was {one.code}"
+            notes.append(Note("changed", one.where, text))
         elif same:
             text = f"{flag} gets {one.code} no more: the code takes this data by {same.flag or same.name}"
             notes.append(Note("changed", one.where, text))

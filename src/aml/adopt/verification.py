@@ -17,7 +17,7 @@ from typing import NamedTuple
 from aml.adopt import DataInput, Note, UserError
 from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.beside import TABLES
-from aml.adopt.code import NOTHING_TRACKED, Code, script_of
+from aml.adopt.code import NOTHING_TRACKED, script_of
 from aml.adopt.launcher import LAUNCHER, OPTION, text
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
@@ -170,6 +170,8 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     if not model or model.removeprefix("outputs/") not in outputs:
         models = sorted(path for path in outputs if MODEL.fullmatch(path))
         adoption.code.model = f"outputs/{models[0]}" if len(models) == 1 else model
+    if adoption.code.model and adoption.code.model.removeprefix("outputs/") in outputs:
+        adoption.notes = [note for note in adoption.notes if note.code not in ("model-not-known", "no-model-saved")]
     if not done.ended_well:
         return Verdict(adoption, f"it does not train: {done.reason}")
     trained = _trained(adoption, made, outputs)
@@ -235,8 +237,14 @@ def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
     notes = [*certain.notes, Note("changed", "", said)]
     if not any("mlflow" in one for one in certain.texts.values()):
         notes.append(Note("decide", shown(root, source.entry), NOTHING_TRACKED))
-    code = Code(
-        LAUNCHER, files, inputs, given, model, adoption.code.registered, adoption.code.imports,
-        adoption.code.requirements, notes, {}, certain,
-    )  # fmt: skip
+    code = replace(
+        adoption.code,
+        entry=LAUNCHER,
+        files=files,
+        inputs=inputs,
+        given=given,
+        model=model,
+        notes=notes,
+        origins={},
+    )
     return assemble(replace(source, module=None), adoption.slug, code, adoption.packages)

@@ -27,13 +27,21 @@ class Work:
         self.travels: list[tuple[Path, str]] = []
         self.model: str | None = None
         self.given: dict[str, str] = {}  # options for results, and the paths that the job's command is to give
+        self.results: dict[str, str] = {}  # all options for results, and where these go by themselves
         self.paths = Paths(tree, Values(tree, self.path, modules))
         self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}  # what stands for a node
         self.imports: list[str] = []  # that the new code needs
         self.folders: list[str] = []  # to make
 
-    def note(self, kind: Literal["taken", "changed", "decide", "blocked"], node: cst.CSTNode, text: str) -> None:
-        note = Note(kind, f"{self.file}:{self.source_line(self.tree.line(node))}", hide(text))
+    def note(
+        self,
+        kind: Literal["taken", "changed", "decide", "blocked"],
+        node: cst.CSTNode,
+        text: str,
+        code: str = "",
+        subject: str = "",
+    ) -> None:
+        note = Note(kind, f"{self.file}:{self.source_line(self.tree.line(node))}", hide(text), code, subject)
         if note not in self.notes:
             self.notes.append(note)
 

@@ -66,7 +66,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         slug = out.name if re.fullmatch(planning.NAME, out.name) else slug
     else:
         out = default_output(source, slug)
-    if out.is_relative_to(source.root):
+    if out.is_relative_to(source.home):
         raise UserError(f"{out} is in the source, which is never changed: name a folder elsewhere with -o")
     if out.is_dir() and any(out.iterdir()) and not (out / "ADOPTED.md").is_file():
         raise UserError(f"{out} is there already, and not empty: name another folder with -o")
@@ -110,8 +110,8 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
 def default_output(source: "Source", slug: str) -> Path:
     """A new folder in the working folder; beside the source, where that is in the source."""
     here = Path.cwd().resolve()
-    folder = source.root.parent if here.is_relative_to(source.root) else here
-    return folder / (f"{slug}-model" if folder / slug == source.root else slug)
+    folder = source.home.parent if here.is_relative_to(source.home) else here
+    return folder / (f"{slug}-model" if folder / slug == source.home else slug)
 
 
 def _read(root: Path, entry: str | None) -> "Source":
