@@ -58,9 +58,27 @@ print("score 0.75")
     files = {"data/a.csv": "1", "data/b.db": "", "data/unread.csv": "2", "history.csv": "h", "m.json": "old"}
     found = seen(recording, files, code)
     assert found.first.ended_well, found.first.output
-    assert [*found.data] == ["data/a.csv", "data/b.db"]
+    assert [*found.data] == ["data/a.csv", "data/b.db", "history.csv"]  # it appends to the last one
     assert sorted(found.first.left) == ["final.bin", "history.csv", "m.json"]
     assert (found.stable == found.first.left, found.lines) == (True, ["score 0.75"])
+
+
+def test_what_is_read_and_then_written_over_counts_as_it_was(recording: Recording) -> None:
+    code = "old = open('best.txt').read()\nopen('best.txt', 'w').write(old + '1')\nopen('new.txt', 'w').write('2')\n"
+    found = seen(recording, {"best.txt": "0", "new.txt": "old"}, code + "open('new.txt').read()\n")
+    assert [*found.data] == ["best.txt"] and sorted(found.first.left) == ["best.txt", "new.txt"]
+
+
+@pytest.mark.parametrize("how", ["os.listdir('runs')", "glob.glob('runs/*.json')", "[*pathlib.Path('runs').iterdir()]"])
+def test_what_lies_in_a_folder_counts_when_its_names_are_read(recording: Recording, how: str) -> None:
+    files = {"runs/1.json": "1", "runs/2.json": "2", "notes/3.json": "3"}
+    found = seen(recording, files, f"import glob, os, pathlib\nprint(len({how}))\n")
+    assert [*found.data] == ["runs/1.json", "runs/2.json"]
+
+
+def test_looking_for_modules_reads_no_folder(recording: Recording) -> None:
+    code = "import importlib.metadata, pkgutil, sys\nimport helper\n[*pkgutil.iter_modules(sys.path)]\n"
+    assert seen(recording, {"helper.py": "", "a.csv": "1"}, code).data == {}
 
 
 @pytest.mark.parametrize("how", ["[sys.executable, 'child.py']", "[sys.executable, '-I', 'child.py']"])
@@ -153,7 +171,7 @@ def converted(
 ) -> list[str]:
     """The differences of a conversion that prints `output`, reads files of these contents and leaves this model."""
     tree = tmp_path / "original"
-    opened = FIRST.opened._replace(read=frozenset({tree / "data/a.csv", tree / "models/m.pkl"}))
+    opened = FIRST.opened._replace(read=frozenset({tree / "data/a.csv"}), written=frozenset({tree / "models/m.pkl"}))
     once = replace(FIRST, opened=opened)
     made = plant(tmp_path / "made", {f"sample-data/{text}.csv": text for text in ("A", "B", "OLD")})
     marks = trial.marks(made)

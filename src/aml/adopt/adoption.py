@@ -55,7 +55,18 @@ class Adoption:
 
     @property
     def blocked(self) -> bool:
-        return any(note.kind == "blocked" for note in self.notes)
+        """Whether something is in the way, whatever becomes of the paths in the code."""
+        return any(note.kind == "blocked" for note in self.notes if note not in self._of_paths)
+
+    @property
+    def unclear(self) -> str:
+        """Why the paths in the code cannot be converted, or "": it may run as it is all the same."""
+        notes = [note for note in self._of_paths if note.kind == "blocked"]
+        return f"{notes[0].where}: {notes[0].text}" if notes else ""
+
+    @property
+    def _of_paths(self) -> list[Note]:
+        return [note for note in self.code.notes if note not in self.code.certain.notes]
 
     @property
     def slug(self) -> str:
@@ -91,7 +102,7 @@ def plan(source: Source, slug: str) -> Adoption:
     )
     known = code_module.convert(source, versions_of(packages.requirements, packages.python))
     code.files, code.notes, code.certain = known.files, known.notes, known.certain
-    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
+    if not any(note.kind == "blocked" for note in [*source.notes, *code.certain.notes, *jobs.notes, *packages.notes]):
         packages = prove(packages, imports(code.files, partial(code_module.place_of, code)))
     return assemble(source, slug, code, packages)
 

@@ -221,6 +221,7 @@ def _module(
     except (RecursionError, MemoryError):
         code.files[place] = text
         code.notes.append(Note("blocked", file, TOO_DEEP))
+        code.certain.notes.append(code.notes[-1])
         return
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model

@@ -71,15 +71,23 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             if original.first.status is None:
                 text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
                 return Verdict(adoption, notes=(_undecided(text),))
-            found = _try(environment, adoption, made, original, limits)
+            found = Verdict(adoption, adoption.unclear) if adoption.unclear else None
+            found = found or _try(environment, adoption, made, original, limits)
             if trial.marks(adoption.source.root) != before:
                 raise UserError(f"the code changed {adoption.source.root} while it was tried: compare it with a backup")
-            if not found.problem or not original.first.ended_well:
+            if not found.problem:
                 return found
-            launched = _launched(adoption, original)
-            if isinstance(launched, str):
-                return replace(found, problem=f"{found.problem}; {launched}")
-            return _try(environment, launched, make(launched, Path(folder) / "b"), original, limits)
+            if not original.first.ended_well:
+                why = f"{found.problem}; the original does not run here either: {original.first.reason}"
+                return replace(found, problem=why)
+            for twice in (False, True):
+                launched = _launched(adoption, original, twice)
+                if isinstance(launched, str):
+                    return replace(found, problem=f"{found.problem}; {launched}")
+                found = _try(environment, launched, make(launched, Path(folder) / f"b{twice}"), original, limits)
+                if not found.problem:
+                    break
+            return found
 
 
 def _has(path: Path, root: Path, left: Iterable[str]) -> bool:
@@ -173,7 +181,9 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     if adoption.code.model and adoption.code.model.removeprefix("outputs/") in outputs:
         adoption.notes = [note for note in adoption.notes if note.code not in ("model-not-known", "no-model-saved")]
     if not done.ended_well:
-        return Verdict(adoption, f"it does not train: {done.reason}")
+        log = run / "logs" / "std_log.txt" if run else None
+        said = log.read_text(encoding="utf-8", errors="replace") if log and log.is_file() else ""
+        return Verdict(adoption, f"it does not train: {replace(done, output=said or done.output).reason}")
     trained = _trained(adoption, made, outputs)
     if not original.first.ended_well:
         text = (
@@ -198,8 +208,11 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:3]) + more
 
 
-def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
-    """The same code as it was, run by the launcher; or why that cannot be."""
+def _launched(adoption: Adoption, original: Observation, twice: bool) -> Adoption | str:
+    """The same code as it was, run by the launcher; or why that cannot be.
+
+    `twice`: data that an option hands over lie where the code may look for them, too.
+    """
     if original.outside:
         return f"it reads {original.outside[0]}, which lies outside of the source: let an option name it"
     source, certain = adoption.source, adoption.code.certain
@@ -226,8 +239,10 @@ def _launched(adoption: Adoption, original: Observation) -> Adoption | str:
     written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, root, original.first.left)]
     inputs = [one for one in inputs if one not in written]
     given = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
-    if data | unseen:
-        inputs.append(DataInput("files", "uri_folder", root, OPTION, tuple(sorted(data | unseen))))
+    handed = [one.path for one in inputs if isinstance(one.path, Path)]
+    files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}
+    if files_of_job:
+        inputs.append(DataInput("files", "uri_folder", root, OPTION, tuple(sorted(files_of_job))))
     models = [path for path in original.first.left if MODEL.fullmatch(path)]
     model = f"outputs/{models[0].removeprefix('outputs/')}" if len(models) == 1 else None
     said = (

@@ -72,7 +72,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         raise UserError(f"{out} is there already, and not empty: name another folder with -o")
     say(f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...")
     adoption = planning.plan(source, slug)
-    if adoption.blocked:
+    if adoption.blocked or (adoption.unclear and not limits):
         print_safely("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
         say(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again")

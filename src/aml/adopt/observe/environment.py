@@ -21,7 +21,7 @@ from aml.local import environments
 class Opened(NamedTuple):
     """What the processes of a run opened, by their absolute paths."""
 
-    read: frozenset[Path]
+    read: frozenset[Path]  # before they were written, if they were; folders too, whose names were read
     written: frozenset[Path]
     refused: frozenset[str]  # files outside of the run's own folder that it wanted to write
     hosts: frozenset[str]  # that it wanted to reach
@@ -63,7 +63,8 @@ class Recording:
         found: dict[str, set[str]] = {"read": set(), "write": set(), "refused": set(), "connection": set()}
         for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else ():
             kind, name = json.loads(line)
-            found[kind].add(name)
+            if kind != "read" or name not in found["write"]:
+                found[kind].add(name)
         read, written = (frozenset(map(Path, found[kind])) for kind in ("read", "write"))
         return Opened(read, written, frozenset(found["refused"]), frozenset(found["connection"]))
 

@@ -37,16 +37,19 @@ class Observation:
 
     @property
     def opened(self) -> set[str]:
-        """The files of the source that Python opened to read, by their paths in the source."""
+        """The files and folders that Python opened to read before it wrote them, by their paths in the source."""
         tree = self.tree
         return {path.relative_to(tree).as_posix() for path in self.first.opened.read if path.is_relative_to(tree)}
 
     @property
     def data(self) -> dict[str, str]:
-        """The files that it read and did not change, other than code: by their paths in the source, with hashes."""
-        left = self.first.left
-        read = (self.opened | self.first.touched) & self.first.before.keys()
-        return {path: self.first.before[path] for path in sorted(read) if path not in left and _is_data(path)}
+        """The files that it read as the source has them, other than code: by their paths in the source, with hashes.
+
+        Those count too that lie in a folder whose names it read.
+        """
+        listed = {path for path in self.first.before if str(PurePosixPath(path).parent) in self.opened}
+        read = self.opened | listed | (self.first.touched - self.first.left.keys())
+        return {path: mark for path, mark in sorted(self.first.before.items()) if path in read and _is_data(path)}
 
     @property
     def modules(self) -> list[str]:
@@ -137,7 +140,8 @@ def differences(original: Observation, converted: Trial, tree: Path, kept: Mappi
     inside = [path.relative_to(tree).as_posix() for path in converted.opened.read if path.is_relative_to(tree)]
     read = {name: now[name] for name in inside if name in now and name not in kept and _is_data(name)}
     data = original.data
-    found += [f"it does not read {path}" for path in original.opened & data.keys() if data[path] not in read.values()]
+    missing = [path for path in sorted(original.opened & data.keys()) if data[path] not in read.values()]
+    found += [f"it does not read {path}" for path in missing if path not in original.first.left]
     others = {*original.first.before.values()} - {*data.values()}
     found += [
         f"it reads {name} as the source has it, which the original does not" for name in read if read[name] in others

@@ -17,6 +17,9 @@ from types import ModuleType
 from typing import Any
 
 SETTINGS = "_aml_recorder.json"
+EVENTS = {
+    "open", "os.listdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "socket.connect", "sqlite3.connect",
+}  # fmt: skip
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 # Readers written in C++ or Rust, which open files without Python's knowledge: module -> functions and classes.
 READERS = {
@@ -49,7 +52,7 @@ class Recorder:
 
     def hook(self, event: str, args: tuple[Any, ...]) -> None:
         """Python's audit hook (https://docs.python.org/3/library/audit_events.html)."""
-        if event not in ("open", "socket.connect", "sqlite3.connect", "os.rename", "os.remove", "os.rmdir"):
+        if event not in EVENTS:
             return
         if getattr(self.busy, "now", False):
             return
@@ -58,8 +61,16 @@ class Recorder:
             if event == "socket.connect":
                 self.connects(args[1])
             elif event == "open":
-                writes = any(letter in (args[1] or "") for letter in "wax+") or bool((args[2] or 0) & WRITES)
-                self.opened(args[0], writes)
+                mode, flags = args[1] or "", args[2] or 0
+                writes = any(letter in mode for letter in "wax+") or bool(flags & WRITES)
+                if not any(letter in mode for letter in "wx") and not flags & os.O_TRUNC:
+                    self.opened(args[0], False)  # also where it appends: what is there counts
+                if writes:
+                    self.opened(args[0], True)
+            elif event in ("os.listdir", "os.scandir"):
+                asks = sys._getframe(1).f_code.co_filename  # noqa: SLF001  # nothing else says who lists the folder
+                if not any(word in asks for word in ("importlib", "pkgutil", "pkg_resources")):
+                    self.opened(args[0] or ".", False)
             else:
                 self.opened(args[0], event != "sqlite3.connect")
                 if event == "os.rename":
