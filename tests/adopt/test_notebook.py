@@ -177,7 +177,11 @@ def test_install_lines_become_requirements(
         (["%%capture out\nx = 1", "print(out)"], "cell 1", "%%capture out is left out, and `out`"),
         (["%%sql table <<\nselect 1", "print(table)"], "cell 1", "%%sql is left out, and `table`"),
         (["%%R -i x -o a,b\na <- x", "print(b)"], "cell 1", "%%R is left out, and `b`"),
-        (["%run helpers.py", "x = 1\nhelp_me(x)"], "cell 2 line 2", "no cell makes `help_me`, and `%run` is left out"),
+        (
+            ["%run helpers.ipynb", "x = 1\nhelp_me(x)"],
+            "cell 2 line 2",
+            "no cell makes `help_me`, and `%run` is left out",
+        ),
         (["x = 1\nprint x"], "cell 1 line 2", "not Python 3 (Missing parentheses"),
         (["x = 1", "%%time\n\nx = = 2"], "cell 2 line 3", "not Python 3 (invalid syntax)"),
         (["!ls\nreturn 3"], "cell 1 line 2", "not Python 3 ('return' outside function)"),
@@ -203,6 +207,15 @@ def test_what_is_left_out_is_told(tmp_path: Path, cell: str) -> None:
     script = convert(tmp_path, cell)
     assert any(note.kind == "decide" and "cell 1" in note.where for note in script.notes)
     assert texts(script, "blocked") == []
+
+
+def test_a_script_that_a_cell_runs_runs_in_the_script_too(tmp_path: Path) -> None:
+    (tmp_path / "prep.py").write_text("import sys\nif __name__ == '__main__':\n    rows = sys.argv[1:]\n")
+    script = convert(tmp_path, "%run prep.py 'a b.csv' 2", "print(rows)")
+    assert texts(script, "blocked") == texts(script, "decide") == []
+    (tmp_path / "train.py").write_text(script.text)
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == "['a b.csv', '2']\n"
 
 
 def test_parameters_are_candidates_for_options(tmp_path: Path) -> None:

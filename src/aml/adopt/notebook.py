@@ -124,6 +124,7 @@ class _Conversion:
         self.left_out: list[_LeftOut] = []
         self.harmless: set[str] = set()
         self.imports_os = False
+        self.runs_scripts = False
         self.place = ""  # the present cell
         self.target = ""  # the file that it writes
         self.unparsed: list[str] = []  # where cells are not Python 3
@@ -180,6 +181,8 @@ class _Conversion:
             self.note("changed", "imports from __future__ are at the top, where they hold for every cell")
         if self.imports_os:
             head += ["", "import os  # for %env"]
+        if self.runs_scripts:
+            head += ["", "import runpy  # for %run", "import sys"]
         if shown.imports:
             head += ["", shown.imports]
         self.join(cells, codes, head)
@@ -298,6 +301,9 @@ class _Conversion:
             if variable.isidentifier() and value:
                 self.imports_os = True
                 return f"os.environ[{variable!r}] = {value!r}"
+        if is_magic and name == "run" and (code := _run_as_script(rest)):
+            self.runs_scripts = True
+            return code
         if is_magic and name in HARMLESS:
             self.harmless.add(f"%{name}")
         elif name in LOOKS and not {*"|>;&"} & set(rest):
@@ -347,6 +353,7 @@ class _Conversion:
         """Say what is left out, and block when the code needs what that made. `gone` has names of dropped imports."""
         made = bound(codes.values())
         known = {*made, *dir(builtins), "__file__"} | ({"os"} if self.imports_os else set())
+        known |= {"runpy", "sys"} if self.runs_scripts else set()
         missing: dict[str, str] = {}
         for number, code in codes.items():
             for node in ast.walk(parse(code)):
@@ -361,7 +368,7 @@ class _Conversion:
                 )
             else:
                 self.note("decide", f"{item.what} is left out: write it in Python, if the training needs it")
-        if "*" in made:
+        if "*" in made or self.runs_scripts:  # a script that is run may make any name
             return
         for name in sorted(missing.keys() - {name for item in self.left_out for name in item.makes}):
             self.place = missing[name]
@@ -374,6 +381,18 @@ class _Conversion:
                 self.note("blocked", f"no cell makes `{name}`, and {causes[0]} is left out: make it in Python")
             else:
                 self.note("decide", f"no cell makes `{name}`: without it the script stops here")
+
+
+def _run_as_script(rest: str) -> str:
+    """What `%run SCRIPT ARGUMENTS` does: the script runs as the main one, and its names are the notebook's; else ""."""
+    try:
+        words = shlex.split(rest)
+    except ValueError:  # a quotation mark without its second
+        return ""
+    words = words[1:] if words[:1] in (["-i"], ["-e"]) else words
+    if not words or not words[0].endswith(".py") or {"{", "$"} & set(rest):
+        return ""
+    return f"sys.argv[:] = {words}; globals().update(runpy.run_path(sys.argv[0], run_name='__main__'))"
 
 
 def parse(code: str) -> ast.Module:
