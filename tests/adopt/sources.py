@@ -13,7 +13,7 @@ SAMPLES = Path(__file__).parent / "samples"
 def adopt(source: Path, *arguments: str, status: int = 0, cwd: Path = TEMPLATE) -> str:
     """Run aml adopt as a user does, and return what it printed."""
     command = [sys.executable, "-m", "aml", "adopt", str(source), *arguments]
-    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=300)
+    done = subprocess.run(command, cwd=cwd, env=ENVIRONMENT, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == status and "Traceback" not in done.stderr, done.stdout + done.stderr
     return done.stdout + done.stderr
 

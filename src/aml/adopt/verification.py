@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from aml.adopt import DataInput, Note, UserError
+from aml.adopt import DataInput, Note, UserError, arguments
 from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.beside import TABLES
 from aml.adopt.code import NOTHING_TRACKED, script_of
@@ -239,6 +239,9 @@ def _launched(adoption: Adoption, original: Observation, twice: bool) -> Adoptio
     written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, root, original.first.left)]
     inputs = [one for one in inputs if one not in written]
     given = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
+    options = arguments.options_of(certain.texts[script_of(source.entry, adoption.code.entry)])
+    own = {option.flag for option in options if option.default is not None}  # these need nothing of the job
+    given = {flag: path for flag, path in given.items() if flag not in own}
     handed = [one.path for one in inputs if isinstance(one.path, Path)]
     files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}
     if files_of_job:
