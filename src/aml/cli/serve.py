@@ -46,10 +46,8 @@ def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     deployment = deployments.load(args.deployment or ("batch-deployment" if args.batch else "deployment"), root)
     if deployment.is_batch != bool(args.batch):
-        should = (
-            "is a batch deployment: name files with --batch FOLDER" if deployment.is_batch else "is none for batches"
-        )
-        raise UserError(f"{deployment.document.name} {should}")
+        fix = "name its files with --batch FOLDER" if deployment.is_batch else "--batch takes a batch deployment"
+        raise UserError(f"{deployment.document.name} is {'' if deployment.is_batch else 'not '}for batches: {fix}")
     model = _find_model(root, deployment, args)
     request = Path(args.test) if args.test else root / REQUEST
     if args.batch:
