@@ -23,6 +23,8 @@ NAMES = {
     "datastores": _ASSET,
     "environments": _ASSET,
     "jobs": _ASSET,
+    "onlineEndpoints": _ASSET,
+    "deployments": _ASSET,
     "models": _ASSET,
 }
 #: Every operation of the control plane asks for one of this form.
