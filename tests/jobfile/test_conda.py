@@ -10,6 +10,7 @@ from packaging.version import Version
 from aml.errors import UserError
 from aml.jobfile import conda_names
 from aml.jobfile.conda import requirements
+from aml.jobfile.job import Job
 from jobfile import make_conda_names
 
 NAMES = st.sampled_from(["a2wsgi", "numpy", "pandas", "scikit-learn", "huggingface_hub", "ruamel.yaml", "zope.event"])
@@ -19,7 +20,7 @@ BUILDS = st.sampled_from(["", "0", "py311_0", "h1234_cpython"])
 
 
 def pip_of(*dependencies: object) -> list[str]:
-    return requirements({"dependencies": list(dependencies)}, "conda.yml")[1]
+    return requirements({"dependencies": list(dependencies)}, "conda.yml", Job.instead)[1]
 
 
 @given(channel=CHANNELS, name=NAMES, version=VERSIONS, build=BUILDS, blank=st.sampled_from(["", " "]))

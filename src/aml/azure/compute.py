@@ -8,8 +8,8 @@ from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
 from aml.errors import FileError, ServiceError, UserError
+from aml.jobfile.description import nearest
 from aml.jobfile.document import Document
-from aml.jobfile.job import nearest
 
 # What aml compares, with the defaults of azure-ai-ml 1.35
 FIELDS: dict[str, Any] = {

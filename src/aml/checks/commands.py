@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 
 from aml.checks.finding import Finding
 from aml.console import display_path
-from aml.jobfile.job import Job, nearest
+from aml.jobfile.description import nearest
+from aml.jobfile.job import Job
 from aml.jobfile.options import unknown_options
 
 # A reference with the wrong number of dollars or braces.

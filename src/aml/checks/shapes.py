@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aml.checks.finding import Finding
+from aml.jobfile.description import nearest
 from aml.jobfile.document import Document
-from aml.jobfile.job import nearest
 from aml.jobfile.names import RULES as NAMES
 from aml.uris import WEB
 

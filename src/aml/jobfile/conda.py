@@ -8,23 +8,22 @@ from typing import Any, NamedTuple
 from aml.console import display_path
 from aml.errors import FileError, Place
 from aml.jobfile.conda_names import pypi_name
+from aml.jobfile.description import Description
 from aml.jobfile.document import Document
-from aml.jobfile.job import Job
 
 NAMES_A_FILE = re.compile(r"-[rce]|--(requirement|constraint|editable)\b")
 INSTALLERS = ("pip", "setuptools", "wheel")  # which conda files list to get pip's section installed
-OTHER_WAYS = "run it in the job's image with --docker, or in the present environment with --here"
 
 
-def conda_file(job: Job) -> tuple[dict[str, Any], str]:
-    """The conda specification of the job, and the name of its file for messages.
+def conda_file(job: Description) -> tuple[dict[str, Any], str]:
+    """The conda specification of a job or deployment, and the name of its file for messages.
 
     Raises UserError when there is none.
     """
     environment = job.data.get("environment")
     if not isinstance(environment, dict) or "conda_file" not in environment:
         name = environment if isinstance(environment, str) else "the environment"
-        raise FileError(job.where("environment"), f"{name} has no conda_file to build from here; {OTHER_WAYS}")
+        raise FileError(job.where("environment"), f"{name} has no conda_file to build from here; {job.instead}")
     if isinstance(environment["conda_file"], dict):
         return environment["conda_file"], job.document.name
     path = job.local_path("environment", "conda_file")
@@ -35,8 +34,8 @@ def conda_file(job: Job) -> tuple[dict[str, Any], str]:
     return document.data, document.name
 
 
-def conda_folder(job: Job) -> Path:
-    """The folder that relative paths in the job's conda specification start from: as with conda, that of its file."""
+def conda_folder(job: Description) -> Path:
+    """The folder that relative paths in its conda specification start from: as with conda, that of its file."""
     is_file = isinstance(job.at("environment", "conda_file"), str)
     return job.local_path("environment", "conda_file").parent if is_file else job.folder
 
@@ -75,8 +74,8 @@ class Requirements(NamedTuple):
     replaced: list[str]
 
 
-def requirements(conda: dict[str, Any], file: str) -> Requirements:
-    """What pip has to install for a conda specification.
+def requirements(conda: dict[str, Any], file: str, instead: str = "") -> Requirements:
+    """What pip has to install for a conda specification. `instead` is what messages say can be done without pip.
 
     Raises UserError naming each dependency that only conda, or only a file of this machine, can provide.
     """
@@ -97,7 +96,7 @@ def requirements(conda: dict[str, Any], file: str) -> Requirements:
             found.pip.append(line)
             found.replaced.append(entry)
     if refused:
-        fix = f"{OTHER_WAYS}; or list under pip: what PyPI has of the same project"
+        fix = "; or ".join(filter(None, (instead, "list under pip: what PyPI has of the same project")))
         raise FileError(Place(file), f"only conda can install {', '.join(refused)}", fix)
     for line in found.pip:
         if NAMES_A_FILE.match(line):

@@ -1,19 +1,18 @@
 """A v2 command job file: reading it, changing it with --set, and filling in its command."""
 
 import copy
-import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from aml.errors import FileError, Place, UserError
+from aml.errors import FileError, UserError
+from aml.jobfile.description import Description, find_file, nearest
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.references import REFERENCE, resolve_optional
-from aml.uris import REMOTE_CODE, WEB
+from aml.uris import WEB
 
 # The fields of a command job that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
 FIELDS = tuple(
@@ -24,13 +23,13 @@ FIELDS = tuple(
 DATA_TYPES = ("uri_file", "uri_folder", "mltable", "custom_model", "mlflow_model", "triton_model")
 
 
-class Job:
-    """A command job: `data` is the file's content after --set, and `document` says where each part of it stands."""
+class Job(Description):
+    """A command job: `data` is the file's content after --set."""
+
+    instead = "run it in the job's image with --docker, or in the present environment with --here"
 
     def __init__(self, document: Document) -> None:
-        self.document = document
-        self.data = document.data
-        self.folder = document.path.parent
+        super().__init__(document)
         self.environment_file: Document | None = None  # the file that the environment stands in, if it is another one
         self._require_shape()
 
@@ -39,9 +38,7 @@ class Job:
         kind = self.data.get("type", "command")
         if kind != "command":
             raise FileError(self.where("type"), f"type {kind}: only command jobs run here (type: command)")
-        for section in ("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services"):
-            if not isinstance(self.data.get(section), dict | None):
-                raise FileError(self.where(section), f"{section} should be a mapping")
+        self.require_sections("inputs", "outputs", "environment_variables", "tags", "limits", "resources", "services")
         for kind in ("inputs", "outputs"):
             for name, entry in self.section(kind).items():
                 RULES["input"].require(name, "name", self.where(kind, name))  # it becomes a folder's
@@ -70,43 +67,15 @@ class Job:
             if isinstance(holder, dict) and isinstance(holder.get(key), str) and not WEB.match(holder[key]):
                 holder[key] = str(self.environment_file.path.parent / holder[key])
 
-    def section(self, name: str) -> dict[str, Any]:
-        """A part that is a mapping, such as inputs; empty where it is missing."""
-        return self.data.get(name) or {}
-
-    def where(self, *keys: str | int) -> Place:
-        """The place of what stands at `keys`."""
-        return self.document.where(*keys)
-
-    def at(self, *keys: str) -> Any:
-        """What stands at `keys`, or None."""
-        value: Any = self.data
-        for key in keys:
-            value = value.get(key) if isinstance(value, dict) else None
-        return value
-
-    def local_path(self, *keys: str) -> Path:
-        """The path written at `keys`, which a job file gives relative to itself."""
-        return (self.folder / str(self.at(*keys)).removeprefix("file:")).resolve()
-
     @property
     def code(self) -> Path | None:
         """The folder that travels, or None. Raises UserError when it is not a folder of this machine."""
-        value = self.data.get("code")
-        if value is None:
-            return None
-        if self.has_remote_code:
-            raise FileError(self.where("code"), f"code {value} is not on this machine", "name a folder")
-        folder = self.local_path("code")
-        if not folder.is_dir():
-            problem = "is a file" if folder.is_file() else "does not exist"
-            raise FileError(self.where("code"), f"code {value} {problem}", "name a folder")
-        return folder
+        return self.code_folder("code")
 
     @property
     def has_remote_code(self) -> bool:
         """Whether the code is in the workspace, in a git repository or on the web, and not on this machine."""
-        return REMOTE_CODE.fullmatch(str(self.data.get("code", ""))) is not None
+        return self.is_remote_code("code")
 
     @property
     def cluster(self) -> str | None:
@@ -216,23 +185,9 @@ class Job:
         return done + text[end:]
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of a message about an unknown name."""
-    names = [str(known) for known in names]
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"; did you mean {near[0]}?" if near else f" (known: {', '.join(sorted(names)) or 'none'})"
-
-
 def load(name: str, root: Path, settings: list[str] | None = None) -> Job:
     """The job that -c names, a file of aml_config/ without its ending or any path, with each --set applied."""
-    folder = root / "aml_config"
-    candidates = [Path(name)] + [folder / f"{name}{ending}" for ending in ("", ".yml", ".yaml")]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
-        jobs = [file for file in folder.glob("*.y*ml") if b"\ncommand:" in b"\n" + file.read_bytes()]
-        known = ", ".join(sorted(file.stem for file in jobs)) or "none"
-        raise UserError(f"-c {name}: no such runconfig; aml_config/ has {known}; the path of a job file will do too")
-    job = Job(Document(path))
+    job = Job(Document(find_file(name, root, "runconfig", "job", "command")))
     for setting in settings or []:
         job.set(setting)
     return job

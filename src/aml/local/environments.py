@@ -1,4 +1,4 @@
-"""The training environment of a job: a virtual environment that uv builds from the job's conda file.
+"""The environment of a job or deployment: a virtual environment that uv builds from its conda file.
 
 Environments are kept in the user's cache, one for each content of a conda file, and shared by all repositories.
 """
@@ -15,8 +15,8 @@ from typing import Any
 
 from aml.console import say
 from aml.errors import UserError
-from aml.jobfile.conda import OTHER_WAYS, conda_file, conda_folder, requirements
-from aml.jobfile.job import Job
+from aml.jobfile.conda import conda_file, conda_folder, requirements
+from aml.jobfile.description import Description
 
 # What uv says when a folder of this machine is the reason, and when the other side of the network does not answer.
 NO_FOLDER = re.compile(r"Failed to initialize cache|failed to create directory|os error (13|28|30)\b")
@@ -42,13 +42,13 @@ def uv() -> str:
     return str(find_uv_bin())
 
 
-def build(job: Job) -> Path:
-    """The virtual environment of the job's conda file: the one in the cache, or a new one.
+def build(job: Description) -> Path:
+    """The virtual environment of the conda file of a job or deployment: the one in the cache, or a new one.
 
     Raises UserError when it cannot be built; then nothing is left of it.
     """
     conda, file = conda_file(job)
-    python, pip, replaced = requirements(conda, file)
+    python, pip, replaced = requirements(conda, file, job.instead)
     interpreter = _interpreter(python, file)
     folder = conda_folder(job)
     key = hashlib.sha256("\n".join([interpreter, sys.platform, *pip, *_local_files(pip, folder)]).encode())
@@ -65,9 +65,10 @@ def build(job: Job) -> Path:
         variable = "LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME"
         raise UserError(f"{error.filename}: {error.strerror}: name another folder with {variable}") from None
     try:
-        _uv(file, "venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
+        make = ("venv", "--quiet", "--relocatable", "--allow-existing", "--python", interpreter, str(unfinished))
+        _uv(job, file, *make)
         lines, options = _for_uv(pip)
-        _uv(file, "pip", "install", "--python", str(unfinished), *options, "-r", "-", lines=lines, folder=folder)
+        _uv(job, file, "pip", "install", "--python", str(unfinished), *options, "-r", "-", lines=lines, folder=folder)
         try:
             unfinished.rename(environment)
         except OSError:  # another run built the same one meanwhile
@@ -134,7 +135,7 @@ def _ask_uv(*arguments: str) -> str:
     return "" if done.returncode else done.stdout.strip()
 
 
-def _uv(file: str, *arguments: str, lines: Sequence[str] = (), folder: Path | None = None) -> None:
+def _uv(job: Description, file: str, *arguments: str, lines: Sequence[str] = (), folder: Path | None = None) -> None:
     """Run uv in the folder, with these lines as its input. Raises UserError when it fails."""
     text = "\n".join([*lines, ""])
     options: Any = {"input": text, "encoding": "utf-8", "cwd": folder}
@@ -151,4 +152,4 @@ def _uv(file: str, *arguments: str, lines: Sequence[str] = (), folder: Path | No
         fix = "the package index is out of reach: set UV_DEFAULT_INDEX to the address of your mirror"
     else:
         fix = "its packages cannot be installed (uv's reason is above): fix them"
-    raise UserError(f"{file}: {fix}; or {OTHER_WAYS}")
+    raise UserError(f"{file}: {fix}; or {job.instead}")
