@@ -26,7 +26,10 @@ def ml_client(client: WorkspaceClient) -> "MLClient":
     if not log.isEnabledFor(logging.DEBUG):
         warnings.simplefilter("ignore")
     from azure.ai.ml import MLClient
+    from azure.ai.ml._utils._azureml_polling import AzureMLPolling
+    from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+    AzureMLPolling.update_status = ARMPolling.update_status  # type: ignore[method-assign]  # its own prints a dot
     return MLClient(
         client.credential,
         client.settings["subscription_id"],

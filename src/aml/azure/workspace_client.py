@@ -138,6 +138,18 @@ class WorkspaceClient:
             raise explain_storage(host, response.status_code, code)
         return response.content
 
+    def ask(self, address: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+        """POST to an address with its own sign-in, such as an endpoint's: status, text, headers in small letters.
+
+        It is sent again where the service is busy. Raises ServiceError when it does not answer.
+        """
+        request = HttpRequest("POST", address, content=body, headers=headers)
+        try:
+            answer = self._anonymous.send_request(request, retry_on_methods=["POST"], retry_total=self.retries)
+        except AzureError as error:
+            raise unreachable(address, error) from error
+        return answer.status_code, answer.text(), {key.lower(): value for key, value in answer.headers.items()}
+
     def get(self, path: str, /, **query: Any) -> Any:
         """The answer to a GET."""
         return self.send("GET", path, **query)

@@ -1,0 +1,91 @@
+"""Which deployment of an endpoint answers requests: shares of the traffic, and the way back."""
+
+from typing import Any
+
+from aml.azure import endpoints
+from aml.azure.endpoints import Endpoint
+from aml.azure.sdk import ml_client, translate_azure_errors
+from aml.azure.workspace_client import WorkspaceClient
+from aml.errors import ServiceError, UserError
+
+BEFORE = "aml.traffic-before"  # tag of an endpoint: the traffic before the last change, such as "a=90 b=10"
+TRIES = 5  # at a change, while others change the same endpoint
+
+
+def share(traffic: dict[str, int], name: str, percent: int) -> dict[str, int]:
+    """The traffic in which `name` gets `percent`, and those that get some already the rest, in the same proportion.
+
+    Raises UserError when there is a rest, and nobody to give it to.
+    """
+    others = {one: part for one, part in traffic.items() if one != name and part}
+    rest, whole = 100 - percent, sum(others.values())
+    if rest and not others:
+        raise UserError(f"--traffic {percent}: no other deployment answers the remaining {rest} %: take --traffic 100")
+    shares = {one: rest * part // whole for one, part in others.items()}
+    for one in sorted(others, key=lambda one: (-(rest * others[one] % whole), one))[: rest - sum(shares.values())]:
+        shares[one] += 1
+    return {one: part for one, part in {name: percent, **shares}.items() if part}
+
+
+def text(traffic: dict[str, int]) -> str:
+    """The traffic in words, for people."""
+    return ", ".join(f"{name} {part} %" for name, part in traffic.items()) or "nobody"
+
+
+def change(client: WorkspaceClient, endpoint: str, traffic: dict[str, int]) -> None:
+    """Let these deployments answer, unless they do; the endpoint keeps what was before. Raises UserError."""
+    for left in reversed(range(TRIES)):
+        found = endpoints.settled(client, endpoints.path_of(endpoint))
+        before = {name: int(part) for name, part in ((found or {}).get("properties", {}).get("traffic") or {}).items()}
+        before = {name: part for name, part in before.items() if part}
+        if before == traffic and not client.dry_run:
+            return
+        try:
+            _put(client, endpoint, before, traffic)
+        except ServiceError as error:
+            if error.status != 409 or not left:  # somebody else, or this request itself, whose answer was lost
+                raise
+        else:
+            return
+
+
+def _put(client: WorkspaceClient, endpoint: str, before: dict[str, int], traffic: dict[str, int]) -> None:
+    ml = ml_client(client)
+    with translate_azure_errors(client):
+        entity: Any = ml.online_endpoints.get(endpoint)
+        entity.traffic = dict(traffic)
+        entity.tags = {**(entity.tags or {}), BEFORE: " ".join(f"{name}={part}" for name, part in before.items())}
+        ml.online_endpoints.begin_create_or_update(entity).result()
+
+
+def rollback(client: WorkspaceClient, name: str) -> dict[str, int]:
+    """Give the traffic back to those that had it before the last change; returns it.
+
+    Raises UserError when that is not known, or when one of them does not answer any more.
+    """
+    endpoint = endpoints.require(client, name)
+    before = dict(_parsed(endpoint.tags.get(BEFORE, "")))
+    if client.dry_run:
+        before = {"<deployment before>": 100}
+    elif not before:
+        raise UserError(f"endpoint {name}: no deployment answered before {text(endpoint.traffic)}: nothing to go back to")
+    for one in before:
+        _require_ready(client, endpoint, one)
+    change(client, name, before)
+    return before
+
+
+def _require_ready(client: WorkspaceClient, endpoint: Endpoint, name: str) -> None:
+    found = endpoint.deployment(name)
+    state = found.state if found else "deleted"
+    if state != "Succeeded" and not client.dry_run:
+        raise UserError(
+            f"endpoint {endpoint.name}: deployment {name}, which answered before, is {state.lower()}: "
+            "aml deploy --model NAME:VERSION makes it anew"
+        )
+
+
+def _parsed(tag: str) -> list[tuple[str, int]]:
+    """What a tag says, as far as it is in the form that `change` writes."""
+    pairs = [pair.partition("=") for pair in tag.split()]
+    return [(name, int(part)) for name, _, part in pairs if part.isdecimal()]

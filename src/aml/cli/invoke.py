@@ -1,0 +1,46 @@
+"""`aml invoke`: send a request to the endpoint of this repository, or start its batch job."""
+
+import argparse
+from pathlib import Path
+
+from aml.azure import endpoints
+from aml.azure.workspace_client import connect
+from aml.console import display_path, print_safely, say
+from aml.errors import UserError
+from aml.jobfile import deployment as files
+from aml.jobfile.names import RULES
+from aml.jobfile.repository import find_root
+
+REQUEST = Path("sample-data", "request.json")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", nargs="?", type=Path, metavar="FILE",
+                        help=f"the request, JSON (default: {REQUEST.as_posix()})")  # fmt: skip
+    parser.add_argument("-c", dest="name", default="deployment", metavar="NAME",
+                        help="file in aml_config/ that names the endpoint (default: deployment)")  # fmt: skip
+    parser.add_argument("-d", "--deployment", metavar="NAME", help="this deployment, whatever its traffic")
+
+
+def read_request(path: Path) -> bytes:
+    """The request in a file. Raises UserError when it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{display_path(path)}: no request ({error.strerror}): name a file of JSON") from error
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root(args.start)
+    name = files.load(args.name, root).endpoint_name
+    if args.deployment:
+        RULES["asset"].require(args.deployment, "-d")
+    body = read_request(args.file or root / REQUEST)
+    client = connect(root)
+    endpoint = endpoints.require(client, name)
+    answer = endpoints.invoke(client, endpoint, body, args.deployment)
+    if answer.status != 200:
+        raise endpoints.explain(endpoint, answer, args.deployment)
+    print_safely(answer.body.rstrip("\n"))
+    say(f"endpoint {name}, deployment {answer.deployment}, {answer.seconds:.2f} s")
+    return 0
