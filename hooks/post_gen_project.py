@@ -112,7 +112,8 @@ def main(root: Path, answers: dict[str, str]) -> None:
         sys.exit("AML_CONFIRM=strict: the workspace is not confirmed, so nothing is generated")
     if "file:" in pin:
         print(f"\n{pin} is on this machine only: before sharing, edit line {len(head.splitlines())} of pyproject.toml.")
-    print("\n  ".join([f"\nNext, in {root}:", *STEPS, f"aml register-model -n {answers['__model']}"]))
+    serve = ["aml serve --test"] if answers.get("serving") == "online" else []
+    print("\n  ".join([f"\nNext, in {root}:", *STEPS, f"aml register-model -n {answers['__model']}", *serve]))
 
 
 if __name__ == "__main__":

@@ -66,7 +66,8 @@ PROGRAMS = {"aml", "cd", "cookiecutter", "cruft", "git", "pip", "pytest", "pytho
 
 def read(document: str) -> str:
     path = GENERATED / "README.md" if document.startswith("generated") else TEMPLATE / document
-    return re.sub(r"{{ cookiecutter\.(__model|project_slug) }}", "demo-model", path.read_text(encoding="utf-8"))
+    text = re.sub(r"^{%.*%}\n", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return re.sub(r"{{ cookiecutter\.(__model|project_slug) }}", "demo-model", text)
 
 
 def commands(document: str) -> list[str]:
@@ -134,7 +135,7 @@ def test_links_lead_to_files(document: str) -> None:
 
 def test_the_readmes_stay_short() -> None:
     assert len(read("README.md").splitlines()) <= 150
-    assert len(read("generated README.md").splitlines()) <= 65
+    assert len(read("generated README.md").splitlines()) <= 70
 
 
 # The slow test: every command runs.

@@ -56,6 +56,7 @@ def typed(**texts: str) -> Answers:
 
 DEFAULTS = typed()
 VISIBLE = [name for name in DEFAULTS if not name.startswith("_")]
+TEXTS = [name for name in VISIBLE if name != "serving"]  # which is chosen: cookiecutter takes nothing else
 environment = create_env_with_context({"cookiecutter": DEFAULTS})
 environment.loader = FileSystemLoader(GENERATED)
 
@@ -322,7 +323,7 @@ def accepted(name: str) -> st.SearchStrategy[str]:
     return st.from_regex(pre_gen.RULES[name][0], fullmatch=True) | st.sampled_from(WORDS)
 
 
-one_answer = st.sampled_from(VISIBLE).flatmap(
+one_answer = st.sampled_from(TEXTS).flatmap(
     lambda name: st.tuples(st.just(name), hostile | accepted(name) if name in pre_gen.RULES else hostile)
 )
 
@@ -434,10 +435,18 @@ def test_text_typed_at_the_prompt_stands_in_the_readme(generate: Generate, tmp_p
 
 
 def test_every_answer_typed_at_the_prompt_arrives(generate: Generate, tmp_path: Path) -> None:
-    texts = ["Größe", "groesse", "x", UUID, "rg.(Größe)", "w_s-1", "gpu1", "Standard_NC6s_v3", "aml-template>=0.1"]
-    done = generate(tmp_path / "out", typed=texts)
+    texts = ["Größe", "groesse", "x", UUID, "rg.(Größe)", "w_s-1", "gpu1", "Standard_NC6s_v3"]
+    done = generate(tmp_path / "out", typed=[*texts, "2", "aml-template>=0.1"])
     assert done.returncode == 0, done.stderr
-    assert_unharmed(read_from(tmp_path / "out" / "groesse"), dict(zip(VISIBLE, texts, strict=True)))
+    answers = dict(zip(VISIBLE, [*texts, "none", "aml-template>=0.1"], strict=True))
+    assert_unharmed(read_from(tmp_path / "out" / "groesse"), answers)
+
+
+def test_what_is_no_choice_is_refused(generate: Generate, tmp_path: Path) -> None:
+    done = generate(tmp_path / "out", "serving=batch")
+    assert done.returncode != 0
+    assert "batch provided for choice variable serving, but the choices are ['online', 'none']" in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def python_payload(mark: Path) -> str:

@@ -20,6 +20,9 @@ WITH_ANSWERS = {
     "aml_config/compute.yml",
     "aml_config/config.json",
     "aml_config/data.yml",
+    "aml_config/deployment.yml",
+    "aml_config/endpoint.yml",
+    "aml_config/score-conda.yml",
     "aml_config/train-amlcompute.yml",
     "aml_config/train-conda.yml",
     "aml_config/train-local.yml",
@@ -35,6 +38,17 @@ FILES = WITH_ANSWERS | {
     "tests/conftest.py",
     "tests/test_configuration.py",
     "tests/test_train.py",
+    "tests/test_score.py",
+    "sample-data/request.json",
+    "src/score.py",
+}
+SERVING = {
+    "aml_config/deployment.yml",
+    "aml_config/endpoint.yml",
+    "aml_config/score-conda.yml",
+    "sample-data/request.json",
+    "src/score.py",
+    "tests/test_score.py",
 }
 UUID = "01234567-89ab-cdef-0123-456789abcdef"
 Generate = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -52,6 +66,16 @@ def files(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+def original(file: str) -> Path:
+    """The file of the template that a generated one comes from: its name may be a condition."""
+    path = GENERATED / file
+    return (
+        path
+        if path.exists()
+        else path.with_name(f"{{% if cookiecutter.serving == 'online' %}}{path.name}{{% endif %}}")
+    )
+
+
 def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
@@ -63,11 +87,25 @@ def test_files_are_these(generated: Path) -> None:
     assert files(generated) == FILES
 
 
-def test_it_is_small(generated: Path) -> None:
-    lines = [line for file in FILES if not file.endswith(".csv") for line in (generated / file).open(encoding="utf-8")]
-    assert len(FILES) <= 20
-    assert len(lines) <= 600
-    assert len((generated / "README.md").read_text(encoding="utf-8").splitlines()) <= 65
+@pytest.mark.parametrize(("serving", "most_files", "most_lines"), [("online", 26, 800), ("none", 20, 600)])
+def test_it_is_small(serving: str, most_files: int, most_lines: int, bake: Callable[..., Path]) -> None:
+    folder = bake(serving=serving)
+    made = files(folder)
+    lines = [line for file in made if not file.endswith(".csv") for line in (folder / file).open(encoding="utf-8")]
+    assert len(made) <= most_files
+    assert len(lines) <= most_lines
+    assert len((folder / "README.md").read_text(encoding="utf-8").splitlines()) <= 70
+
+
+def test_without_serving_nothing_knows_of_it(bake: Callable[..., Path], capfd: pytest.CaptureFixture[str]) -> None:
+    folder = bake(serving="none")
+    assert files(folder) == FILES - SERVING
+    assert "aml serve" not in capfd.readouterr().out
+    record = json.loads((folder / ".cruft.json").read_text(encoding="utf-8"))
+    assert record["context"]["cookiecutter"]["serving"] == "none"
+    for file in files(folder) - {".cruft.json", "sample-data/penguins.csv"}:
+        text = (folder / file).read_text(encoding="utf-8")
+        assert not re.search(r"aml serve|score\.py|score-conda|endpoint|deployment|request", text), file
 
 
 def test_folders_are_those_of_the_files(generated: Path) -> None:
@@ -77,12 +115,12 @@ def test_folders_are_those_of_the_files(generated: Path) -> None:
 
 @pytest.mark.parametrize("file", sorted(FILES - WITH_ANSWERS))
 def test_file_without_answers_is_the_template_s_own(file: str, generated: Path) -> None:
-    assert (generated / file).read_bytes() == (GENERATED / file).read_bytes()
+    assert (generated / file).read_bytes() == original(file).read_bytes()
 
 
 @pytest.mark.parametrize("file", sorted(WITH_ANSWERS))
 def test_file_with_answers_is_rendered(file: str, generated: Path) -> None:
-    assert (generated / file).read_bytes() != (GENERATED / file).read_bytes()
+    assert (generated / file).read_bytes() != original(file).read_bytes()
 
 
 @pytest.mark.parametrize("file", sorted(FILES))
@@ -137,7 +175,7 @@ def test_no_two_paths_differ_by_case_only() -> None:
 def test_prompts_are_few_and_each_says_what_it_asks_for() -> None:
     variables = json.loads((TEMPLATE / "cookiecutter.json").read_text(encoding="utf-8"))
     visible = [name for name in variables if not name.startswith("_")]
-    assert len(visible) <= 9
+    assert len(visible) <= 10
     assert list(variables["__prompts__"]) == visible
     assert all(len(text.split()) >= 3 for text in variables["__prompts__"].values())
 
@@ -168,6 +206,12 @@ def test_names_derive_from_the_project_name(bake: Callable[..., Path], capfd: py
     assert read_yaml(config / "data.yml")["name"] == f"{slug}-data"
     assert read_yaml(config / "train-amlcompute.yml")["inputs"]["data"]["path"] == f"azureml:{slug}-data@latest"
     assert read_yaml(config / "train-conda.yml")["name"] == f"{slug}-env"
+    endpoint, deployment = (read_yaml(config / f"{name}.yml") for name in ("endpoint", "deployment"))
+    assert (endpoint["name"], deployment["endpoint_name"], deployment["model"]) == (
+        slug,
+        slug,
+        f"azureml:{slug}@latest",
+    )
     register = f"aml register-model -n {slug}"
     assert register in capfd.readouterr().out
     assert register in (folder / "README.md").read_text(encoding="utf-8")
@@ -182,6 +226,20 @@ def test_the_pip_that_python_brings_finds_the_packages(generated: Path, tmp_path
     command = [str(pip), "install", "--dry-run", "--quiet", "-e", str(generated)]
     done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, encoding="utf-8", errors="replace")
     assert done.returncode == 0, done.stderr[-1000:]
+
+
+def test_the_endpoint_has_single_dashes(bake: Callable[..., Path]) -> None:
+    folder = bake(project_slug="a--b---c") / "aml_config"
+    names = read_yaml(folder / "endpoint.yml")["name"], read_yaml(folder / "deployment.yml")["endpoint_name"]
+    assert names == ("a-b-c", "a-b-c")
+
+
+def test_the_packages_of_serving_are_those_of_training_and_the_server(generated: Path) -> None:
+    pins = {}
+    for name in ("train", "score"):
+        conda = read_yaml(generated / "aml_config" / f"{name}-conda.yml")["dependencies"]
+        pins[name] = {*conda[0].split(), *conda[-1]["pip"]}
+    assert pins["score"] - pins["train"] == {"azureml-inference-server-http==1.5.1"}
 
 
 def test_long_name_gives_a_short_slug(bake: Callable[..., Path]) -> None:
@@ -212,6 +270,7 @@ def test_hook_confirms_each_setting_and_names_the_next_commands(
         "aml check",
         "aml submit -c train-local",
         "aml register-model -n demo-model",
+        "aml serve --test",
     ]
     readme = (folder / "README.md").read_text(encoding="utf-8")
     assert [command for command in commands if command not in readme] == []

@@ -107,6 +107,7 @@ def plan(source: Source, slug: str) -> Adoption:
         "description": "Trains, tracks and registers a model, on this machine and on Azure Machine Learning.",
         "compute_name": str(jobs.compute.get("name") or CLUSTER),
         "compute_size": str(jobs.compute.get("size") or SIZE),
+        "serving": "none",  # the template's scoring code is that of its own model
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
