@@ -5,13 +5,14 @@ import itertools
 import json
 import math
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aml.azure import assets, code, endpoints, traffic
-from aml.azure.endpoints import ENDED, POLL, Endpoint, Log, path_of
+from aml.azure.endpoints import POLL, Endpoint, Log, path_of
 from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import one_line, say
@@ -49,14 +50,13 @@ class Wanted:
     request: bytes
 
 
-Expect = Callable[[], object]
-
-
 def find_model(client: WorkspaceClient, file: files.Deployment, name: ModelReference | None) -> ModelReference:
-    """The version of the model that is to be deployed: `name`, else that of the file. Raises UserError if it is not there."""
+    """The version of the model to deploy: of `name`, else of the file. Raises UserError if it is not there."""
     asked = name or file.model
     if asked is None:
-        raise FileError(file.where("model"), "no model", "aml deploy --model NAME:VERSION; aml models --azure lists them")
+        raise FileError(
+            file.where("model"), "no model", "aml deploy --model NAME:VERSION; aml models --azure lists them"
+        )
     version = asked.version or assets.latest(client, "models", asked.name)
     if version is None or client.find(f"/models/{asked.name}/versions/{version}") is None:
         where = file.where("model") if name is None else None
@@ -65,8 +65,8 @@ def find_model(client: WorkspaceClient, file: files.Deployment, name: ModelRefer
     return ModelReference(asked.name, version)
 
 
-def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Callable[[], object]) -> int:
-    """Deploy the model beside what answers now, try it, and give it `percent` of the traffic; returns the exit status.
+def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Callable[[], object]) -> str:
+    """Deploy the model beside what answers now, try it, and give it `percent` of the traffic; returns its name.
 
     `expected` gives what the model answers here. What was cut off goes on; a deployment that failed is replaced.
     Raises UserError.
@@ -88,7 +88,7 @@ def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Call
     _try(client, name, deployment, wanted.request, answer)
     if percent:
         traffic.change(client, name, shares)
-    return 0
+    return deployment
 
 
 def _code(file: files.Deployment) -> Path:
@@ -117,7 +117,7 @@ def _digest(client: WorkspaceClient, wanted: Wanted, code_id: str) -> str:
 
 
 def deployment_name(model: ModelReference, number: int = 1) -> str:
-    """The name of a model's deployment, NAME-VERSION, in letters, digits and dashes; of the second one NAME-VERSION-2."""
+    """The name of a model's deployment: NAME-VERSION, of letters, digits and dashes; of the second one NAME-VERSION-2."""
     end = f"-{model.version}" + (f"-{number}" if number > 1 else "")
     short = re.sub(r"[^a-zA-Z0-9]+", "-", model.name).strip("-")
     short = short if short[:1].isalpha() else f"m-{short}"
@@ -161,7 +161,7 @@ def _require_quota(client: WorkspaceClient, file: files.Deployment) -> None:
         return
     needed = int(known["vCPUs"]) * (count if NO_SURPLUS.search(size) else math.ceil(1.2 * count))
     left = int(usage["limit"]) - int(usage["currentValue"])
-    if 0 <= usage["limit"] and needed > left:
+    if usage["limit"] >= 0 and needed > left:
         what = f"{count} x {size} needs quota for {needed} cores, with those for upgrades; {max(left, 0)} are left"
         fix = f"a smaller size, another region, or more quota of {known['family']}: https://ml.azure.com/quota"
         raise FileError(file.where("instance_type"), what, fix)
@@ -192,7 +192,9 @@ def _make_endpoint(client: WorkspaceClient, ml: Any, wanted: Wanted) -> None:
         raise
 
 
-def _make(client: WorkspaceClient, ml: Any, wanted: Wanted, name: str, content: tuple[str, Callable[[], None], str]) -> None:
+def _make(
+    client: WorkspaceClient, ml: Any, wanted: Wanted, name: str, content: tuple[str, Callable[[], None], str]
+) -> None:
     """The deployment, unless it is there: one that starts is waited for, one that failed replaced. Raises UserError."""
     identifier, upload, digest = content
     endpoint = wanted.endpoint.name
@@ -248,7 +250,7 @@ def _try(client: WorkspaceClient, endpoint: str, name: str, request: bytes, expe
         answer = endpoints.invoke(client, found, request, name)
         if answer.by_model or answer.status not in (404, 503) or not left:
             break
-        endpoints.time.sleep(POLL)
+        time.sleep(POLL)
     if client.dry_run:
         return
     if answer.status != 200:
@@ -277,10 +279,8 @@ def delete(client: WorkspaceClient, endpoint: str, name: str) -> str:
     present = found.deployment(name) if found else None
     if name == endpoint:
         what, path = f"endpoint {name}", path_of(endpoint)
-        begin: Callable[[Any], Any] = lambda ml: ml.online_endpoints.begin_delete(name)
     else:
         what, path = f"deployment {name}", path_of(endpoint, name)
-        begin = lambda ml: ml.online_deployments.begin_delete(name, endpoint)
     if not client.dry_run and (found if name == endpoint else present) is None:
         known = ", ".join(one.name for one in found.deployments) if found else ""
         return f"{what} is not there" + (f"; there are {known}" if known else "")
@@ -290,7 +290,13 @@ def delete(client: WorkspaceClient, endpoint: str, name: str) -> str:
             f"aml deploy --delete {endpoint} deletes all"
         )
     ml = ml_client(client)
-    _delete(client, path, lambda: begin(ml))
+
+    def begin() -> Any:
+        if name == endpoint:
+            return ml.online_endpoints.begin_delete(name)
+        return ml.online_deployments.begin_delete(name, endpoint)
+
+    _delete(client, path, begin)
     return f"{what} is deleted" + (", with its deployments" if name == endpoint else "")
 
 

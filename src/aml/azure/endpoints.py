@@ -125,7 +125,9 @@ def path_of(endpoint: str, deployment: str = "") -> str:
 
 def all_endpoints(client: WorkspaceClient) -> list[Endpoint]:
     """The online endpoints of the workspace, by name."""
-    return [_with_deployments(client, one) for one in sorted(client.all("/onlineEndpoints"), key=lambda one: one["name"])]
+    return [
+        _with_deployments(client, one) for one in sorted(client.all("/onlineEndpoints"), key=lambda one: one["name"])
+    ]
 
 
 def find(client: WorkspaceClient, name: str) -> Endpoint | None:
@@ -137,7 +139,9 @@ def find(client: WorkspaceClient, name: str) -> Endpoint | None:
 def require(client: WorkspaceClient, name: str) -> Endpoint:
     """The endpoint of that name. Raises UserError when there is none."""
     if (found := find(client, name)) is None:
-        raise UserError(f"endpoint {name} is not in workspace {client.name}: aml deploy makes it; aml endpoints lists them")
+        raise UserError(
+            f"endpoint {name} is not in workspace {client.name}: aml deploy makes it; aml endpoints lists them"
+        )
     return found
 
 
@@ -201,19 +205,22 @@ def invoke(client: WorkspaceClient, endpoint: Endpoint, body: bytes, deployment:
         raise UserError(f"endpoint {endpoint.name} has no address for requests: it is {endpoint.state.lower()}")
     headers = {"Content-Type": "application/json", **({DEPLOYMENT_HEADER: deployment} if deployment else {})}
     started = time.monotonic()
-    status, said, told = 401, "", {}
-    for _ in range(2):
-        headers["Authorization"] = f"Bearer {_secret(client, endpoint)}"
-        status, said, told = client.ask(endpoint.address, body, headers)
-        if status != 401:
-            break
-        client.credential.forget()  # a key that was just replaced, a token that ran out
+    status, said, told = _ask(client, endpoint, body, headers)
+    if status == 401:  # a key that was just replaced, a token that ran out
+        client.credential.forget()
+        status, said, told = _ask(client, endpoint, body, headers)
     if status == 401:
         raise ServiceError(f"endpoint {endpoint.name}: {_refusal(endpoint)}", status, "Unauthorized")
     model_status = told.get(MODEL_STATUS, "")
     by_model = status == 200 or model_status.isdecimal()
     used = told.get(DEPLOYMENT_HEADER) or deployment or ""
-    return Answer(int(model_status) if model_status.isdecimal() else status, said, used, time.monotonic() - started, by_model)
+    return Answer(
+        int(model_status) if model_status.isdecimal() else status, said, used, time.monotonic() - started, by_model
+    )
+
+
+def _ask(client: WorkspaceClient, endpoint: Endpoint, body: bytes, headers: dict[str, str]) -> Any:
+    return client.ask(endpoint.address, body, {**headers, "Authorization": f"Bearer {_secret(client, endpoint)}"})
 
 
 def explain(endpoint: Endpoint, answer: Answer, deployment: str | None = None) -> ServiceError:

@@ -28,8 +28,9 @@ def share(traffic: dict[str, int], name: str, percent: int) -> dict[str, int]:
 
 
 def text(traffic: dict[str, int]) -> str:
-    """The traffic in words, for people."""
-    return ", ".join(f"{name} {part} %" for name, part in traffic.items()) or "nobody"
+    """The traffic in words, the largest part first."""
+    parts = sorted(traffic.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {part} %" for name, part in parts) or "nobody"
 
 
 def change(client: WorkspaceClient, endpoint: str, traffic: dict[str, int]) -> None:
@@ -68,7 +69,9 @@ def rollback(client: WorkspaceClient, name: str) -> dict[str, int]:
     if client.dry_run:
         before = {"<deployment before>": 100}
     elif not before:
-        raise UserError(f"endpoint {name}: no deployment answered before {text(endpoint.traffic)}: nothing to go back to")
+        raise UserError(
+            f"endpoint {name}: no deployment answered before {text(endpoint.traffic)}: nothing to go back to"
+        )
     for one in before:
         _require_ready(client, endpoint, one)
     change(client, name, before)

@@ -1,0 +1,102 @@
+"""`aml deploy`: a registered model on an endpoint, the way back, and the end of it."""
+
+import argparse
+import json
+import tempfile
+from pathlib import Path
+
+from aml.azure import deploy, models, traffic
+from aml.azure.workspace_client import WorkspaceClient, connect
+from aml.cli.invoke import REQUEST, read_request
+from aml.console import display_path, print_safely, say
+from aml.errors import FileError, UserError
+from aml.jobfile import deployment as files
+from aml.jobfile.deployment import ModelReference
+from aml.jobfile.document import Document
+from aml.jobfile.names import RULES
+from aml.jobfile.repository import find_root
+from aml.local import serving
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-c", dest="name", default="deployment", metavar="NAME",
+                        help="file in aml_config/, or any path (default: deployment)")  # fmt: skip
+    parser.add_argument("--model", metavar="NAME[:VERSION]", help="registered model (default: that of the file)")
+    parser.add_argument("--traffic", type=_percent, default=100, metavar="N",
+                        help="percentage of requests that the model gets once it has been tried (default: 100)")  # fmt: skip
+    parser.add_argument("--request", type=Path, metavar="FILE",
+                        help=f"request to try it with (default: {REQUEST.as_posix()})")  # fmt: skip
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--rollback", action="store_true", help="give the requests back to the deployment before")
+    other.add_argument("--delete", metavar="DEPLOYMENT|ENDPOINT", help="delete the deployment, or the whole endpoint")
+    parser.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
+
+
+def _percent(text: str) -> int:
+    if not text.isdecimal() or not 0 <= int(text) <= 100:
+        raise argparse.ArgumentTypeError(f"{text!r} should be a whole number from 0 to 100")
+    return int(text)
+
+
+def run(args: argparse.Namespace) -> int:
+    root = find_root(args.start)
+    file = files.load(args.name, root)
+    if args.delete:
+        RULES["asset"].require(args.delete, "--delete")
+    client = connect(root, args.dry_run)
+    name = file.endpoint_name
+    if args.delete:
+        _tell(client, deploy.delete(client, name, args.delete))
+        return 0
+    if args.rollback:
+        back = traffic.rollback(client, name)
+        _tell(client, f"endpoint {name}: requests go to {traffic.text(back)} again")
+        return 0
+    request = read_request(args.request or root / REQUEST)
+    model = deploy.find_model(client, file, _model(args.model) if args.model else None)
+    wanted = deploy.Wanted(file, _endpoint(file), model, request)
+    made = deploy.deploy(client, wanted, args.traffic, lambda: _answer_here(client, wanted))
+    gets = f"{args.traffic} % of the" if args.traffic else "no"
+    _tell(client, f"endpoint {name}: deployment {made} gets {gets} requests")
+    return 0
+
+
+def _tell(client: WorkspaceClient, done: str) -> None:
+    if not client.dry_run:
+        print_safely(done)
+
+
+def _model(text: str) -> ModelReference:
+    """The model that --model names."""
+    name, mark, version = text.removeprefix("azureml:").partition(":")
+    RULES["asset"].require(name, "--model")
+    if mark and not (version.isdecimal() and int(version)):
+        raise UserError(f"--model {text}: version {version!r} should be a number, as aml models --azure lists them")
+    return ModelReference(name, version or None)
+
+
+def _endpoint(file: files.Deployment) -> files.Endpoint:
+    """The file of the endpoint that a deployment belongs to: the one beside it with that name."""
+    for path in sorted(file.folder.glob("*.y*ml")):
+        if b"\nauth_mode:" in b"\n" + path.read_bytes():
+            endpoint = files.Endpoint(Document(path))
+            if endpoint.name == file.endpoint_name:
+                return endpoint
+    where, folder = file.where("endpoint_name"), display_path(file.folder)
+    raise FileError(
+        where, f"no file in {folder} describes endpoint {file.endpoint_name}", "name it as endpoint.yml does"
+    )
+
+
+def _answer_here(client: WorkspaceClient, wanted: deploy.Wanted) -> object:
+    """What the model of the workspace answers on this machine. Raises UserError unless it is a prediction."""
+    say("asking the model on this machine first")
+    with tempfile.TemporaryDirectory(prefix="aml-model-") as folder:
+        name, version = wanted.model
+        models.download(client, name, str(version), Path(folder) / name / str(version))
+        here = serving.answer(wanted.file, Path(folder), wanted.request)
+    if here.status != 200:
+        raise UserError(
+            f"model {wanted.model} answers {here.status} here: {here.body.strip()[:500]}: nothing was deployed"
+        )
+    return json.loads(here.body)
