@@ -105,7 +105,7 @@ def test_without_serving_nothing_knows_of_it(bake: Callable[..., Path], capfd: p
     assert record["context"]["cookiecutter"]["serving"] == "none"
     for file in files(folder) - {".cruft.json", "sample-data/penguins.csv"}:
         text = (folder / file).read_text(encoding="utf-8")
-        assert not re.search(r"aml serve|score\.py|score-conda|endpoint|deployment|request", text), file
+        assert not re.search(r"aml serve|score\.py|score-conda|endpoint|deployment", text), file
 
 
 def test_folders_are_those_of_the_files(generated: Path) -> None:

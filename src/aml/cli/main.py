@@ -24,6 +24,7 @@ VERBS = {
     "endpoints": "list endpoints and their deployments, or show one",
     "invoke": "send a request to the endpoint",
     "ui": "open the MLflow UI on the runs of this repository",
+    "serve": "answer requests with the registered model on this machine",
     "workspace": "show, confirm or change the workspace settings",
     "create-compute": "create or change the cluster",
     "register-data": "upload and register the data",

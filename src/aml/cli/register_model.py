@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             which = f"the last one that finished with --run {last.id}" if last else "one that finished with --run"
             raise UserError(f"run {run_id} {trained.status}: name {which} (aml runs lists them)")
     if trained:
-        args.asset_path, asset = _find_asset(trained, args.asset_path)
+        args.asset_path, asset = find_asset(trained, args.asset_path)
         register = _upload if args.to else _register_here
         done = register(root, args, trained, asset, tags, properties)
     else:
@@ -154,7 +154,7 @@ def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     return verdicts.show(args, f"model {args.name}, {what}", policy.MODEL, done.verdict, done.new, **subject)
 
 
-def _find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
+def find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
     """What the run made at that path, and the path as messages name it. Raises UserError with what it made instead."""
     folder, models = run.folder.resolve(), run.stored.logged_models()
     path = asset_path or DEFAULT

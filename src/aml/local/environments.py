@@ -35,6 +35,18 @@ def scripts(environment: Path) -> Path:
     return environment / ("Scripts" if os.name == "nt" else "bin")
 
 
+def surroundings(environment: Path | None) -> dict[str, str]:
+    """The variables of this process, led to the Python of an environment, or to the present one."""
+    variables = dict(os.environ)
+    folder = scripts(environment) if environment else Path(sys.executable).parent
+    variables["PATH"] = os.pathsep.join([str(folder), variables.get("PATH", "")])
+    if environment:  # nothing of the present environment
+        for name in ("PYTHONPATH", "PYTHONHOME"):
+            variables.pop(name, None)
+        variables["VIRTUAL_ENV"] = str(environment)
+    return variables
+
+
 def uv() -> str:
     """The uv executable that is installed with this repository."""
     from uv import find_uv_bin

@@ -28,10 +28,7 @@ def serve(root: Path, port: int) -> Iterator[tuple[str, "subprocess.Popen[bytes]
     last = find(root, None)
     shown = next((run for run in all_runs(root) if run.folder.is_dir() and run.metrics()), last)
     make_paths_relative(root)
-    try:
-        socket.create_server(("127.0.0.1", port)).close()
-    except OSError:
-        raise UserError(f"port {port} is taken: name another one with -p PORT") from None
+    processes.require_free_port(port, "-p PORT")
     # MLflow writes the runs without a user interface (mlflow-skinny); uv fetches the one of the same version once.
     version = importlib.metadata.version("mlflow-skinny")
     mlflow = [uv(), "tool", "run", "--python", sys.executable, "--from", f"mlflow=={version}", "mlflow"]

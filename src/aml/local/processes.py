@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -17,9 +18,21 @@ from typing import Any, BinaryIO
 import psutil
 
 from aml.console import display_path, redirect_to_devnull, say
+from aml.errors import UserError
 
 GRACE = 5.0  # seconds between asking a job to end and ending it
 MARK = "AML_RUN_ID"  # in the environment of a job, and so of every process that it starts
+
+
+def require_free_port(port: int, option: str) -> None:
+    """Raise UserError, which names the option for another one, when a port of this machine cannot be listened on."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OverflowError:
+        raise UserError(f"port {port}: name one from 1 to 65535 with {option}") from None
+    except OSError as error:
+        what = f"cannot be used ({error.strerror})" if isinstance(error, PermissionError) else "is taken"
+        raise UserError(f"port {port} {what}: name another one with {option}") from None
 
 
 def shell(command: str, launcher: Sequence[str] = ()) -> list[str] | str:

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path, PurePath
 from typing import Literal, Protocol
@@ -94,7 +93,7 @@ def run(
             command = containers.command(engine, image, run, job, text, mounts, names, started.launcher)
         else:
             command = processes.shell(text, started.launcher)
-        surroundings = {**_surroundings(python), **variables}
+        surroundings = {**environments.surroundings(python), **variables}
         exit_status = processes.run(
             command,
             run.folder / "code",
@@ -139,15 +138,3 @@ def _variables(job: Job, values: dict[str, str]) -> dict[str, str]:
         variables[f"AZURE_ML_{kind[:-1].upper()}_{name}"] = value
     own = job.section("environment_variables")
     return {**variables, **{key: job.fill_in(str(value), values) for key, value in own.items()}}
-
-
-def _surroundings(python: Path | None) -> dict[str, str]:
-    """The variables of this process, led to the Python that the job is to use."""
-    variables = dict(os.environ)
-    folder = environments.scripts(python) if python else Path(sys.executable).parent
-    variables["PATH"] = os.pathsep.join([str(folder), variables.get("PATH", "")])
-    if python:  # nothing of the present environment
-        for name in ("PYTHONPATH", "PYTHONHOME"):
-            variables.pop(name, None)
-        variables["VIRTUAL_ENV"] = str(python)
-    return variables
