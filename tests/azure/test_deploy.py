@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
-
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -147,7 +143,7 @@ def test_other_code_for_the_same_model_is_another_deployment(served: Attached) -
 def test_a_deployment_that_fails_gets_no_requests_and_is_replaced(served: Attached) -> None:
     """Here the model answers; there it does not start."""
     script = served.path / "src" / "score.py"
-    broken = "import os\nif 'azureml-models' in os.environ['AZUREML_MODEL_DIR']:\n    import birds\n"
+    broken = "import os\nif os.environ.get('AML_APP_INSIGHTS_ENABLED') != 'false':  # not here\n    import birds\n"
     script.write_text(broken + SCORE)
     said = served.aml("deploy", status=2).stderr
     assert "No module named 'birds'" in said and "User container has crashed" in said
@@ -162,7 +158,7 @@ def test_a_deployment_that_fails_gets_no_requests_and_is_replaced(served: Attach
 def test_another_answer_than_here_gets_no_requests(served: Attached) -> None:
     served.aml("deploy")
     add_model(served, "2", "lark")
-    other = "import os\nTHERE = 'azureml-models' in os.environ['AZUREML_MODEL_DIR']\n"
+    other = "import os\nTHERE = os.environ.get('AML_APP_INSIGHTS_ENABLED') != 'false'\n"
     (served.path / "src" / "score.py").write_text(other + SCORE.replace("{row} {word}", "{row} {word}{THERE}"))
     said = served.aml("deploy", status=2).stderr
     assert "deployment demo-model-2 answers otherwise than the model here, and gets no requests" in said
@@ -186,17 +182,15 @@ def test_what_was_cut_off_goes_on(served: Attached, signal: str) -> None:
 def test_what_cannot_be_deployed_is_refused_before_anything_is_made(served: Attached) -> None:
     served.workspace.quota["standardDSv2Family"] = 3
     said = served.refused("deploy")
-    assert re.match(
-        r"aml_config/deployment.yml:\d+: 1 x Standard_DS2_v2 needs quota for 4 cores, with those for upgrades; 3 are left: ",
-        said,
-    )
+    needs = "1 x Standard_DS2_v2 needs quota for 4 cores, with those for upgrades; 3 are left"
+    assert re.match(rf"aml_config/deployment.yml:\d+: {needs}", said)
     served.workspace.quota["standardDSv2Family"] = 100
     assert "model demo-model:7 is not in workspace" in served.refused("deploy", "--model", "demo-model:7")
     assert "should be a number" in served.refused("deploy", "--model", "demo-model:new")
     assert "--traffic 20: no other deployment answers the remaining 80 %" in served.refused("deploy", "--traffic", "20")
     (served.path / "other.json").write_text('{"rows": []}')
     said = served.refused("deploy", "--request", "other.json")
-    assert "model demo-model:1 answers 400 here" in said and "nothing was deployed" in said
+    assert "model demo-model:1 answers 400 here, and nothing was deployed: 'data' is missing" in said
     assert "no request (No such file" in served.refused("deploy", "--request", "none.json")
     assert [str(call) for call in served.changes() if call.method != "POST"] == []
 
@@ -208,7 +202,7 @@ def test_requests_that_are_refused(served: Attached) -> None:
     assert "no deployment gets requests: aml deploy" in served.refused("invoke")
     (served.path / "bad.json").write_text('{"rows": []}')
     said = served.refused("invoke", "bad.json", "-d", "demo-model-1")
-    assert """the model refuses the request (400): {"error": {"message": "'data' is missing"}}""" in said
+    assert "the model refuses the request (400): 'data' is missing" in said
     (served.path / "worse.json").write_text("[]")
     said = served.refused("invoke", "worse.json", "-d", "demo-model-1")
     assert "the model failed (500): aml endpoints logs demo-model demo-model-1 shows why" in said

@@ -47,7 +47,7 @@ class Wanted:
     file: files.Deployment
     endpoint: files.Endpoint
     model: ModelReference
-    request: bytes
+    request: str
 
 
 def find_model(client: WorkspaceClient, file: files.Deployment, name: ModelReference | None) -> ModelReference:
@@ -117,7 +117,7 @@ def _digest(client: WorkspaceClient, wanted: Wanted, code_id: str) -> str:
 
 
 def deployment_name(model: ModelReference, number: int = 1) -> str:
-    """The name of a model's deployment: NAME-VERSION, of letters, digits and dashes; of the second one NAME-VERSION-2."""
+    """The name of a model's deployment: NAME-VERSION, of letters, digits and dashes; of a second one NAME-VERSION-2."""
     end = f"-{model.version}" + (f"-{number}" if number > 1 else "")
     short = re.sub(r"[^a-zA-Z0-9]+", "-", model.name).strip("-")
     short = short if short[:1].isalpha() else f"m-{short}"
@@ -243,7 +243,7 @@ def _locate(error: ServiceError, file: files.Deployment, name: str) -> UserError
     return error
 
 
-def _try(client: WorkspaceClient, endpoint: str, name: str, request: bytes, expected: object) -> None:
+def _try(client: WorkspaceClient, endpoint: str, name: str, request: str, expected: object) -> None:
     """Send the first request to the deployment. Raises UserError unless it answers as the model does here."""
     found = endpoints.require(client, endpoint)
     for left in reversed(range(TRIES)):
@@ -270,7 +270,9 @@ def same(there: object, here: object) -> bool:
     if isinstance(there, dict) and isinstance(here, dict):
         return there.keys() == here.keys() and all(same(value, here[key]) for key, value in there.items())
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (there, here))
-    return math.isclose(there, here, rel_tol=1e-9) if numbers else there == here  # type: ignore[arg-type]
+    if numbers:
+        return math.isclose(there, here, rel_tol=1e-9)  # type: ignore[arg-type]
+    return type(there) is type(here) and there == here
 
 
 def delete(client: WorkspaceClient, endpoint: str, name: str) -> str:

@@ -1,5 +1,6 @@
 """Online endpoints of the workspace: what there is, what a deployment prints, and requests to one."""
 
+import json
 import time
 import urllib.parse
 from collections import Counter
@@ -8,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aml.azure.workspace_client import WorkspaceClient
+from aml.console import one_line
 from aml.errors import ServiceError, UserError
 
 SCOPE = "https://ml.azure.com/.default"  # of a token for an endpoint: AAD_TOKEN_RESOURCE_ENDPOINT of azure-ai-ml
@@ -153,7 +155,7 @@ def _with_deployments(client: WorkspaceClient, resource: Any) -> Endpoint:
 
 
 def settled(client: WorkspaceClient, path: str, meanwhile: Callable[[], object] = lambda: None) -> Any:
-    """The endpoint or deployment at `path` once nobody is changing it; None when it is gone. Calls `meanwhile` often."""
+    """What is at `path`, once nobody changes it, None when it is gone; `meanwhile` is called often."""
     while True:
         found = client.find(path)
         if not found or client.dry_run or found["properties"].get("provisioningState") in ENDED:
@@ -195,7 +197,7 @@ def read_log(client: WorkspaceClient, path: str) -> str:
     return str((found or {}).get("content") or "")
 
 
-def invoke(client: WorkspaceClient, endpoint: Endpoint, body: bytes, deployment: str | None = None) -> Answer:
+def invoke(client: WorkspaceClient, endpoint: Endpoint, body: str, deployment: str | None = None) -> Answer:
     """Send a request to the endpoint: to the deployment of that name, whatever its traffic, or by the traffic.
 
     azure-ai-ml 1.35 keeps the headers of its own invoke for the whole process, so that all later requests would go to
@@ -219,8 +221,10 @@ def invoke(client: WorkspaceClient, endpoint: Endpoint, body: bytes, deployment:
     )
 
 
-def _ask(client: WorkspaceClient, endpoint: Endpoint, body: bytes, headers: dict[str, str]) -> Any:
-    return client.ask(endpoint.address, body, {**headers, "Authorization": f"Bearer {_secret(client, endpoint)}"})
+def _ask(client: WorkspaceClient, endpoint: Endpoint, body: str, headers: dict[str, str]) -> Any:
+    return client.ask(
+        endpoint.address, body.encode(), {**headers, "Authorization": f"Bearer {_secret(client, endpoint)}"}
+    )
 
 
 def explain(endpoint: Endpoint, answer: Answer, deployment: str | None = None) -> ServiceError:
@@ -228,7 +232,7 @@ def explain(endpoint: Endpoint, answer: Answer, deployment: str | None = None) -
     name = f"endpoint {endpoint.name}" + (f", deployment {answer.deployment}" if answer.deployment else "")
     log = f"aml endpoints logs {endpoint.name}" + (f" {answer.deployment}" if answer.deployment else "")
     if answer.by_model and answer.status < 500:
-        why = f"the model refuses the request ({answer.status}): {answer.body.strip()[:500]}"
+        why = f"the model refuses the request ({answer.status}): {reason_in(answer.body)}"
     elif answer.by_model:
         why = f"the model failed ({answer.status}): {log} shows why"
     elif answer.status == 404 and deployment:
@@ -242,6 +246,16 @@ def explain(endpoint: Endpoint, answer: Answer, deployment: str | None = None) -
     else:
         why = f"no answer ({answer.status}): run it again later; {log}"
     return ServiceError(f"{name}: {why}", answer.status, "")
+
+
+def reason_in(body: str) -> str:
+    """The message in an answer that is an error: of {"error": {"message": ...}}, else the beginning of all of it."""
+    try:
+        found = json.loads(body)["error"]
+        text = found["message"] if isinstance(found, dict) else found
+    except (ValueError, TypeError, KeyError):
+        text = body
+    return one_line(str(text).strip()[:500])
 
 
 def _secret(client: WorkspaceClient, endpoint: Endpoint) -> str:

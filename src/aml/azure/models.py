@@ -59,8 +59,8 @@ def register(
     return assets.create(client, "models", name, make)
 
 
-def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> None:
-    """Download a registered model, as a file or folder of its own name in `folder`: as an endpoint has it.
+def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> Path:
+    """Download a registered model, as a file or folder of its own name in `folder`, which is returned.
 
     Raises UserError when nothing is there.
     """
@@ -71,6 +71,7 @@ def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> 
     files = blobs.datastore(client, found[1]).download(found[2], folder, own_name=True)
     if not files and not client.dry_run:
         raise UserError(f"model {name}:{version}: there is nothing at {shorten_datastore_path(uri)}")
+    return folder / found[2].rpartition("/")[2]
 
 
 @functools.cache  # what has finished stays as it is

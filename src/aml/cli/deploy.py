@@ -5,7 +5,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from aml.azure import deploy, models, traffic
+from aml.azure import deploy, endpoints, models, traffic
 from aml.azure.workspace_client import WorkspaceClient, connect
 from aml.cli.invoke import REQUEST, read_request
 from aml.console import display_path, print_safely, say
@@ -19,11 +19,11 @@ from aml.local import serving
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-c", dest="name", default="deployment", metavar="NAME",
+    parser.add_argument("-c", "--deployment", dest="file", default="deployment", metavar="NAME",
                         help="file in aml_config/, or any path (default: deployment)")  # fmt: skip
     parser.add_argument("--model", metavar="NAME[:VERSION]", help="registered model (default: that of the file)")
     parser.add_argument("--traffic", type=_percent, default=100, metavar="N",
-                        help="percentage of requests that the model gets once it has been tried (default: 100)")  # fmt: skip
+                        help="percentage of requests that it gets once it has been tried (default: 100)")  # fmt: skip
     parser.add_argument("--request", type=Path, metavar="FILE",
                         help=f"request to try it with (default: {REQUEST.as_posix()})")  # fmt: skip
     other = parser.add_mutually_exclusive_group()
@@ -40,7 +40,7 @@ def _percent(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
-    file = files.load(args.name, root)
+    file = files.load(args.file, root)
     if args.delete:
         RULES["asset"].require(args.delete, "--delete")
     client = connect(root, args.dry_run)
@@ -92,11 +92,9 @@ def _answer_here(client: WorkspaceClient, wanted: deploy.Wanted) -> object:
     """What the model of the workspace answers on this machine. Raises UserError unless it is a prediction."""
     say("asking the model on this machine first")
     with tempfile.TemporaryDirectory(prefix="aml-model-") as folder:
-        name, version = wanted.model
-        models.download(client, name, str(version), Path(folder) / name / str(version))
-        here = serving.answer(wanted.file, Path(folder), wanted.request)
+        model = models.download(client, wanted.model.name, str(wanted.model.version), Path(folder))
+        here = serving.answer(wanted.file, model, wanted.request)
     if here.status != 200:
-        raise UserError(
-            f"model {wanted.model} answers {here.status} here: {here.body.strip()[:500]}: nothing was deployed"
-        )
+        why = endpoints.reason_in(here.body)
+        raise UserError(f"model {wanted.model} answers {here.status} here, and nothing was deployed: {why}")
     return json.loads(here.body)

@@ -15,32 +15,34 @@ REQUEST = Path("sample-data", "request.json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", nargs="?", type=Path, metavar="FILE",
+    parser.add_argument("request", nargs="?", type=Path, metavar="FILE",
                         help=f"the request, JSON (default: {REQUEST.as_posix()})")  # fmt: skip
-    parser.add_argument("-c", dest="name", default="deployment", metavar="NAME",
+    parser.add_argument("-c", "--deployment", dest="file", default="deployment", metavar="NAME",
                         help="file in aml_config/ that names the endpoint (default: deployment)")  # fmt: skip
-    parser.add_argument("-d", "--deployment", metavar="NAME", help="this deployment, whatever its traffic")
+    parser.add_argument("-d", "--deployment-name", metavar="NAME", help="ask this deployment, whatever its traffic")
 
 
-def read_request(path: Path) -> bytes:
+def read_request(path: Path) -> str:
     """The request in a file. Raises UserError when it cannot be read."""
     try:
-        return path.read_bytes()
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{display_path(path)}: not UTF-8: save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"{display_path(path)}: no request ({error.strerror}): name a file of JSON") from error
 
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
-    name = files.load(args.name, root).endpoint_name
-    if args.deployment:
-        RULES["asset"].require(args.deployment, "-d")
-    body = read_request(args.file or root / REQUEST)
+    name = files.load(args.file, root).endpoint_name
+    if args.deployment_name:
+        RULES["asset"].require(args.deployment_name, "-d")
+    body = read_request(args.request or root / REQUEST)
     client = connect(root)
     endpoint = endpoints.require(client, name)
-    answer = endpoints.invoke(client, endpoint, body, args.deployment)
+    answer = endpoints.invoke(client, endpoint, body, args.deployment_name)
     if answer.status != 200:
-        raise endpoints.explain(endpoint, answer, args.deployment)
+        raise endpoints.explain(endpoint, answer, args.deployment_name)
     print_safely(answer.body.rstrip("\n"))
     say(f"endpoint {name}, deployment {answer.deployment}, {answer.seconds:.2f} s")
     return 0
