@@ -6,57 +6,14 @@ import json
 import re
 
 import pytest
-import yaml
 
-from standin import assets, datastores
+from standin.contents import ENDPOINT, SCORE, add_model, serve_quickly
 from standin.fixtures import Attached, until
-
-ENDPOINT = "demo-model"
-REQUEST = {"data": ["a", "b"]}
-SCORE = """
-import json, os
-from pathlib import Path
-
-def init():
-    global word
-    word = next(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("model.pkl")).read_text()
-    print("the model is", word, flush=True)
-    if word == "broken":
-        raise ValueError("no such bird")
-
-def rows_of(body):
-    return json.loads(body)["data"]
-
-def predict(rows):
-    return [f"{row} {word}" for row in rows]
-
-def run(body):
-    from azureml_inference_server_http.api.aml_response import AMLResponse
-    try:
-        return {"predictions": predict(rows_of(body))}
-    except KeyError as missing:
-        return AMLResponse({"error": {"message": f"{missing} is missing"}}, 400, json_str=True)
-"""
-CONDA = {"dependencies": ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]}
-
-
-def add_model(repository: Attached, version: str, word: str, name: str = "demo-model") -> None:
-    """A registered model whose file is this word."""
-    container, _ = datastores.locate(repository.workspace, "azureml://datastores/workspaceblobstore/paths/")
-    repository.service.storage.upload(container, f"models/{name}/{version}/model.pkl", word.encode())
-    uri = f"azureml://datastores/workspaceblobstore/paths/models/{name}/{version}/model.pkl"
-    assets.store(repository.workspace, "models", name, version, {"modelUri": uri, "modelType": "custom_model"})
 
 
 @pytest.fixture
 def served(attached: Attached) -> Attached:
-    """A repository with scoring code that starts quickly, and version 1 of its model in the workspace."""
-    (attached.path / "src" / "score.py").write_text(SCORE)
-    (attached.path / "aml_config" / "score-conda.yml").write_text(yaml.safe_dump(CONDA))
-    (attached.path / "sample-data" / "request.json").write_text(json.dumps(REQUEST))
-    attached.write("deployment.yml", liveness_probe={"initial_delay": 10, "period": 5, "failure_threshold": 30})
-    add_model(attached, "1", "owl")
-    attached.service.calls.clear()
+    serve_quickly(attached)
     return attached
 
 
@@ -96,7 +53,7 @@ def test_from_a_registered_model_to_a_prediction(served: Attached) -> None:
 
 def test_a_new_version_beside_the_one_that_answers_and_back(served: Attached) -> None:
     served.aml("deploy")
-    add_model(served, "2", "lark")
+    add_model(served.workspace, "2", "lark")
     served.aml("deploy", "--traffic", "0")
     assert states(served) == {"demo-model-1": "Succeeded", "demo-model-2": "Succeeded"}
     assert traffic(served) == {"demo-model-1": 100}
@@ -157,7 +114,7 @@ def test_a_deployment_that_fails_gets_no_requests_and_is_replaced(served: Attach
 
 def test_another_answer_than_here_gets_no_requests(served: Attached) -> None:
     served.aml("deploy")
-    add_model(served, "2", "lark")
+    add_model(served.workspace, "2", "lark")
     other = "import os\nTHERE = os.environ.get('AML_APP_INSIGHTS_ENABLED') != 'false'\n"
     (served.path / "src" / "score.py").write_text(other + SCORE.replace("{row} {word}", "{row} {word}{THERE}"))
     said = served.aml("deploy", status=2).stderr

@@ -35,15 +35,13 @@ def test_each_model_has_a_name_of_its_own(one: tuple[str, str], other: tuple[str
     ("name", "made"),
     [
         ("demo-model", "demo-model-3"),
-        ("a_b", "a-b-efb9-3"),
-        ("2024", "m-2024-f0cd-3"),
-        ("x" * 40, "x" * 25 + "-d0f7-3"),
+        ("a_b", "a-b-[0-9a-f]{4}-3"),
+        ("2024", "m-2024-[0-9a-f]{4}-3"),
+        ("x" * 40, "x{25}-[0-9a-f]{4}-3"),
     ],
 )
 def test_a_name_is_readable(name: str, made: str) -> None:
-    assert re.sub("-[0-9a-f]{4}-", "-", deployment_name(ModelReference(name, "3"))) == re.sub(
-        "-[0-9a-f]{4}-", "-", made
-    )
+    assert re.fullmatch(made, deployment_name(ModelReference(name, "3")))
 
 
 @given(st.dictionaries(NAMES, st.integers(1, 100), min_size=1, max_size=5), st.integers(1, 100), NAMES)

@@ -75,6 +75,66 @@ class Endpoint:
     def is_busy(self) -> bool:
         return self.properties["provisioningState"] not in _TERMINAL
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it is under way."""
+        return not self.is_busy and all(one.state in _TERMINAL for one in list(self.deployments.values()))
+
+
+def store(workspace: Workspace, name: str, **properties: object) -> Endpoint:
+    """An endpoint that is there already, for tests; `properties` are further ones."""
+    endpoint = Endpoint(
+        _resource(workspace, name, workspace.location, {}, {"authMode": "Key", **properties}, "Succeeded")
+    )
+    workspace.endpoints[name] = endpoint
+    return endpoint
+
+
+def store_deployment(
+    workspace: Workspace, endpoint: Endpoint, name: str, model: str, **properties: object
+) -> Deployment:
+    """A deployment that is there already, with a container that was not started."""
+    given: Json = {
+        "model": f"{workspace.scope}/models/{model.replace(':', '/versions/')}",
+        "instanceType": "Standard_DS2_v2",
+    }
+    given |= {"endpointComputeType": "Managed", "properties": {}, "provisioningState": "Succeeded", **properties}
+    resource: Json = {
+        "id": f"{endpoint.resource['id']}/deployments/{name}",
+        "name": name,
+        "location": workspace.location,
+        "tags": {},
+        "sku": {"name": "Default", "capacity": 1},
+        "systemData": system_data(),
+        "properties": {"scaleSettings": {"scaleType": "Default"}, **given},
+    }
+    made = endpoint.deployments[name] = Deployment(resource, Container(workspace, name, given, 1))
+    return made
+
+
+def _resource(workspace: Workspace, name: str, location: str, tags: Json, given: Json, state: str) -> Json:
+    return {
+        "id": f"{workspace.scope}/onlineEndpoints/{name}",
+        "name": name,
+        "type": f"{PROVIDER}/workspaces/onlineEndpoints",
+        "location": location,
+        "tags": tags,
+        "kind": "Managed",
+        "systemData": system_data(),
+        "properties": {
+            "description": None,
+            "publicNetworkAccess": "Enabled",
+            "mirrorTraffic": {},
+            **given,
+            "properties": given.get("properties") or {},
+            "traffic": given.get("traffic") or {},
+            "compute": None,
+            "scoringUri": f"https://{name}{SCORING_DOMAIN}/score",
+            "swaggerUri": f"https://{name}{SCORING_DOMAIN}/swagger.json",
+            "provisioningState": state,
+        },
+    }
+
 
 def cores_for(size: str, instances: int) -> int:
     known = computes.SIZES[size.lower()]
@@ -135,30 +195,14 @@ def put_endpoint(request: Request) -> Response:
     _refuse_conflict(before is not None and before.is_busy, f"endpoint {name}")
     _check_traffic(body["properties"], before)
     given = {key: value for key, value in body["properties"].items() if key != "keys"}
-    resource: Json = {
-        "id": f"{workspace.scope}/onlineEndpoints/{name}",
-        "name": name,
-        "type": f"{PROVIDER}/workspaces/onlineEndpoints",
-        "location": body["location"],
-        "tags": body.get("tags") or {},
-        "kind": "Managed",
-        "identity": {"type": "SystemAssigned", **(body.get("identity") or {})},
-        "systemData": system_data(before.resource["systemData"]["createdAt"] if before else None),
-        "properties": {
-            "description": None,
-            "publicNetworkAccess": "Enabled",
-            "mirrorTraffic": {},
-            **given,
-            "properties": given.get("properties") or {},
-            "traffic": given.get("traffic") or {},
-            "compute": None,
-            "scoringUri": f"https://{name}{SCORING_DOMAIN}/score",
-            "swaggerUri": f"https://{name}{SCORING_DOMAIN}/swagger.json",
-            "provisioningState": "Updating" if before else "Creating",
-        },
-    }
+    state = "Updating" if before else "Creating"
+    resource = _resource(workspace, name, body["location"], body.get("tags") or {}, given, state)
+    resource["identity"] = {"type": "SystemAssigned", **(body.get("identity") or {})}
+    if before:
+        resource["systemData"] = system_data(before.resource["systemData"]["createdAt"])
     endpoint = before or Endpoint(resource)
-    endpoint.resource = workspace.endpoints.setdefault(name, endpoint).resource = resource
+    endpoint.resource = resource
+    workspace.endpoints[name] = endpoint
     operation = Operation("oeidp")
 
     def done() -> None:

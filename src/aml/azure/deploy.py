@@ -68,8 +68,8 @@ def find_model(client: WorkspaceClient, file: files.Deployment, name: ModelRefer
 def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Callable[[], object]) -> str:
     """Deploy the model beside what answers now, try it, and give it `percent` of the traffic; returns its name.
 
-    `expected` gives what the model answers here. What was cut off goes on; a deployment that failed is replaced.
-    Raises UserError.
+    `expected` gives what the model answers here; nothing in a dry run. What was cut off goes on; a deployment that
+    failed is replaced. Raises UserError.
     """
     name, file = wanted.endpoint.name, wanted.file
     found = endpoints.find(client, name)
@@ -81,7 +81,7 @@ def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Call
     shares = traffic.share(found.traffic if found else {}, deployment, percent) if percent else {}
     if present is None or present.state != "Succeeded":
         _require_quota(client, file)
-    answer = None if client.dry_run else expected()
+    answer = expected()
     ml = ml_client(client)
     _make_endpoint(client, ml, wanted)
     _make(client, ml, wanted, deployment, (identifier, upload, digest))
@@ -118,8 +118,8 @@ def _digest(client: WorkspaceClient, wanted: Wanted, code_id: str) -> str:
 
 def deployment_name(model: ModelReference, number: int = 1) -> str:
     """The name of a model's deployment: NAME-VERSION, of letters, digits and dashes; of a second one NAME-VERSION-2."""
-    end = f"-{model.version}" + (f"-{number}" if number > 1 else "")
-    short = re.sub(r"[^a-zA-Z0-9]+", "-", model.name).strip("-")
+    short, version = (re.sub(r"[^a-zA-Z0-9]+", "-", str(part)).strip("-") for part in model)
+    end = f"-{version}" + (f"-{number}" if number > 1 else "")
     short = short if short[:1].isalpha() else f"m-{short}"
     if short != model.name or len(short + end) > LONGEST:  # others may become the same
         end = f"-{hashlib.sha256(model.name.encode()).hexdigest()[:4]}{end}"
@@ -277,6 +277,7 @@ def same(there: object, here: object) -> bool:
 
 def delete(client: WorkspaceClient, endpoint: str, name: str) -> str:
     """Delete the endpoint, or the deployment of that name; returns what was done. Raises UserError."""
+    endpoints.pretend(client, endpoint)
     found = endpoints.find(client, endpoint)
     present = found.deployment(name) if found else None
     if name == endpoint:

@@ -22,6 +22,10 @@ NEW: tuple[int, Any] = (404, {"error": {"code": "NotFound", "message": "not ther
 CONTAINER = "https://<account>.blob.core.windows.net/<container>"
 STORE = {"accountName": "<account>", "containerName": "<container>", "endpoint": "core.windows.net",
          "credentials": {"credentialsType": "AccountKey"}}  # fmt: skip
+ONLINE_ENDPOINT = {
+    "scoringUri": "https://<endpoint>.<region>.inference.ml.azure.com/score",
+    "publicNetworkAccess": "Enabled",
+}
 # The answer to each request that a verb reads something from: a pattern of "METHOD path", status and body.
 ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/datastores/<datastore>$", (200, {"properties": STORE})),
@@ -79,6 +83,10 @@ class Printer(requests.adapters.BaseAdapter):
         super().__init__()
         self._made: dict[str, Any] = {}
 
+    def pretend(self, path: str, answer: Any) -> None:
+        """Answer requests for what is at this path, below the subscription, as if it were there."""
+        self._made[f"https://management.azure.com{path}"] = answer
+
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Print a request; returns what is made up for it."""
         response = requests.Response()
@@ -129,7 +137,7 @@ def _as_made(path: str, body: Any) -> dict[str, Any]:
     elif "/deployments/" in path:
         own = {"scaleSettings": {"scaleType": "Default"}}
     elif "/onlineEndpoints/" in path:
-        own = {"scoringUri": "https://<endpoint>.<region>.inference.ml.azure.com/score"}
+        own = ONLINE_ENDPOINT
     return {"name": path.rpartition("/")[2], **body, "properties": {**own, **body["properties"]}} if own else body
 
 

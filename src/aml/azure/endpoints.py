@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from aml.azure.dry_run import ONLINE_ENDPOINT
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import one_line
 from aml.errors import ServiceError, UserError
@@ -18,6 +19,7 @@ DEPLOYMENT_HEADER = "azureml-model-deployment"  # constants/_endpoint.py of azur
 MODEL_STATUS = "ms-azureml-model-error-statuscode"  # what the container answered (how-to-troubleshoot-online-endpoints)
 ENDED = ("Succeeded", "Failed", "Canceled")  # states that do not end by themselves
 LINES = 5000  # of a log that are asked for, as azure-ai-ml's EndpointGetLogsFields
+BEFORE = "aml.traffic-before"  # tag of an endpoint: the traffic before the last change, such as "a=90 b=10"
 POLL = 3.0  # seconds between two looks at what is under way
 
 
@@ -152,6 +154,14 @@ def _with_deployments(client: WorkspaceClient, resource: Any) -> Endpoint:
     traffic = resource["properties"].get("traffic") or {}
     found = sorted(client.all(f"{path_of(name)}/deployments"), key=lambda one: str(one["name"]))
     return Endpoint(resource, tuple(Deployment(one, int(traffic.get(one["name"]) or 0)) for one in found))
+
+
+def pretend(client: WorkspaceClient, name: str) -> None:
+    """Let a dry run find the endpoint, with a change of traffic behind it."""
+    if client.printer:
+        properties = {"authMode": "Key", "traffic": {"<deployment>": 100}, "properties": {}, **ONLINE_ENDPOINT}
+        endpoint = {"name": name, "tags": {BEFORE: "<deployment>=100"}, "properties": properties}
+        client.printer.pretend(client.scope + path_of(name), endpoint)
 
 
 def settled(client: WorkspaceClient, path: str, meanwhile: Callable[[], object] = lambda: None) -> Any:

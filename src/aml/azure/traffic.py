@@ -3,12 +3,12 @@
 from typing import Any
 
 from aml.azure import endpoints
-from aml.azure.endpoints import Endpoint
+from aml.azure.endpoints import BEFORE, Endpoint
 from aml.azure.sdk import ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import ServiceError, UserError
 
-BEFORE = "aml.traffic-before"  # tag of an endpoint: the traffic before the last change, such as "a=90 b=10"
+NOT_OURS = ("createdBy", "createdAt", "lastModifiedAt")  # azure-ai-ml 1.35 adds these to the properties that it reads
 TRIES = 5  # at a change, while others change the same endpoint
 
 
@@ -55,6 +55,7 @@ def _put(client: WorkspaceClient, endpoint: str, before: dict[str, int], traffic
     with translate_azure_errors(client):
         entity: Any = ml.online_endpoints.get(endpoint)
         entity.traffic = dict(traffic)
+        entity.properties = {key: value for key, value in entity.properties.items() if key not in NOT_OURS}
         entity.tags = {**(entity.tags or {}), BEFORE: " ".join(f"{name}={part}" for name, part in before.items())}
         ml.online_endpoints.begin_create_or_update(entity).result()
 
@@ -64,11 +65,10 @@ def rollback(client: WorkspaceClient, name: str) -> dict[str, int]:
 
     Raises UserError when that is not known, or when one of them does not answer any more.
     """
+    endpoints.pretend(client, name)
     endpoint = endpoints.require(client, name)
     before = dict(_parsed(endpoint.tags.get(BEFORE, "")))
-    if client.dry_run:
-        before = {"<deployment before>": 100}
-    elif not before:
+    if not before:
         raise UserError(
             f"endpoint {name}: no deployment answered before {text(endpoint.traffic)}: nothing to go back to"
         )

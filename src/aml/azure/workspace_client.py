@@ -37,6 +37,7 @@ class WorkspaceClient:
 
     Attributes:
         dry_run: Nothing is sent: requests are printed, answers are made up.
+        printer: What prints requests then, else None.
         transport: What sends the requests of every client of this workspace.
         storage: What sends those for blobs, and tries them again.
         credential: Who you are, for all of them.
@@ -49,7 +50,8 @@ class WorkspaceClient:
         self.settings = settings
         self.dry_run = dry_run
         self.retries = retries
-        self.transport = transport(dry.Printer() if dry_run else Adapter())
+        self.printer = dry.Printer() if dry_run else None
+        self.transport = transport(self.printer or Adapter())
         self.storage = dry.Printer() if dry_run else Adapter(STORAGE_RETRIES)
         self.credential = dry.DryRunCredential() if dry_run else Credential()
         self._client = self._pipeline(ARMChallengeAuthenticationPolicy(self.credential, f"{RESOURCE_MANAGER}/.default"))

@@ -93,6 +93,8 @@ def _answer_here(client: WorkspaceClient, wanted: deploy.Wanted) -> object:
     say("asking the model on this machine first")
     with tempfile.TemporaryDirectory(prefix="aml-model-") as folder:
         model = models.download(client, wanted.model.name, str(wanted.model.version), Path(folder))
+        if client.dry_run:
+            return None
         here = serving.answer(wanted.file, model, wanted.request)
     if here.status != 200:
         why = endpoints.reason_in(here.body)
