@@ -22,14 +22,27 @@ from aml.checks.assets import check_compute, check_data
 from aml.checks.environments import check_environment
 from aml.checks.finding import Finding
 from aml.checks.jobs import check_job
+from aml.checks.kinds import SERVING
+from aml.checks.serving import check_deployment, check_endpoint
 from aml.errors import UserError
+from aml.jobfile.deployment import Deployment
 from aml.jobfile.document import Document
 from aml.jobfile.job import Job
 
 with warnings.catch_warnings():  # hundreds, of the SDK about itself
     warnings.simplefilter("ignore")
-    from azure.ai.ml import MLClient, load_compute, load_data, load_environment, load_job
+    from azure.ai.ml import (
+        MLClient,
+        load_batch_endpoint,
+        load_compute,
+        load_data,
+        load_environment,
+        load_job,
+        load_online_deployment,
+        load_online_endpoint,
+    )
     from azure.ai.ml.entities import Command
+    from azure.ai.ml.entities._load_functions import load_model_batch_deployment
     from azure.ai.ml.operations import _job_operations
 
 _ID = "/subscriptions/s/resourceGroups/r/providers/Microsoft.MachineLearningServices/workspaces/w"
@@ -38,12 +51,21 @@ LOAD: dict[str, Callable[..., Any]] = {
     "data": load_data,
     "compute": load_compute,
     "environment": load_environment,
+    "endpoint": load_online_endpoint,
+    "batch endpoint": load_batch_endpoint,
+    "deployment": load_online_deployment,
+    "batch deployment": load_model_batch_deployment,
 }
 CHECK: dict[str, Callable[[Document], Any]] = {
     "job": lambda document: check_job(Job(document)),
     "data": check_data,
     "compute": check_compute,
     "environment": lambda document: check_environment(document, document.data),
+    **dict.fromkeys(("endpoint", "batch endpoint"), check_endpoint),
+    **dict.fromkeys(
+        ("deployment", "batch deployment"),
+        lambda document: check_deployment(Deployment(document), document.path.parent.parent),
+    ),
 }
 
 
@@ -74,6 +96,15 @@ class Sdk:
                 elif kind == "compute":
                     loaded.location = "westeurope"  # which it would look up
                     self._client.compute.begin_create_or_update(loaded).result()
+                elif kind in SERVING:
+                    if hasattr(loaded, "_validate"):
+                        loaded._validate()
+                    if kind == "endpoint":
+                        loaded._to_rest_online_endpoint("westeurope")
+                    elif kind == "batch endpoint":
+                        loaded._to_rest_batch_endpoint("westeurope")
+                    else:
+                        loaded._to_rest_object("westeurope")
                 else:
                     loaded._to_rest_object()
         except Exception as error:

@@ -71,7 +71,47 @@ RAY = {"type": "ray", "port": 1, "address": "a", "include_dashboard": True, "das
        "head_node_additional_args": "x", "worker_node_additional_args": "x"}  # fmt: skip
 SMALL = {"command": "python train.py", "environment": "azureml:e:1"}
 TENSORFLOW = {"type": "tensorflow", "worker_count": 1, "parameter_server_count": 0}
+PROBE = {"initial_delay": 1, "period": 2, "timeout": 1, "success_threshold": 1, "failure_threshold": 3}
+ENDPOINT = {
+    "$schema": "s", "id": "x", "name": "demo", "description": "d", "tags": {"a": "b"}, "properties": {"a": "b"},
+    "auth_mode": "key", "provisioning_state": "x", "scoring_uri": "x", "openapi_uri": "x", "location": "x",
+}  # fmt: skip
+IDENTITY = {"type": "user_assigned", "principal_id": "x", "tenant_id": "x",
+            "user_assigned_identities": [{"resource_id": "x"}]}  # fmt: skip
+DEPLOYMENT = {
+    "$schema": "s", "id": "x", "name": "blue", "endpoint_name": "demo", "description": "d", "tags": {"a": "b"},
+    "properties": {"a": "b"}, "model": "azureml:m:1", "environment": "azureml:e:1", "environment_variables": {"A": "b"},
+    "code_configuration": {"code": "../src", "scoring_script": "score.py"},
+}  # fmt: skip
+ONLINE_DEPLOYMENT = {
+    **DEPLOYMENT, "type": "managed", "instance_type": "Standard_DS2_v2", "instance_count": 1, "model_mount_path": "/m",
+    "app_insights_enabled": True, "scale_settings": {"type": "default"}, "liveness_probe": PROBE,
+    "readiness_probe": PROBE,
+    "request_settings": {"request_timeout_ms": 1, "max_concurrent_requests_per_instance": 1, "max_queue_wait_ms": 1},
+    "data_collector": {"collections": {"c": {"enabled": "True", "client_id": "x", "data": {"name": "n", "path": "p"}}},
+                       "rolling_rate": "day", "sampling_rate": 0.5, "request_logging": {"capture_headers": ["h"]}},
+    "egress_public_network_access": "enabled", "private_network_connection": True,
+    "provisioning_state": "x",
+}  # fmt: skip
+BATCH_DEPLOYMENT = {
+    **DEPLOYMENT, "type": "model", "compute": "azureml:cluster", "error_threshold": -1,
+    "resources": {"instance_count": 1, "instance_type": "x", "properties": {"a": "b"}},
+    "settings": {"mini_batch_size": 1, "max_concurrency_per_instance": 1, "output_action": "append_row",
+                 "output_file_name": "p.csv", "error_threshold": -1, "logging_level": "info", "instance_count": 1,
+                 "retry_settings": {"max_retries": 1, "timeout": 1}, "environment_variables": {"A": "b"}},
+}  # fmt: skip
+MODEL = {"name": "m", "version": "1", "type": "custom_model", "path": "../data", "description": "d", "stage": "s",
+         "tags": {"a": "b"}, "properties": {"a": "b"}, "flavors": {"a": "b"}, "datastore": "d"}  # fmt: skip
 BASES: dict[str, tuple[str, dict[str, Any]]] = {
+    "endpoint": ("endpoint", {**ENDPOINT, "traffic": {"blue": 100}, "mirror_traffic": {"green": 10},
+                              "identity": IDENTITY, "public_network_access": "enabled"}),
+    "batch endpoint": ("batch endpoint", {**ENDPOINT, "auth_mode": "aad_token", "defaults": {"deployment_name": "x"}}),
+    "deployment": ("deployment", ONLINE_DEPLOYMENT),
+    "deployment with an environment": (
+        "deployment", {**ONLINE_DEPLOYMENT, "environment": {**ENVIRONMENT, "conda_file": "score.yml"}}
+    ),
+    "deployment of a model here": ("deployment", {**ONLINE_DEPLOYMENT, "model": MODEL}),
+    "batch deployment": ("batch deployment", BATCH_DEPLOYMENT),
     # One document for each field: azure-ai-ml takes several times as long for one that has them all.
     **{f"job: {field}": ("job", {**SMALL, field: value}) for field, value in JOB.items()},
     "job: command": ("job", {**SMALL, "command": JOB["command"], "inputs": JOB["inputs"]}),
@@ -151,6 +191,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "src/D": "FROM i\n",
         "data/table.csv": "1\n",
         "aml_config/conda.yml": "dependencies: [python=3.11]\n",
+        "aml_config/score.yml": "dependencies: [python=3.11, {pip: [azureml-inference-server-http==1.5.1]}]\n",
+        "src/score.py": "def init(): ...\ndef run(raw): ...\n",
         "aml_config/env.yml": "image: i\nconda_file: conda.yml\n",
     }.items():
         (root / name).parent.mkdir(exist_ok=True)

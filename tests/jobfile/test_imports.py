@@ -89,4 +89,13 @@ def job_of(folder: Path, *packages: object) -> Job:
 )
 def test_what_no_listed_package_brings_is_missing(tmp_path: Path, packages: list[object], missing: list[str]) -> None:
     write(tmp_path, {"code/train.py": "import yaml\nimport filelock\nimport lightgbm\nimport azure.core\n"})
-    assert [found.module for found in missing_imports(job_of(tmp_path, *packages))] == missing
+    found = missing_imports(job_of(tmp_path, *packages), tmp_path / "code", "python train.py")
+    assert [one.module for one in found] == missing
+
+
+def test_the_server_brings_what_it_needs(tmp_path: Path) -> None:
+    write(
+        tmp_path, {"code/score.py": "import flask, yaml\nfrom azureml_inference_server_http.api import aml_response\n"}
+    )
+    job = job_of(tmp_path, {"pip": ["azureml-inference-server-http==1.5.1", "filelock"]})
+    assert [one.module for one in missing_imports(job, tmp_path / "code", "python score.py")] == ["yaml"]

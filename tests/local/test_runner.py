@@ -690,4 +690,4 @@ def test_a_data_asset_may_say_that_it_is_a_file(repository: Repository) -> None:
     data.write_text(data.read_text(encoding="utf-8").replace("../sample-data", "file:../sample-data"), encoding="utf-8")
     inputs = {"data": {"type": "uri_folder", "path": "azureml:demo-model-data@latest"}}
     shown = repository.submit("ls ${{inputs.data}}", inputs=inputs).stdout
-    assert shown == "penguins.csv\n"
+    assert shown == "penguins.csv\nrequest.json\n"

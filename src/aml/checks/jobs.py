@@ -108,7 +108,7 @@ def _check_code(job: Job) -> Iterator[Finding]:
         try:
             if job.code:
                 yield from check_scripts(job)
-                yield from check_imports(job)
+                yield from check_imports(job, job.code, job.command)
                 yield from check_snapshot(job.code)
         except UserError as error:
             yield Finding.from_error(error, "code" if job.local_path("code").is_file() else "")

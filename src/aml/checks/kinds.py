@@ -3,11 +3,27 @@
 import re
 from typing import Any
 
-JOB, DATA, COMPUTE, ENVIRONMENT, CONDA = JUDGED = ("command job", "data", "cluster", "environment", "conda file")
+JOB, DATA, COMPUTE, ENVIRONMENT, CONDA = ("command job", "data", "cluster", "environment", "conda file")
+ENDPOINT, BATCH_ENDPOINT, DEPLOYMENT, BATCH_DEPLOYMENT = SERVING = (
+    "endpoint",
+    "batch endpoint",
+    "deployment",
+    "batch deployment",
+)
+JUDGED = (JOB, DATA, COMPUTE, ENVIRONMENT, CONDA, *SERVING)
 
 # The names of Microsoft's schemas, https://azuremlschemas.azureedge.net/latest/{name}.schema.json, and the values of
 # `type` (azure-ai-ml 1.35, azure/ai/ml/constants).
-SCHEMAS = {"commandJob": JOB, "data": DATA, "amlCompute": COMPUTE, "environment": ENVIRONMENT}
+SCHEMAS = {
+    "commandJob": JOB,
+    "data": DATA,
+    "amlCompute": COMPUTE,
+    "environment": ENVIRONMENT,
+    "managedOnlineEndpoint": ENDPOINT,
+    "managedOnlineDeployment": DEPLOYMENT,
+    "batchEndpoint": BATCH_ENDPOINT,
+    **dict.fromkeys(("batchDeployment", "modelBatchDeployment"), BATCH_DEPLOYMENT),
+}
 TYPES = {
     **dict.fromkeys(("uri_file", "uri_folder", "mltable"), DATA),
     **dict.fromkeys(("custom_model", "mlflow_model", "triton_model"), "model"),
@@ -27,8 +43,6 @@ FIELDS = {
     "trial": "sweep job",
     "trigger": "schedule",
     "create_job": "schedule",
-    "auth_mode": "endpoint",
-    "endpoint_name": "deployment",
     "replication_locations": "registry",
     "is_deterministic": "component",
     **dict.fromkeys(("size", "min_instances", "max_instances"), COMPUTE),
@@ -44,6 +58,8 @@ def kind_of(data: dict[str, Any]) -> str:
         name = schema[1]
         return SCHEMAS.get(name) or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()
     kind = str(data.get("type", "")).lower()
+    if {"endpoint_name", "auth_mode"} & data.keys():
+        return _serving(data, kind)
     if kind == "command":
         is_component = {"version", "is_deterministic"} & data.keys() and not {
             "compute",
@@ -53,3 +69,15 @@ def kind_of(data: dict[str, Any]) -> str:
     if kind in TYPES:
         return TYPES[kind].format(kind)
     return next((found for field, found in FIELDS.items() if field in data), "")
+
+
+def _serving(data: dict[str, Any], kind: str) -> str:
+    """The kind of an endpoint or a deployment: those on Kubernetes have a compute, as batch deployments do."""
+    if "endpoint_name" not in data:
+        return "Kubernetes endpoint" if "compute" in data else BATCH_ENDPOINT if "defaults" in data else ENDPOINT
+    if kind == "kubernetes":
+        return "Kubernetes deployment"
+    if kind == "pipeline" or "component" in data:
+        return "pipeline component deployment"
+    is_batch = kind == "model" or {"settings", "compute", "mini_batch_size", "output_action"} & data.keys()
+    return BATCH_DEPLOYMENT if is_batch else DEPLOYMENT

@@ -12,12 +12,14 @@ from aml.checks.jobs import check_differences, check_job
 from aml.checks.package import check_package
 from aml.checks.packages import check_packages
 from aml.checks.scripts import check_scripts
+from aml.checks.serving import check_deployment, check_endpoint, is_of_batch
 from aml.console import display_path
 from aml.errors import UserError
 from aml.jobfile import settings
+from aml.jobfile.deployment import Deployment
+from aml.jobfile.description import find_file
 from aml.jobfile.document import Document
 from aml.jobfile.job import Job
-from aml.jobfile.job import load as load_job
 
 
 def check(root: Path, name: str | None = None) -> Iterator[Finding]:
@@ -27,9 +29,8 @@ def check(root: Path, name: str | None = None) -> Iterator[Finding]:
     no runconfig of this name.
     """
     if name:
-        job = load_job(name, root)
-        yield from check_job(job)
-        yield from check_hardware(job, root)
+        path = find_file(name, root, "runconfig", "job", "command")
+        yield from _check_file(path, root, {})
         return
     jobs: dict[str, Job] = {}
     for path in sorted((root / "aml_config").glob("*.y*ml")):
@@ -57,13 +58,17 @@ def _check_file(path: Path, root: Path, jobs: dict[str, Job]) -> Iterator[Findin
         if all(finding.is_notice or finding.file != document.name for finding in findings):
             jobs[path.stem] = job
     elif kind == kinds.CONDA:
-        yield from check_conda(document)
+        yield from check_conda(document, batch=is_of_batch(document))
     elif kind == kinds.COMPUTE:
         yield from check_compute(document)
     elif kind == kinds.DATA:
         yield from check_data(document)
     elif kind == kinds.ENVIRONMENT:
         yield from check_environment(document, document.data)
+    elif kind in (kinds.DEPLOYMENT, kinds.BATCH_DEPLOYMENT):
+        yield from check_deployment(Deployment(document), root)
+    elif kind in (kinds.ENDPOINT, kinds.BATCH_ENDPOINT):
+        yield from check_endpoint(document)
     else:
         says = f"a {kind}, which aml check does not judge" if kind else "of no kind that aml check judges"
         place = "$schema" if "$schema" in document.data else "type"

@@ -45,10 +45,25 @@ RULES = {
     "tag": Rule(f"{_REST}: tags are texts"),
     "version": Rule("a version is a part of addresses in Azure, .../versions/{version}, and of azureml:NAME:VERSION"),
     "vm size": Rule("learn.microsoft.com/azure/virtual-machines/vm-naming-conventions"),
+    "batch": Rule(f"{_YAML}deployment-batch: the settings"),
+    "executor": Rule("learn.microsoft.com/azure/machine-learning/how-to-use-batch-endpoint: azureml-core is required "
+                     "by the executor", is_notice=True),
+    "deployment name": Rule("azure-ai-ml, entities/_endpoint/_endpoint_helpers.py, for endpoints and deployments"),
+    "endpoint name": Rule("learn.microsoft.com/azure/machine-learning/how-to-manage-quotas: names of endpoints"),
+    "pickle": Rule("scikit-learn.org/stable/model_persistence: a model is loaded by the versions that wrote it"),
+    "scoring": Rule(f"{_YAML}deployment-managed-online: code_configuration, environment and model"),
+    "server": Rule("learn.microsoft.com/azure/machine-learning/how-to-inference-server-http; without it an image "
+                   "installs one that is years old when it starts (Azure/azureml-examples#3444)"),
+    "serving count": Rule(f"{_YAML}deployment-managed-online, and how-to-manage-quotas: the ranges of numbers"),
+    "traffic": Rule(f"{_YAML}endpoint-online: traffic and mirror_traffic"),
+    "workers": Rule(f"{_YAML}deployment-managed-online: WORKER_COUNT and max_concurrent_requests_per_instance"),
     "deprecated": Rule("azure-ai-ml, _utils/utils.py, map_single_brackets_and_warn", is_notice=True),
-    "kind": Rule("this project judges command jobs, data, clusters, environments and conda files", is_notice=True),
+    "kind": Rule("this project judges command jobs, data, clusters, environments, conda files, endpoints and "
+                 "deployments", is_notice=True),
     "nodes": Rule("learn.microsoft.com/azure/machine-learning/how-to-train-distributed-gpu", is_notice=True),
     "python": Rule("docs.conda.io: an environment has the packages that are asked for", is_notice=True),
+    "other": Rule("another file of this repository says something else", is_notice=True),
+    "start": Rule(f"{_YAML}deployment-managed-online: the probes; and what aml serve measured", is_notice=True),
     "size": Rule(f"{_YAML}compute-aml: the default of size", is_notice=True),
     "unused": Rule("learn.microsoft.com/azure/machine-learning/how-to-read-write-data-v2: AZURE_ML_INPUT_<name>, "
                    "AZURE_ML_OUTPUT_<name>", is_notice=True),

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="the deployment, a name in aml_config/ or a path (default: %(default)s)")  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME[:VERSION]", help="a registered model (default: the newest version)")
-    which.add_argument("--run", metavar="ID", help="the model of this run, registered or not")
+    which.add_argument("--run", dest="run_id", metavar="ID", help="the model of this run, registered or not")
     parser.add_argument("-p", "--port", type=int, default=5001, help="port on this machine (default: %(default)s)")
     parser.add_argument("--test", metavar="FILE", nargs="?", const="", help="send the request of FILE "
                         f"(default: {REQUEST}) and bad ones, without a port, and end with a status")  # fmt: skip
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         def ready(seconds: float) -> None:
             starts.keep(root, deployment.document.path.stem, seconds)
             address = f"http://{serving.HOST}:{args.port}/score"
-            print_safely(f"ready after {seconds:.1f} s: {address} (Ctrl-C ends it)\n  {_curl(address, request)}")
+            print_safely(f"ready after {seconds:.1f} s: {address} (Ctrl-C ends it)\n  {curl(address, request)}")
 
         try:
             serving.serve(server, args.port, deployment.worker_count, root / "mlruns" / "serve.log", ready)
@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) -> Model:
     """The model that the options name, else the newest version of the one that the deployment names."""
-    if args.run:
-        trained = find(root, args.run)
+    if args.run_id:
+        trained = find(root, args.run_id)
         _, path = find_asset(trained, None)
         return Model(deployment.model.name if deployment.model else "model", "0", path)
     if args.model:
@@ -78,10 +78,10 @@ def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) ->
     return serving.registered_model(root, ModelReference(deployment.model.name, None))
 
 
-def _curl(address: str, request: Path) -> str:
+def curl(address: str, request: Path, windows: bool = os.name == "nt") -> str:
     """A command line that sends the request. Without the header the server gets an empty body."""
     data = f"@{display_path(request)}"
-    if os.name == "nt":  # in double quotes for both of its shells, in one of which curl is another program
+    if windows:  # in double quotes for both of its shells, in one of which curl is another program
         return f'curl.exe -H "Content-Type: application/json" --data-binary "{data}" {address}'
     return shlex.join(["curl", "-H", "Content-Type: application/json", "--data-binary", data, address])
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from aml.jobfile.conda import conda_file, conda_name, entries
 from aml.jobfile.conda_names import pypi_name
-from aml.jobfile.job import Job
+from aml.jobfile.description import Description
 from aml.jobfile.pyproject import canonical_name
 
 # Imports whose package has another name; where several provide one, the first is added, and any will do.
@@ -71,6 +71,15 @@ PACKAGE_OF = {
 }
 
 
+# The server, by which a conda file is known to be one of serving, and what its version 1.5.1 requires.
+INFERENCE_SERVER = set(
+    """
+    azureml-inference-server-http azure-core azure-identity azure-monitor-opentelemetry-exporter flask flask-cors
+    gunicorn inference-schema opentelemetry-api opentelemetry-sdk psutil pydantic pydantic-settings waitress werkzeug
+    """.split()
+)
+
+
 class Import(NamedTuple):
     """An import of the module `module`, as the code spells it, and where it stands."""
 
@@ -92,10 +101,11 @@ def _packages_of(module: str) -> list[str]:
     return [parts[0].replace("_", "-")]
 
 
-def missing_imports(job: Job) -> Iterator[Import]:
-    """The imports of what the job's command runs that no package of its conda file brings.
+def missing_imports(job: Description, code: Path, command: str) -> Iterator[Import]:
+    """The imports of what a command of this code runs that no package of the job's, or deployment's, conda file brings.
 
-    Only what the packages installed here prove is reported: nothing when one of the conda file is not among them.
+    Only what the packages installed here prove is reported: nothing when one of the conda file is not among them. The
+    inference server never is, for its requirements exclude those of azure-ai-ml.
     Raises UserError when there is no conda file.
     """
     conda, name = conda_file(job)
@@ -103,10 +113,12 @@ def missing_imports(job: Job) -> Iterator[Import]:
     for keys, text in entries(conda, name):
         package = conda_name(text)
         listed.add(canonical_name(package if "pip" in keys else pypi_name(package) or package))
-    brought = _with_dependencies(frozenset(listed - {"python", ""}))
-    if brought is None or job.code is None:
+    serving = INFERENCE_SERVER if listed & INFERENCE_SERVER else set()
+    brought = _with_dependencies(frozenset(listed - {"python", ""} - serving))
+    if brought is None:
         return
-    for found in imports(job.code, job.command):
+    brought |= serving
+    for found in imports(code, command):
         known = map(canonical_name, _packages_of(found.module))
         if brought.isdisjoint(known) and brought.isdisjoint(_installed(found.module.split(".")[0])):
             yield found

@@ -30,7 +30,8 @@ class Rule(NamedTuple):
 # Sources: the naming rules of Azure Resource Manager say what a resource group is called, and, for Microsoft.Storage,
 # an account and a container. The generated clients of azure-ai-ml 1.29 (v2023_08_01_preview) have workspace, compute
 # and asset, its _restclient/runhistory the run, and _input_output_helpers.py of 1.35 the input. azureml-core has the
-# experiment (_base_sdk_common/common.py), Microsoft's how-to-datastore.md the datastore.
+# experiment (_base_sdk_common/common.py), Microsoft's how-to-datastore.md the datastore, and how-to-manage-quotas.md
+# the endpoint, whose deployments follow the same rule (azure-ai-ml, entities/_endpoint/_endpoint_helpers.py).
 RULES = {
     "subscription_id": Rule(
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
@@ -49,6 +50,11 @@ RULES = {
         r"[a-zA-Z](?![a-zA-Z0-9-]*-\d+$)[a-zA-Z0-9-]{2,23}",
         "3-24 letters, digits and dashes, beginning with a letter, not ending with a dash and a number",
         "cpu-cluster",
+    ),
+    "endpoint": Rule(
+        r"[a-zA-Z](?!.*--)[a-zA-Z0-9-]{1,30}[a-zA-Z0-9]",
+        "3-32 letters, digits and single dashes, beginning with a letter, not ending with a dash",
+        "demo-model",
     ),
     "asset": Rule(
         r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}",

@@ -26,10 +26,10 @@ MARK = "AML_RUN_ID"  # in the environment of a job, and so of every process that
 
 def require_free_port(port: int, option: str) -> None:
     """Raise UserError, which names the option for another one, when a port of this machine cannot be listened on."""
+    if not 0 < port < 2**16:
+        raise UserError(f"port {port}: name one from 1 to 65535 with {option}")
     try:
         socket.create_server(("127.0.0.1", port)).close()
-    except OverflowError:
-        raise UserError(f"port {port}: name one from 1 to 65535 with {option}") from None
     except OSError as error:
         what = f"cannot be used ({error.strerror})" if isinstance(error, PermissionError) else "is taken"
         raise UserError(f"port {port} {what}: name another one with {option}") from None
