@@ -70,6 +70,8 @@ def test_a_new_version_beside_the_one_that_answers_and_back(served: Attached) ->
     assert traffic(served) == {"demo-model-1": 80, "demo-model-2": 20}
     assert back.stdout == "endpoint demo-model: requests go to demo-model-1 80 %, demo-model-2 20 % again\n"
     served.aml("deploy", "--rollback")
+    assert traffic(served) == {"demo-model-1": 80, "demo-model-2": 20}
+    served.aml("deploy")
     assert traffic(served) == {"demo-model-2": 100}
     refused = served.refused("deploy", "--delete", "demo-model-2")
     assert "deployment demo-model-2 gets 100 % of the requests" in refused

@@ -20,6 +20,7 @@ in azure-identity or in azureml-mlflow is replaced or told apart from the real t
 | registries | curated environments |
 | jobs | jobs, executed for real |
 | endpoints, containers, operations | online endpoints; deployments, which really serve; what is under way |
+| batches | batch endpoints, deployments and their jobs, which really run |
 | runhistory, mlflow | what a run reports and what reads it |
 | storage | Azurite, and the way to it |
 | faults | faults by rule |

@@ -17,6 +17,7 @@ from . import contract, login, storage
 from .wire import Json, Request, Response, Router, ServiceError
 
 if TYPE_CHECKING:
+    from .batches import BatchEndpoint
     from .endpoints import Endpoint
     from .jobs import Job
     from .mlflow import Experiment, Run
@@ -87,6 +88,7 @@ class Workspace:
     assets: dict[str, dict[str, dict[str, Json]]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    batch_endpoints: dict[str, BatchEndpoint] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     guid: str = field(default_factory=lambda: str(uuid.uuid4()))

@@ -100,8 +100,8 @@ class Container:
         self._done = 2
         code = properties["codeConfiguration"]
         root = self.folder / "code"
-        self._download(assets.find(workspace, code["codeId"], "codes")["properties"]["codeUri"], root)
-        models = self._model(properties.get("model"))
+        download(workspace, assets.find(workspace, code["codeId"], "codes")["properties"]["codeUri"], root)
+        models = lay_out_model(workspace, properties.get("model"), self.folder)
         self._done = 3
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -121,28 +121,6 @@ class Container:
                 [str(python), "-c", _RUN, str(self.port), workers],
                 cwd=root, env=variables, stdout=log, stderr=subprocess.STDOUT, start_new_session=os.name != "nt",
             )  # fmt: skip
-
-    def _download(self, uri: str, folder: Path) -> int:
-        found = re.fullmatch(rf"https://{re.escape(BLOB_HOST)}(?::443)?/([^/?]+)(?:/([^?]*))?(?:\?.*)?", uri)
-        container, path = (found[1], found[2] or "") if found else datastores.locate(self.workspace, uri)
-        return self.workspace.service.storage.download(container, path, folder)
-
-    def _model(self, identifier: str | None) -> Path:
-        """The folder of AZUREML_MODEL_DIR, with the registered file, or the registered folder, inside."""
-        folder = self.folder / "azureml-models"
-        if not identifier:
-            folder.mkdir()
-            return folder
-        model = assets.find(self.workspace, identifier, "models")
-        folder = folder / str(model["id"]).split("/")[-3] / str(model["name"])
-        uri = model["properties"]["modelUri"].rstrip("/")
-        self._download(uri, folder)
-        name = uri.rpartition("/")[2]
-        if not (folder / name).is_file():  # a folder
-            folder.rename(self.folder / "model")
-            folder.mkdir()
-            (self.folder / "model").rename(folder / name)
-        return folder
 
     def _wait(self) -> tuple[str, str] | None:
         """Until it is healthy, or has ended, or its liveness probe would have failed too often."""
@@ -215,3 +193,28 @@ class Container:
             return Response(200, body, told)
         told |= {"ms-azureml-model-error-reason": "model_error", "ms-azureml-model-error-statuscode": str(status)}
         return Response(424, body, told)
+
+
+def download(workspace: Workspace, uri: str, folder: Path) -> int:
+    """What lies at an address, as files below a folder; their number."""
+    found = re.fullmatch(rf"https://{re.escape(BLOB_HOST)}(?::443)?/([^/?]+)(?:/([^?]*))?(?:\?.*)?", uri)
+    container, path = (found[1], found[2] or "") if found else datastores.locate(workspace, uri)
+    return workspace.service.storage.download(container, path, folder)
+
+
+def lay_out_model(workspace: Workspace, identifier: str | None, below: Path) -> Path:
+    """The folder of AZUREML_MODEL_DIR, with the registered file, or the registered folder, inside."""
+    folder = below / "azureml-models"
+    if not identifier:
+        folder.mkdir()
+        return folder
+    model = assets.find(workspace, identifier, "models")
+    folder = folder / str(model["id"]).split("/")[-3] / str(model["name"])
+    uri = model["properties"]["modelUri"].rstrip("/")
+    download(workspace, uri, folder)
+    name = uri.rpartition("/")[2]
+    if not (folder / name).is_file():  # a folder
+        folder.rename(below / "model")
+        folder.mkdir()
+        (below / "model").rename(folder / name)
+    return folder

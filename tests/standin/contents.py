@@ -46,7 +46,7 @@ def run(body):
     except KeyError as missing:
         return AMLResponse({"error": {"message": f"{missing} is missing"}}, 400, json_str=True)
 """
-CONDA = {"dependencies": ["python=3.11", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]}
+CONDA = {"dependencies": ["python=3.12", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]}
 
 
 def versions(repository: Attached, name: str = DATA, kind: str = "data") -> dict[str, Any]:

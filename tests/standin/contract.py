@@ -24,6 +24,7 @@ NAMES = {
     "environments": _ASSET,
     "jobs": _ASSET,
     "onlineEndpoints": _ASSET,
+    "batchEndpoints": _ASSET,
     "deployments": _ASSET,
     "models": _ASSET,
 }

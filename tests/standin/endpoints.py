@@ -170,7 +170,7 @@ def _find_deployment(workspace: Workspace, request: Request) -> tuple[Endpoint, 
     return endpoint, endpoint.deployments[name]
 
 
-def _refuse_conflict(is_busy: bool, what: str) -> None:
+def refuse_conflict(is_busy: bool, what: str) -> None:
     if is_busy:
         raise ServiceError(409, "Conflict", f"An operation on {what} is already in progress.")
 
@@ -192,7 +192,7 @@ def put_endpoint(request: Request) -> Response:
     workspace = workspace_of(request, "onlineEndpoints/write")
     body, name = checked_body(request, "OnlineEndpoint"), request.names["endpoint"]
     before = workspace.endpoints.get(name)
-    _refuse_conflict(before is not None and before.is_busy, f"endpoint {name}")
+    refuse_conflict(before is not None and before.is_busy, f"endpoint {name}")
     _check_traffic(body["properties"], before)
     given = {key: value for key, value in body["properties"].items() if key != "keys"}
     state = "Updating" if before else "Creating"
@@ -209,11 +209,11 @@ def put_endpoint(request: Request) -> Response:
         resource["properties"]["provisioningState"] = "Succeeded"
         operation.end()
 
-    _later(request.service, done)
+    later(request.service, done)
     return Response(200 if before else 201, resource, asynchronous(request, operation))
 
 
-def _later(service: StandIn, done: Callable[[], None]) -> None:
+def later(service: StandIn, done: Callable[[], None]) -> None:
     def wait() -> None:
         with service.cloud.lock:
             done()
@@ -238,7 +238,7 @@ def delete_endpoint(request: Request) -> Response:
     endpoint = workspace.endpoints.get(name)
     if endpoint is None:
         return Response(204)
-    _refuse_conflict(endpoint.is_busy, f"endpoint {name}")
+    refuse_conflict(endpoint.is_busy, f"endpoint {name}")
     endpoint.properties["provisioningState"] = "Deleting"
     operation = Operation("oeidp")
 
@@ -248,7 +248,7 @@ def delete_endpoint(request: Request) -> Response:
         workspace.endpoints.pop(name, None)
         operation.end()
 
-    _later(request.service, done)
+    later(request.service, done)
     return Response(202, None, located(request, operation))
 
 
@@ -299,7 +299,7 @@ def put_deployment(request: Request) -> Response:
     body, name = checked_body(request, "OnlineDeployment"), request.names["name"]
     endpoint = _find(workspace, request.names["endpoint"])
     before = endpoint.deployments.get(name)
-    _refuse_conflict(endpoint.is_busy or (before is not None and before.state not in _TERMINAL), f"deployment {name}")
+    refuse_conflict(endpoint.is_busy or (before is not None and before.state not in _TERMINAL), f"deployment {name}")
     given, capacity = body["properties"], (body.get("sku") or {}).get("capacity") or 1
     _check_parts(workspace, given, capacity, before)
     operation = Operation("odidp")
@@ -376,7 +376,7 @@ def delete_deployment(request: Request) -> Response:
         return Response(204)
     if endpoint.properties["traffic"].get(name):
         raise ServiceError(400, "BadRequest", f"Deployment {name} has non-zero traffic: set it to 0 to delete it.")
-    _refuse_conflict(endpoint.is_busy or deployment.state not in _TERMINAL, f"deployment {name}")
+    refuse_conflict(endpoint.is_busy or deployment.state not in _TERMINAL, f"deployment {name}")
     deployment.resource["properties"]["provisioningState"] = "Deleting"
     operation = Operation("odidp")
 
@@ -386,7 +386,7 @@ def delete_deployment(request: Request) -> Response:
         endpoint.properties["traffic"].pop(name, None)
         operation.end()
 
-    _later(request.service, done)
+    later(request.service, done)
     return Response(202, None, located(request, operation))
 
 
@@ -407,6 +407,11 @@ def score(request: Request) -> Response:
     """
     service, name = request.service, request.host.removesuffix(SCORING_DOMAIN)
     with service.cloud.lock:
+        for workspace in service.cloud.workspaces.values():
+            if name in workspace.batch_endpoints:
+                from . import batches
+
+                return batches.start_job(request, workspace, name)
         endpoints = [
             found for workspace in service.cloud.workspaces.values() if (found := workspace.endpoints.get(name))
         ]

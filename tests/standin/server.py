@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from . import (
     assets,
+    batches,
     cloud,
     computes,
     datastores,
@@ -128,6 +129,7 @@ class StandIn:
                 assets.router,
                 jobs.router,
                 endpoints.router,
+                batches.router,
                 operations.router,
             ),
             DATA_PLANE: _joined(runhistory.router, mlflow.router, registries.router),

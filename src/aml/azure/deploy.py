@@ -6,10 +6,10 @@ import json
 import math
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 from aml.azure import assets, code, endpoints, traffic
 from aml.azure.endpoints import POLL, Endpoint, Log, path_of
@@ -76,15 +76,16 @@ def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Call
     _require_same_kind(found, wanted)
     there = found.deployments if found and found.state != "Deleting" else ()
     identifier, upload = code.snapshot(client, _code(file))
-    digest = _digest(client, wanted, identifier)
-    deployment, present = _choose(wanted.model, name, there, digest)
+    content = digest(client, file, wanted.model, identifier)
+    present_ones = [Present.of(one.resource, one.traffic) for one in there]
+    deployment, present = choose(wanted.model, name, present_ones, content)
     shares = traffic.share(found.traffic if found else {}, deployment, percent) if percent else {}
     if present is None or present.state != "Succeeded":
         _require_quota(client, file)
     answer = expected()
     ml = ml_client(client)
     _make_endpoint(client, ml, wanted)
-    _make(client, ml, wanted, deployment, (identifier, upload, digest))
+    _make(client, ml, wanted, deployment, (identifier, upload, content))
     _try(client, name, deployment, wanted.request, answer)
     if percent:
         traffic.change(client, name, shares)
@@ -106,10 +107,9 @@ def _require_same_kind(found: Endpoint | None, wanted: Wanted) -> None:
         raise FileError(where, f"endpoint {found.name} is there with auth_mode {found.auth_mode}, not {mode}", fix)
 
 
-def _digest(client: WorkspaceClient, wanted: Wanted, code_id: str) -> str:
-    """A hash of all that a deployment consists of: of another one, nothing is left to do."""
-    file = wanted.file
-    parts: list[object] = [client.scope, str(wanted.model), code_id]
+def digest(client: WorkspaceClient, file: files.Deployment, model: ModelReference, code_id: str) -> str:
+    """A hash of all that a deployment consists of: of another one with the same, nothing is left to do."""
+    parts: list[object] = [client.scope, str(model), code_id]
     parts.append({key: value for key, value in file.data.items() if key not in ("$schema", "name", "model")})
     if isinstance(file.at("environment"), dict) and isinstance(file.at("environment", "conda_file"), str):
         parts.append(file.local_path("environment", "conda_file").read_text(encoding="utf-8"))
@@ -126,16 +126,29 @@ def deployment_name(model: ModelReference, number: int = 1) -> str:
     return short[: LONGEST - len(end)].rstrip("-") + end
 
 
-def _choose(
-    model: ModelReference, endpoint: str, there: tuple[endpoints.Deployment, ...], digest: str
-) -> tuple[str, endpoints.Deployment | None]:
+class Present(NamedTuple):
+    """A deployment that is there, online or batch."""
+
+    name: str
+    state: str
+    content: str
+    traffic: int = 0
+
+    @classmethod
+    def of(cls, resource: Any, traffic: int = 0) -> Self:
+        """That of the service."""
+        tags, state = resource.get("tags") or {}, resource["properties"].get("provisioningState")
+        return cls(str(resource["name"]), str(state), str(tags.get(CONTENT)), traffic)
+
+
+def choose(model: ModelReference, endpoint: str, there: Iterable[Present], content: str) -> tuple[str, Present | None]:
     """The name for the deployment, and the one that has it already: with the same content, or to be replaced."""
     known = {one.name: one for one in there}
     for number in itertools.count(1):
         name = deployment_name(model, number)
         found = known.get(name)
         unused = found is None or (found.state in ("Failed", "Canceled", "Deleting") and not found.traffic)
-        if name != endpoint and (unused or (found and found.tags.get(CONTENT) == digest)):
+        if name != endpoint and (unused or (found and found.content == content)):
             return name, found
     raise AssertionError
 
@@ -196,7 +209,7 @@ def _make(
     client: WorkspaceClient, ml: Any, wanted: Wanted, name: str, content: tuple[str, Callable[[], None], str]
 ) -> None:
     """The deployment, unless it is there: one that starts is waited for, one that failed replaced. Raises UserError."""
-    identifier, upload, digest = content
+    identifier, upload, hashed = content
     endpoint = wanted.endpoint.name
     path = path_of(endpoint, name)
     log = Log(client, endpoint, name, lambda line: say(f"  {one_line(line)}"))
@@ -213,7 +226,7 @@ def _make(
     upload()
     body = {**wanted.file.data, "name": name, "endpoint_name": endpoint, "model": f"azureml:{wanted.model}"}
     body["code_configuration"] = {**body["code_configuration"], "code": f"azureml:{identifier}"}
-    body["tags"] = {**(body.get("tags") or {}), CONTENT: digest}
+    body["tags"] = {**(body.get("tags") or {}), CONTENT: hashed}
     entity = load(load_online_deployment, wanted.file.document, body)
     say(f"creating deployment {name}: {wanted.file.instance_count} x {wanted.file.instance_type}, for some minutes")
     try:
@@ -275,29 +288,33 @@ def same(there: object, here: object) -> bool:
     return type(there) is type(here) and there == here
 
 
-def delete(client: WorkspaceClient, endpoint: str, name: str) -> str:
+def delete(client: WorkspaceClient, endpoint: str, name: str, *, batch: bool = False) -> str:
     """Delete the endpoint, or the deployment of that name; returns what was done. Raises UserError."""
+    kind = "batch" if batch else "online"
+    base = f"/{kind}Endpoints/{endpoint}"
+    what, path = (
+        (f"endpoint {name}", base) if name == endpoint else (f"deployment {name}", f"{base}/deployments/{name}")
+    )
     endpoints.pretend(client, endpoint)
-    found = endpoints.find(client, endpoint)
-    present = found.deployment(name) if found else None
-    if name == endpoint:
-        what, path = f"endpoint {name}", path_of(endpoint)
-    else:
-        what, path = f"deployment {name}", path_of(endpoint, name)
-    if not client.dry_run and (found if name == endpoint else present) is None:
-        known = ", ".join(one.name for one in found.deployments) if found else ""
-        return f"{what} is not there" + (f"; there are {known}" if known else "")
-    if present and present.traffic:
+    found = client.find(base)
+    there = [str(one["name"]) for one in client.all(f"{base}/deployments")] if found else []
+    if not client.dry_run and (found is None or name not in (endpoint, *there)):
+        return f"{what} is not there" + (f"; there are {', '.join(there)}" if there else "")
+    properties = found["properties"] if found else {}
+    if part := (properties.get("traffic") or {}).get(name):
         raise UserError(
-            f"{what} gets {present.traffic} % of the requests: aml deploy --rollback gives them to the one before; "
+            f"{what} gets {part} % of the requests: aml deploy --rollback gives them to the one before; "
             f"aml deploy --delete {endpoint} deletes all"
         )
+    if (properties.get("defaults") or {}).get("deploymentName") == name:
+        fix = f"deploy another model first, or delete all of it: --delete {endpoint}"
+        raise UserError(f"the jobs of batch endpoint {endpoint} use {what}: {fix}")
     ml = ml_client(client)
 
     def begin() -> Any:
         if name == endpoint:
-            return ml.online_endpoints.begin_delete(name)
-        return ml.online_deployments.begin_delete(name, endpoint)
+            return getattr(ml, f"{kind}_endpoints").begin_delete(name)
+        return getattr(ml, f"{kind}_deployments").begin_delete(name, endpoint)
 
     _delete(client, path, begin)
     return f"{what} is deleted" + (", with its deployments" if name == endpoint else "")

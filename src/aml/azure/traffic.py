@@ -33,8 +33,11 @@ def text(traffic: dict[str, int]) -> str:
     return ", ".join(f"{name} {part} %" for name, part in parts) or "nobody"
 
 
-def change(client: WorkspaceClient, endpoint: str, traffic: dict[str, int]) -> None:
-    """Let these deployments answer, unless they do; the endpoint keeps what was before. Raises UserError."""
+def change(client: WorkspaceClient, endpoint: str, traffic: dict[str, int], *, back: bool = False) -> None:
+    """Let these deployments answer, unless they do; the endpoint keeps in a tag what was before, unless it goes `back`.
+
+    Raises UserError.
+    """
     for left in reversed(range(TRIES)):
         found = endpoints.settled(client, endpoints.path_of(endpoint))
         before = {name: int(part) for name, part in ((found or {}).get("properties", {}).get("traffic") or {}).items()}
@@ -42,7 +45,7 @@ def change(client: WorkspaceClient, endpoint: str, traffic: dict[str, int]) -> N
         if before == traffic and not client.dry_run:
             return
         try:
-            _put(client, endpoint, before, traffic)
+            _put(client, endpoint, traffic, {} if back else {BEFORE: _tag(before)})
         except ServiceError as error:
             if error.status != 409 or not left:  # somebody else, or this request itself, whose answer was lost
                 raise
@@ -50,18 +53,18 @@ def change(client: WorkspaceClient, endpoint: str, traffic: dict[str, int]) -> N
             return
 
 
-def _put(client: WorkspaceClient, endpoint: str, before: dict[str, int], traffic: dict[str, int]) -> None:
+def _put(client: WorkspaceClient, endpoint: str, traffic: dict[str, int], tags: dict[str, str]) -> None:
     ml = ml_client(client)
     with translate_azure_errors(client):
         entity: Any = ml.online_endpoints.get(endpoint)
         entity.traffic = dict(traffic)
         entity.properties = {key: value for key, value in entity.properties.items() if key not in NOT_OURS}
-        entity.tags = {**(entity.tags or {}), BEFORE: " ".join(f"{name}={part}" for name, part in before.items())}
+        entity.tags = {**(entity.tags or {}), **tags}
         ml.online_endpoints.begin_create_or_update(entity).result()
 
 
 def rollback(client: WorkspaceClient, name: str) -> dict[str, int]:
-    """Give the traffic back to those that had it before the last change; returns it.
+    """Give the traffic back to those that had it before the last deployment got some; returns it. Again, it stays so.
 
     Raises UserError when that is not known, or when one of them does not answer any more.
     """
@@ -74,7 +77,7 @@ def rollback(client: WorkspaceClient, name: str) -> dict[str, int]:
         )
     for one in before:
         _require_ready(client, endpoint, one)
-    change(client, name, before)
+    change(client, name, before, back=True)
     return before
 
 
@@ -88,7 +91,11 @@ def _require_ready(client: WorkspaceClient, endpoint: Endpoint, name: str) -> No
         )
 
 
+def _tag(traffic: dict[str, int]) -> str:
+    return " ".join(f"{name}={part}" for name, part in traffic.items())
+
+
 def _parsed(tag: str) -> list[tuple[str, int]]:
-    """What a tag says, as far as it is in the form that `change` writes."""
+    """What a tag says, as far as it is in the form of `_tag`."""
     pairs = [pair.partition("=") for pair in tag.split()]
     return [(name, int(part)) for name, _, part in pairs if part.isdecimal()]

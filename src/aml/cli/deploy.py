@@ -5,8 +5,10 @@ import json
 import tempfile
 from pathlib import Path
 
-from aml.azure import deploy, endpoints, models, traffic
+from aml.azure import batch, deploy, endpoints, models, traffic
 from aml.azure.workspace_client import WorkspaceClient, connect
+from aml.checks.finding import require_none
+from aml.checks.serving import check_deployment, check_endpoint
 from aml.cli.invoke import REQUEST, read_request
 from aml.console import display_path, print_safely, say
 from aml.errors import FileError, UserError
@@ -41,23 +43,39 @@ def _percent(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     file = files.load(args.file, root)
+    name = file.endpoint_name
     if args.delete:
         RULES["asset"].require(args.delete, "--delete")
     client = connect(root, args.dry_run)
-    name = file.endpoint_name
     if args.delete:
-        _tell(client, deploy.delete(client, name, args.delete))
+        _tell(client, deploy.delete(client, name, args.delete, batch=file.is_batch))
         return 0
+    if file.is_batch:
+        return _deploy_batch(root, client, file, args)
     if args.rollback:
         back = traffic.rollback(client, name)
         _tell(client, f"endpoint {name}: requests go to {traffic.text(back)} again")
         return 0
+    endpoint = _require_endpoint(file)
+    require_none(file.document.name, [*check_deployment(file, root), *check_endpoint(endpoint.document)])
     request = read_request(args.request or root / REQUEST)
     model = deploy.find_model(client, file, _model(args.model) if args.model else None)
-    wanted = deploy.Wanted(file, _endpoint(file), model, request)
+    wanted = deploy.Wanted(file, endpoint, model, request)
     made = deploy.deploy(client, wanted, args.traffic, lambda: _answer_here(client, wanted))
     gets = f"{args.traffic} % of the" if args.traffic else "no"
     _tell(client, f"endpoint {name}: deployment {made} gets {gets} requests")
+    return 0
+
+
+def _deploy_batch(root: Path, client: WorkspaceClient, file: files.Deployment, args: argparse.Namespace) -> int:
+    if args.rollback or args.traffic != 100 or args.request:
+        raise UserError(f"{file.document.name}: a batch endpoint has no traffic: deploy the model before with --model")
+    endpoint = _endpoint(file)
+    findings = [*check_deployment(file, root), *(check_endpoint(endpoint.document) if endpoint else [])]
+    require_none(file.document.name, findings)
+    model = deploy.find_model(client, file, _model(args.model) if args.model else None)
+    made = batch.make(client, file, endpoint, model)
+    _tell(client, f"batch endpoint {file.endpoint_name}: its jobs use deployment {made}")
     return 0
 
 
@@ -75,17 +93,23 @@ def _model(text: str) -> ModelReference:
     return ModelReference(name, version or None)
 
 
-def _endpoint(file: files.Deployment) -> files.Endpoint:
-    """The file of the endpoint that a deployment belongs to: the one beside it with that name."""
+def _require_endpoint(file: files.Deployment) -> files.Endpoint:
+    """The file of the endpoint that a deployment belongs to. Raises UserError when there is none beside it."""
+    if (endpoint := _endpoint(file)) is None:
+        where, folder = file.where("endpoint_name"), display_path(file.folder)
+        problem = f"no file in {folder} describes endpoint {file.endpoint_name}"
+        raise FileError(where, problem, "name it as endpoint.yml does")
+    return endpoint
+
+
+def _endpoint(file: files.Deployment) -> files.Endpoint | None:
+    """The file beside the deployment's that describes its endpoint, or None."""
     for path in sorted(file.folder.glob("*.y*ml")):
         if b"\nauth_mode:" in b"\n" + path.read_bytes():
             endpoint = files.Endpoint(Document(path))
-            if endpoint.name == file.endpoint_name:
+            if endpoint.name == file.endpoint_name and endpoint.is_batch == file.is_batch:
                 return endpoint
-    where, folder = file.where("endpoint_name"), display_path(file.folder)
-    raise FileError(
-        where, f"no file in {folder} describes endpoint {file.endpoint_name}", "name it as endpoint.yml does"
-    )
+    return None
 
 
 def _answer_here(client: WorkspaceClient, wanted: deploy.Wanted) -> object:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from aml.azure import endpoints
+from aml.azure import batch, endpoints
 from aml.azure.workspace_client import connect
 from aml.console import display_path, print_safely, say
 from aml.errors import UserError
@@ -19,6 +19,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help=f"the request, JSON (default: {REQUEST.as_posix()})")  # fmt: skip
     parser.add_argument("-c", "--deployment", dest="file", default="deployment", metavar="NAME",
                         help="file in aml_config/ that names the endpoint (default: deployment)")  # fmt: skip
+    parser.add_argument("--data", metavar="PATH|URI", help="with -c of a batch deployment: a file or folder of this "
+                        "machine, azureml:NAME:VERSION, or an address")  # fmt: skip
     parser.add_argument("-d", "--deployment-name", metavar="NAME", help="ask this deployment, whatever its traffic")
 
 
@@ -34,7 +36,16 @@ def read_request(path: Path) -> str:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
-    name = files.load(args.file, root).endpoint_name
+    file = files.load(args.file, root)
+    name = file.endpoint_name
+    if file.is_batch:
+        if not args.data or args.request or args.deployment_name:
+            raise UserError(f"{file.document.name} is for batches: aml invoke -c {args.file} --data PATH")
+        status, rows = batch.run(connect(root), file, args.data, root / "runs")
+        print_safely("\n".join(map(display_path, rows)))
+        return status
+    if args.data:
+        raise UserError(f"--data is for batches, and {file.document.name} is not: aml invoke FILE")
     if args.deployment_name:
         RULES["asset"].require(args.deployment_name, "-d")
     body = read_request(args.request or root / REQUEST)
