@@ -72,7 +72,7 @@ def _make_deployment(
     identifier: str,
     digest: str,
 ) -> None:
-    from azure.ai.ml import load_batch_deployment, load_model_batch_deployment
+    from azure.ai.ml.entities._load_functions import load_batch_deployment, load_model_batch_deployment
 
     body = {**file.data, "name": name, "model": f"azureml:{model}"}
     body["code_configuration"] = {**body["code_configuration"], "code": f"azureml:{identifier}"}
