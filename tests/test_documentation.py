@@ -41,6 +41,7 @@ SCENARIOS: dict[str, list[str]] = {
     "docs/azure.md": [*GENERATE, *SETUP],
     "docs/codebase.md": ["pip install cookiecutter"],
     "docs/adopting.md": [],
+    "docs/serving.md": [*GENERATE, *SETUP],
     "docs/updating.md": [*GENERATE, *SETUP],
     "generated README.md": GENERATE,
 }
@@ -164,6 +165,8 @@ class Shell:
             self.environment = (self.folder / words[0]).parent.parent.resolve(strict=True)
         elif line == "aml ui":
             self.look_at_ui()
+        elif line == "aml serve":
+            self.look_at_server()
         else:
             if program == "pip":
                 program, words = find_uv_bin(), ["pip", *words, "--python", str(self.environment / BIN)]
@@ -208,6 +211,22 @@ class Shell:
             said = server.stdout.readline()
             server.send_signal(signal.SIGTERM)
         assert f"http://127.0.0.1:{port}" in said
+
+    def look_at_server(self) -> None:
+        """`aml serve` on a free port, until it is ready."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        aml = shutil.which("aml", path=str(self.environment / BIN))
+        command = [str(aml), "serve", "--port", str(port)]
+        variables = {**ENVIRONMENT, **self.variables}
+        with subprocess.Popen(
+            command, cwd=self.folder, env=variables, stdout=subprocess.PIPE, encoding="utf-8"
+        ) as server:
+            assert server.stdout
+            said = next(line for line in server.stdout if line.startswith("ready after"))
+            server.send_signal(signal.SIGTERM)
+            server.stdout.read()
+        assert f"http://127.0.0.1:{port}/score" in said and server.returncode == 0
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -271,6 +290,9 @@ def test_the_commands_run_as_written(document: str, shell: Shell, published: Pat
         git(published / "checkout", "commit", "--quiet", "--all", "--message", "later")
         git(published / "checkout", "push", "--quiet", str(published / "org" / "aml-template.git"), "HEAD")
     for line in commands(document):
+        if line == "aml check" and document == "docs/serving.md":
+            for name, text in re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", read(document), re.MULTILINE | re.DOTALL):
+                (shell.folder / name).write_text(text, encoding="utf-8")
         if line == "aml check" and document == "docs/codebase.md":
             shell.run("cd models/penguin-sex")  # "in `models/penguin-sex`, set up as its README says"
             for first in SETUP:

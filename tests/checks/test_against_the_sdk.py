@@ -97,21 +97,27 @@ BATCH_DEPLOYMENT = {
     **DEPLOYMENT, "type": "model", "compute": "azureml:cluster", "error_threshold": -1,
     "resources": {"instance_count": 1, "instance_type": "x", "properties": {"a": "b"}},
     "settings": {"mini_batch_size": 1, "max_concurrency_per_instance": 1, "output_action": "append_row",
-                 "output_file_name": "p.csv", "error_threshold": -1, "logging_level": "info", "instance_count": 1,
+                 "output_file_name": "p.csv", "error_threshold": -1, "logging_level": "info",
                  "retry_settings": {"max_retries": 1, "timeout": 1}, "environment_variables": {"A": "b"}},
 }  # fmt: skip
+SMALL_DEPLOYMENT = {"name": "blue", "endpoint_name": "demo", "model": "azureml:m:1", "environment": "azureml:e:1",
+                    "instance_type": "Standard_DS2_v2", "instance_count": 1}  # fmt: skip
+SMALL_BATCH = {"name": "blue", "endpoint_name": "demo", "model": "azureml:m:1", "environment": "azureml:e:1",
+               "compute": "azureml:cluster"}  # fmt: skip
 MODEL = {"name": "m", "version": "1", "type": "custom_model", "path": "../data", "description": "d", "stage": "s",
          "tags": {"a": "b"}, "properties": {"a": "b"}, "flavors": {"a": "b"}, "datastore": "d"}  # fmt: skip
 BASES: dict[str, tuple[str, dict[str, Any]]] = {
     "endpoint": ("endpoint", {**ENDPOINT, "traffic": {"blue": 100}, "mirror_traffic": {"green": 10},
                               "identity": IDENTITY, "public_network_access": "enabled"}),
     "batch endpoint": ("batch endpoint", {**ENDPOINT, "auth_mode": "aad_token", "defaults": {"deployment_name": "x"}}),
-    "deployment": ("deployment", ONLINE_DEPLOYMENT),
+    **{f"deployment: {field}": ("deployment", {**SMALL_DEPLOYMENT, field: value})
+       for field, value in ONLINE_DEPLOYMENT.items()},
     "deployment with an environment": (
-        "deployment", {**ONLINE_DEPLOYMENT, "environment": {**ENVIRONMENT, "conda_file": "score.yml"}}
+        "deployment", {**SMALL_DEPLOYMENT, "environment": {**ENVIRONMENT, "conda_file": "score.yml"}}
     ),
-    "deployment of a model here": ("deployment", {**ONLINE_DEPLOYMENT, "model": MODEL}),
-    "batch deployment": ("batch deployment", BATCH_DEPLOYMENT),
+    "deployment of a model here": ("deployment", {**SMALL_DEPLOYMENT, "model": MODEL}),
+    **{f"batch deployment: {field}": ("batch deployment", {**SMALL_BATCH, field: value})
+       for field, value in BATCH_DEPLOYMENT.items() if field not in DEPLOYMENT},
     # One document for each field: azure-ai-ml takes several times as long for one that has them all.
     **{f"job: {field}": ("job", {**SMALL, field: value}) for field, value in JOB.items()},
     "job: command": ("job", {**SMALL, "command": JOB["command"], "inputs": JOB["inputs"]}),
@@ -221,9 +227,13 @@ def compare(sdk: Sdk, folder: Path, name: str, cases: list[tuple[Place, Any]]) -
     assert not differ, "\n".join(differ)
 
 
-@pytest.mark.parametrize("name", ["job", *BASES])
+WHOLE = {"job": ("job", JOB), "whole deployment": ("deployment", ONLINE_DEPLOYMENT),
+         "whole batch deployment": ("batch deployment", BATCH_DEPLOYMENT)}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*WHOLE, *BASES])
 def test_a_sound_document_is_taken_by_both(sdk: Sdk, folder: Path, name: str) -> None:
-    kind, base = {**BASES, "job": ("job", JOB)}[name]
+    kind, base = {**BASES, **WHOLE}[name]
     path = folder / "f.yml"
     path.write_text(yaml.safe_dump(base), encoding="utf-8")
     assert sdk.refusal(kind, path) is None
@@ -249,13 +259,23 @@ def test_each_value_of_each_field_is_judged_as_the_sdk_does(sdk: Sdk, folder: Pa
         ("assets.data", "DataSchema", "data"),
         ("assets.environment", "EnvironmentSchema", "environment"),
         ("compute.aml_compute", "AmlComputeSchema", "compute"),
+        ("_endpoint.online.online_endpoint", "ManagedOnlineEndpointSchema", "endpoint"),
+        ("_endpoint.batch.batch_endpoint", "BatchEndpointSchema", "batch endpoint"),
+        ("_deployment.online.online_deployment", "ManagedOnlineDeploymentSchema", "deployment"),
+        ("_deployment.batch.model_batch_deployment", "ModelBatchDeploymentSchema", "batch deployment"),
     ],
 )
 def test_the_documents_have_each_field_of_the_schemas(module: str, schema: str, name: str) -> None:
     found: Any = getattr(importlib.import_module(f"azure.ai.ml._schema.{module}"), schema)
     fields = {field.data_key or key for key, field in found(context={"base_path": "."}).load_fields.items()}
-    document = JOB if name == "job" else BASES[name][1]
-    assert fields - document.keys() <= {"id", "build"}  # a build is in a document of its own
+    all_of: dict[str, dict[str, Any]] = {
+        "job": JOB,
+        "deployment": ONLINE_DEPLOYMENT,
+        "batch deployment": BATCH_DEPLOYMENT,
+    }
+    document = all_of[name] if name in all_of else BASES[name][1]
+    # a build is in a document of its own, and azure-ai-ml fails on the identity of a batch endpoint
+    assert fields - document.keys() <= {"id", "build", "identity"}
 
 
 def test_the_line_of_a_finding_is_that_of_the_value(folder: Path) -> None:

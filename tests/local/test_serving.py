@@ -202,7 +202,7 @@ def test_each_worker_answers_and_ctrl_c_ends_them_all(running: Running, trained:
     assert running.said.splitlines()[-1] == "aml: the server has ended"
     assert starts.read(trained.path) == {"deployment": seconds}
     assert "Worker with pid" in (trained.path / "mlruns" / "serve.log").read_text(encoding="utf-8")
-    assert not list(Path(tempfile.gettempdir()).glob("aml-serve-*/server"))
+    assert not list(Path(tempfile.gettempdir()).glob("aml-serve-*/program"))
 
 
 @pytest.mark.slow
@@ -245,7 +245,7 @@ def test_an_init_that_fails_is_said_with_its_line(served: Repository) -> None:
     line = edit(served, "src/score.py", "    model = joblib.load(found[0])\n", "    raise KeyError('no such thing')\n")
     for arguments in (["--test"], ["--port", str(free_port())]):
         done = served.aml("serve", *arguments, status=2)
-        says = f"aml: src/score.py:{line}: the server ended with status 3: KeyError: 'no such thing'"
+        says = f"aml: src/score.py:{line}: ended with status 3: KeyError: 'no such thing'"
         assert done.stderr.splitlines()[-1] == says
         assert "Traceback" in done.stdout + done.stderr
 
@@ -255,7 +255,7 @@ def test_an_init_that_fails_is_said_with_its_line(served: Repository) -> None:
     ("old", "new", "says"),
     [
         ("import joblib\n", "import joblib, lightgbm\n", "ModuleNotFoundError: No module named 'lightgbm'"),
-        ("def run(", "def runs(", "the server ended with status 3: "),
+        ("def run(", "def runs(", "ended with status 3: "),
         ("def init() -> None:\n", "def init() -> None\n", "SyntaxError: expected ':'"),
     ],
 )

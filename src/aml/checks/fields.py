@@ -144,7 +144,7 @@ SERVICES = {
     "tensor_board": Fields({**_SERVICE, "log_dir": text}),
     "": Fields(_SERVICE),  # any other
 }
-_RESOURCES = Fields(
+RESOURCES = Fields(
     {
         "instance_count": at_least(1),
         "max_instance_count": at_least(1),
@@ -178,7 +178,7 @@ JOB = Fields(
         "inputs": anything,
         "outputs": anything,
         "services": anything,
-        "resources": _RESOURCES,
+        "resources": RESOURCES,
         "distribution": _DISTRIBUTION,
         "limits": Fields({"timeout": at_least(1)}),
         "queue_settings": Fields(

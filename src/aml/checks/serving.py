@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from aml.checks.environments import check_environment, check_imports
-from aml.checks.fields import INLINE_ENVIRONMENT
 from aml.checks.finding import Finding
 from aml.checks.secrets import check_snapshot
 from aml.checks.serving_fields import (
@@ -21,6 +20,7 @@ from aml.checks.serving_fields import (
     ENDPOINT,
     MODEL,
     OLD_BATCH_DEPLOYMENT,
+    SERVING_ENVIRONMENT,
 )
 from aml.checks.shapes import check_shape, whole
 from aml.console import display_path
@@ -93,6 +93,9 @@ def check_deployment(deployment: Deployment, root: Path) -> Iterator[Finding]:
         problem = f"endpoint_name {data.get('endpoint_name')} is not that of {known}"
         yield Finding.at(document, ("endpoint_name",), problem, rule="other")
     if deployment.is_batch:
+        if "instance_count" in deployment.section("settings") and "resources" in data:
+            place, problem = ("settings", "instance_count"), "instance_count is that of resources"
+            yield Finding.at(document, place, problem, "take it out here")
         if not deployment.data.get("compute") and not deployment.at("resources", "instance_type"):
             yield Finding.at(document, (), "no compute", "name a cluster: azureml:NAME", "batch")
         if str(data.get("compute")).lower() == "local":
@@ -153,11 +156,14 @@ def _check_model(deployment: Deployment) -> Iterator[Finding]:
         return
     if _is(model):
         yield from check_shape(document, model, MODEL, "model")
+        if "version" in model and not model.get("name"):
+            yield Finding.at(document, ("model", "version"), "a version needs a name")
         path = str(model.get("path", ""))
         if not path:
             yield Finding.at(document, ("model",), "model has no path", "write azureml:NAME:VERSION", "scoring")
         elif not re.match(r"\w+:", path) and not (deployment.folder / path).exists():
-            yield Finding.at(document, ("model", "path"), f"path {path} does not exist", "write azureml:NAME:VERSION")
+            fix = "write azureml:NAME:VERSION"
+            yield Finding.at(document, ("model", "path"), f"path {path} does not exist", fix, "scoring")
         elif path.startswith("azureml:") and not {"name", "version"} <= model.keys():
             problem = f"path {path} needs a name and a version"  # else azure-ai-ml looks for it on this machine
             yield Finding.at(document, ("model", "path"), problem, "register it, and write azureml:NAME:VERSION")
@@ -165,7 +171,8 @@ def _check_model(deployment: Deployment) -> Iterator[Finding]:
     reference = r"azureml:([^:@/]+(:[^:@/]+|@[^:@/]+)?|/subscriptions/.+)|azureml://registries/.+"
     if not isinstance(model, str) or not re.fullmatch(reference, model):
         problem = f"model {model}" if isinstance(model, str) else "model"
-        yield Finding.at(document, ("model",), problem, "should be azureml:NAME:VERSION or azureml:NAME@latest")
+        says = "should be azureml:NAME:VERSION or azureml:NAME@latest"
+        yield Finding.at(document, ("model",), problem, says, "scoring" * problem.startswith("model azureml://"))
 
 
 def _check_code(deployment: Deployment) -> Iterator[Finding]:
@@ -220,8 +227,11 @@ def _check_environment(deployment: Deployment, root: Path) -> Iterator[Finding]:
         if has_code:
             yield Finding.at(document, (), "no environment for the code", "name an image and a conda_file", "scoring")
     elif isinstance(environment, dict):
-        shape, batch = INLINE_ENVIRONMENT, deployment.is_batch
-        yield from check_environment(document, environment, "environment", shape=shape, batch=batch)
+        options: Any = {"shape": SERVING_ENVIRONMENT, "batch": deployment.is_batch}
+        if other := deployment.environment_file:
+            yield from check_environment(other, other.data, **options)
+        else:
+            yield from check_environment(document, environment, "environment", **options)
         if has_code and environment.get("conda_file"):
             with contextlib.suppress(UserError):  # check_environment says it
                 yield from _check_packages(deployment, root)
@@ -229,7 +239,8 @@ def _check_environment(deployment: Deployment, root: Path) -> Iterator[Finding]:
         r"azureml:[^:@/]+", str(environment)
     ):
         says = "should be azureml:NAME:VERSION, azureml:NAME@latest, or a mapping with image and conda_file"
-        yield Finding.at(document, ("environment",), f"environment {environment}", says)
+        rule = "scoring" * str(environment).startswith("azureml://")
+        yield Finding.at(document, ("environment",), f"environment {environment}", says, rule)
 
 
 def _check_packages(deployment: Deployment, root: Path) -> Iterator[Finding]:

@@ -1,5 +1,8 @@
 """The fields of endpoints and deployments: those of azure-ai-ml 1.35 (_schema/_endpoint, _schema/_deployment)."""
 
+from typing import Any
+
+from aml.checks.fields import INLINE_ENVIRONMENT, RESOURCES
 from aml.checks.shapes import (
     Entries,
     Fields,
@@ -15,7 +18,6 @@ from aml.checks.shapes import (
     named,
     number_or_text,
     one_of,
-    path_or_url,
     scalar,
     snake_case,
     text,
@@ -23,7 +25,7 @@ from aml.checks.shapes import (
 )
 
 _SHOWN: dict[str, Shape] = {"$schema": anything, "id": text}
-_TEXTS = Entries(Nullable(Ruled(anything, "tag", scalar)))
+_TEXTS = Entries(Nullable(Ruled(anything, "tag", scalar)), rule="tag")
 _VARIABLES = Entries(Nullable(Ruled(anything, "environment variable", text)), rule="environment variable")
 _NAME = Ruled(
     matching(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?\n?", "letters, digits and dashes, beginning with a letter"),
@@ -36,7 +38,8 @@ _IDENTITY = Fields(
         "principal_id": text,
         "tenant_id": text,
         "user_assigned_identities": Items(Entries(text)),
-    }
+    },
+    required=("type",),
 )
 
 
@@ -72,7 +75,7 @@ ENDPOINT = Fields(
 BATCH_ENDPOINT = Fields({**_ENDPOINT, "defaults": Fields({"deployment_name": text})}, required=("name",))
 
 _DEPLOYMENT_NAME = Ruled(text, "deployment name", named("endpoint"))
-_CODE = Fields({"code": text, "scoring_script": text})
+_CODE = Fields({"$schema": anything, "code": text, "scoring_script": text})
 _DEPLOYMENT: dict[str, Shape] = {
     **_SHOWN,
     "name": _DEPLOYMENT_NAME,
@@ -95,10 +98,19 @@ _PROBE = Fields(
     }
 )
 _LIVENESS = Fields({**_PROBE.shapes, "success_threshold": _between(1, 1)})
+_ASSET = {"name", "path", "version", "data_id"}
+
+
+def _data(value: Any) -> str | None:
+    """The data that a collection is kept in: a mapping of texts, or a text."""
+    is_asset = isinstance(value, dict) and value.keys() <= _ASSET and not any(map(text, value.values()))
+    return None if is_asset or not text(value) else "a mapping of name, path and version, all of them texts"
+
+
 _COLLECTION = Fields(
     {
         "enabled": one_of("true", "false"),
-        "data": lambda value: None if isinstance(value, dict) else text(value),
+        "data": _data,
         "client_id": text,
     },
     required=("enabled",),
@@ -138,7 +150,8 @@ DEPLOYMENT = Fields(
                 "rolling_rate": one_of("minute", "hour", "day"),
                 "sampling_rate": _share,
                 "request_logging": Fields({"capture_headers": Items(text)}),
-            }
+            },
+            required=("collections",),
         ),
         "egress_public_network_access": one_of("enabled", "disabled"),
         "private_network_connection": boolean,
@@ -160,22 +173,15 @@ _BATCH: dict[str, Shape] = {
     "type": one_of("model", "pipeline"),
     "compute": text,
     "error_threshold": _BATCH_SETTINGS["error_threshold"],
-    "resources": Fields(
-        {
-            "instance_count": at_least(1),
-            "instance_type": text,
-            "properties": mapping,
-            "locations": Items(text),
-            "max_instance_count": at_least(1),
-            "shm_size": text,
-            "docker_args": anything,
-        }
-    ),
+    "resources": RESOURCES,
 }
 BATCH_DEPLOYMENT = Fields(
     {
         **_BATCH,
-        "settings": Fields({**_BATCH_SETTINGS, "instance_count": whole, "environment_variables": _VARIABLES}),
+        "settings": Fields(
+            {**_BATCH_SETTINGS, "instance_count": whole, "environment_variables": _VARIABLES},
+            required=("mini_batch_size",),
+        ),
     },
     required=("name", "endpoint_name", "compute"),
 )
@@ -184,12 +190,15 @@ OLD_BATCH_DEPLOYMENT = Fields(
     {**_BATCH, **_BATCH_SETTINGS, "job_definition": anything, "component": anything},
     required=("name", "endpoint_name"),
 )
+# One that stands in a deployment. A job drops the version of one, whatever it is.
+SERVING_ENVIRONMENT = Fields({**INLINE_ENVIRONMENT.shapes, "version": Nullable(number_or_text)})
 MODEL = Fields(
     {
         "name": text,
         "version": number_or_text,
         "type": one_of("custom_model", "mlflow_model", "triton_model"),
-        "path": path_or_url,
+        **dict.fromkeys(("$schema", "id", "creation_context"), anything),
+        "path": text,
         "description": text,
         "properties": mapping,
         "tags": mapping,

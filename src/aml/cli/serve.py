@@ -14,6 +14,7 @@ from aml.cli.register_model import find_asset
 from aml.cli.tables import table
 from aml.console import display_path, one_line, print_safely, say
 from aml.errors import FileError, UserError
+from aml.files import inside
 from aml.jobfile import deployment as deployments
 from aml.jobfile import starts
 from aml.jobfile.deployment import Deployment, ModelReference
@@ -28,22 +29,29 @@ LONGEST = 100  # letters of an answer that are shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-c", "--deployment", metavar="NAME", default="deployment",
-                        help="the deployment, a name in aml_config/ or a path (default: %(default)s)")  # fmt: skip
+    parser.add_argument("-c", "--deployment", metavar="NAME", help="the deployment, a name in aml_config/ or a path "
+                        "(default: deployment, or batch-deployment)")  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--model", metavar="NAME[:VERSION]", help="a registered model (default: the newest version)")
     which.add_argument("--run", dest="run_id", metavar="ID", help="the model of this run, registered or not")
     parser.add_argument("-p", "--port", type=int, default=5001, help="port on this machine (default: %(default)s)")
-    parser.add_argument("--test", metavar="FILE", nargs="?", const="", help="send the request of FILE "
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--batch", type=Path, metavar="FOLDER", help="run a batch deployment over these files instead")
+    how.add_argument("--test", metavar="FILE", nargs="?", const="", help="send the request of FILE "
                         f"(default: {REQUEST}) and bad ones, without a port, and end with a status")  # fmt: skip
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until Ctrl-C, or test; returns the exit status."""
     root = find_root(args.start)
-    deployment = deployments.load(args.deployment, root)
+    deployment = deployments.load(args.deployment or ("batch-deployment" if args.batch else "deployment"), root)
+    if deployment.is_batch != bool(args.batch):
+        fix = "name its files with --batch FOLDER" if deployment.is_batch else "--batch takes a batch deployment"
+        raise UserError(f"{deployment.document.name} is {'' if deployment.is_batch else 'not '}for batches: {fix}")
     model = _find_model(root, deployment, args)
     request = Path(args.test) if args.test else root / REQUEST
+    if args.batch:
+        return _batch(root, deployment, model, args.batch)
     if args.test is not None:
         return _test(root, deployment, model, request)
     with serving.prepared(deployment, model) as server:
@@ -76,6 +84,26 @@ def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) ->
     if deployment.model is None:
         raise FileError(deployment.where("model"), "no model", "add it, or name one with --model or --run")
     return serving.registered_model(root, ModelReference(deployment.model.name, None))
+
+
+def _batch(root: Path, deployment: Deployment, model: Model, data: Path) -> int:
+    """Run the script over all files at a path, and say where its rows are; returns 1 where it failed on some."""
+    files = sorted(path for path in ([data] if data.is_file() else data.rglob("*")) if path.is_file())
+    if not files:
+        raise UserError(f"--batch {data}: no such file, and no folder with files")
+    settings, output = deployment.batch_settings, root / "runs" / "batch"
+    if settings.mini_batch_size < 1:
+        place = deployment.where("settings", "mini_batch_size")
+        raise FileError(place, f"mini_batch_size {settings.mini_batch_size}", "should be a whole number from 1")
+    path = inside(output, settings.output_file_name)
+    say(f"{model}: {len(files)} files, {settings.mini_batch_size} at a time")
+    with serving.prepared(deployment, model) as server:
+        done = serving.batch(server, settings, files, output, root / "mlruns" / "batch.log")
+    made = f"{done.rows} rows in {display_path(path)}" if settings.output_action == "append_row" else "no rows are kept"
+    print_safely(f"{done.files - done.failed} of {len(files)} files: {made}")
+    if done.failed:
+        say(f"aml: {display_path(server.script)}: run() failed on {done.failed} files: the reasons are above")
+    return 1 if done.failed else 0
 
 
 def curl(address: str, request: Path, windows: bool = os.name == "nt") -> str:

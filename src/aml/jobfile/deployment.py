@@ -94,6 +94,7 @@ class Deployment(Description):
         super().__init__(document)
         sections = "code_configuration environment_variables request_settings liveness_probe readiness_probe"
         self.require_sections(*sections.split(), "settings", "resources", "tags", "properties")
+        self.read_environment()
 
     @property
     def is_batch(self) -> bool:

@@ -1,5 +1,6 @@
 """What the files of aml_config/ have in common that name code and an environment: jobs and deployments."""
 
+import copy
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from aml.errors import FileError, Place, UserError
 from aml.jobfile.document import Document
-from aml.uris import REMOTE_CODE
+from aml.uris import REMOTE_CODE, WEB
 
 
 class Description:
@@ -24,6 +25,7 @@ class Description:
         self.document = document
         self.data = document.data
         self.folder = document.path.parent
+        self.environment_file: Document | None = None  # the file that the environment stands in, if it is another one
 
     def section(self, name: str) -> dict[str, Any]:
         """A part that is a mapping, such as inputs; empty where it is missing."""
@@ -49,6 +51,17 @@ class Description:
     def local_path(self, *keys: str) -> Path:
         """The path written at `keys`, which the file gives relative to itself."""
         return (self.folder / str(self.at(*keys)).removeprefix("file:")).resolve()
+
+    def read_environment(self) -> None:
+        """Put the environment of another file, `environment: file:env.yml`, where this one names it."""
+        environment = self.data.get("environment")
+        if not (isinstance(environment, str) and environment.startswith("file:")):
+            return
+        self.environment_file = Document(self.folder / environment.removeprefix("file:"))
+        self.data["environment"] = found = copy.deepcopy(self.environment_file.data)
+        for holder, key in ((found, "conda_file"), (found.get("build"), "path")):  # which are relative to that file
+            if isinstance(holder, dict) and isinstance(holder.get(key), str) and not WEB.match(holder[key]):
+                holder[key] = str(self.environment_file.path.parent / holder[key])
 
     def is_remote_code(self, *keys: str) -> bool:
         """Whether the code at `keys` is in the workspace, in git or on the web, and not on this machine."""

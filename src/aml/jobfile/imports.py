@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from aml.jobfile.conda import conda_file, conda_name, entries
+from aml.jobfile.conda import INSTALLERS, conda_file, conda_name, entries
 from aml.jobfile.conda_names import pypi_name
 from aml.jobfile.description import Description
 from aml.jobfile.pyproject import canonical_name
@@ -114,10 +114,11 @@ def missing_imports(job: Description, code: Path, command: str) -> Iterator[Impo
         package = conda_name(text)
         listed.add(canonical_name(package if "pip" in keys else pypi_name(package) or package))
     serving = INFERENCE_SERVER if listed & INFERENCE_SERVER else set()
-    brought = _with_dependencies(frozenset(listed - {"python", ""} - serving))
+    assumed = serving | (listed & set(INSTALLERS))
+    brought = _with_dependencies(frozenset(listed - {"python", ""} - assumed))
     if brought is None:
         return
-    brought |= serving
+    brought |= assumed
     for found in imports(code, command):
         known = map(canonical_name, _packages_of(found.module))
         if brought.isdisjoint(known) and brought.isdisjoint(_installed(found.module.split(".")[0])):

@@ -1,6 +1,5 @@
 """A v2 command job file: reading it, changing it with --set, and filling in its command."""
 
-import copy
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -12,7 +11,6 @@ from aml.jobfile.description import Description, find_file, nearest
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.references import REFERENCE, resolve_optional
-from aml.uris import WEB
 
 # The fields of a command job that azure-ai-ml 1.35 loads (azure/ai/ml/_schema); it refuses others.
 FIELDS = tuple(
@@ -30,7 +28,6 @@ class Job(Description):
 
     def __init__(self, document: Document) -> None:
         super().__init__(document)
-        self.environment_file: Document | None = None  # the file that the environment stands in, if it is another one
         self._require_shape()
 
     def _require_shape(self) -> None:
@@ -54,18 +51,7 @@ class Job(Description):
                 raise FileError(self.where("limits", "timeout"), "timeout should be a number of seconds") from None
         if str(self.data.get("compute")).lower() == "local":
             self.data["compute"] = "local"
-        self._read_environment()
-
-    def _read_environment(self) -> None:
-        """Put the environment of another file, `environment: file:env.yml`, where the job names it."""
-        environment = self.data.get("environment")
-        if not (isinstance(environment, str) and environment.startswith("file:")):
-            return
-        self.environment_file = Document(self.folder / environment.removeprefix("file:"))
-        self.data["environment"] = found = copy.deepcopy(self.environment_file.data)
-        for holder, key in ((found, "conda_file"), (found.get("build"), "path")):  # which are relative to that file
-            if isinstance(holder, dict) and isinstance(holder.get(key), str) and not WEB.match(holder[key]):
-                holder[key] = str(self.environment_file.path.parent / holder[key])
+        self.read_environment()
 
     @property
     def code(self) -> Path | None:

@@ -16,14 +16,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from aml.console import display_path, say
 from aml.errors import FileError, Place, UserError
 from aml.jobfile import snapshot
 from aml.jobfile.conda import conda_file
-from aml.jobfile.deployment import Deployment, ModelReference
-from aml.local import environments, inference_server, mlflow_store, processes
+from aml.jobfile.deployment import BatchSettings, Deployment, ModelReference
+from aml.local import batch_program, environments, inference_server, mlflow_store, processes
 from aml.run import new_id
 
 SERVER = "azureml-inference-server-http"
@@ -58,6 +59,14 @@ class Answer(NamedTuple):
     seconds: float
 
 
+class Batch(NamedTuple):
+    """What became of a batch: how many files the script got and failed on, and how many rows it made of the others."""
+
+    files: int
+    failed: int
+    rows: int
+
+
 class Server(NamedTuple):
     """All that the server needs on this machine: the Python that runs it, its folder and its variables."""
 
@@ -66,9 +75,13 @@ class Server(NamedTuple):
     variables: dict[str, str]
     script: Path  # the user's own; what runs is its copy below `folder`
 
-    def command(self, *arguments: str) -> list[str]:
-        """The command line of inference_server.py."""
-        return [str(self.python), str(self.folder / "server" / "inference_server.py"), *arguments]
+    def command(self, program: ModuleType, *arguments: str) -> list[str]:
+        """The command line of one of the programs that run in the environment."""
+        # A copy, by itself: Python looks for modules beside it.
+        copy = self.folder / "program" / Path(str(program.__file__)).name
+        copy.parent.mkdir(exist_ok=True)
+        shutil.copy(str(program.__file__), copy)
+        return [str(self.python), str(copy), *arguments]
 
     @property
     def code(self) -> Path:
@@ -113,14 +126,12 @@ def prepared(deployment: Deployment, model: Model) -> Iterator[Server]:
         )
     environment = environments.build(deployment)
     packages = "Lib/site-packages" if os.name == "nt" else "lib/python*/site-packages"
-    if not list(environment.glob(f"{packages}/{SERVER.replace('-', '_')}")):
+    if not deployment.is_batch and not list(environment.glob(f"{packages}/{SERVER.replace('-', '_')}")):
         raise FileError(Place(conda_file(deployment)[1]), f"no {SERVER}", f"add {PIN} to the packages of pip")
     python = environments.scripts(environment) / ("python.exe" if os.name == "nt" else "python")
     with tempfile.TemporaryDirectory(prefix="aml-serve-", ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
         snapshot.copy(code, travels, folder / "code")
-        (folder / "server").mkdir()
-        shutil.copy(inference_server.__file__, folder / "server")  # by itself: Python looks for modules beside it
         version = folder / "azureml-models" / model.name / model.version
         _lay_out(model.path, version / model.path.name)
         copy = folder / "code" / script.relative_to(code)
@@ -174,7 +185,7 @@ def serve(server: Server, port: int, workers: int, log: Path, ready: Callable[[f
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        command = server.command("serve", str(port), str(workers))
+        command = server.command(inference_server, "serve", str(port), str(workers))
         status = processes.run(command, server.code, [server.variables], log, None)
     finally:
         over.set()
@@ -190,7 +201,7 @@ def ask(server: Server, requests: Sequence[Request]) -> tuple[float, list[Answer
     asked.write_text(json.dumps([request._asdict() for request in requests]), encoding="utf-8")
     start = time.time()
     done = subprocess.run(
-        server.command("ask", str(asked), str(answered)),
+        server.command(inference_server, "ask", str(asked), str(answered)),
         cwd=server.code,
         env=server.variables,
         stdin=subprocess.DEVNULL,
@@ -204,6 +215,23 @@ def ask(server: Server, requests: Sequence[Request]) -> tuple[float, list[Answer
         raise _ended(server, done.returncode, done.stdout)
     found = json.loads(answered.read_text(encoding="utf-8"))
     return found["ready"] - start, [Answer(**answer) for answer in found["answers"]]
+
+
+def batch(server: Server, settings: BatchSettings, files: Sequence[Path], output: Path, log: Path) -> Batch:
+    """Run a batch deployment's script over files, with the rows in a file of the folder `output`, as the service does.
+
+    The log is shown and kept. Raises UserError when the script cannot be loaded, or its init() fails.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    asked, answered = server.folder / "settings.json", server.folder / "result.json"
+    given = {**settings._asdict(), "files": [str(file.resolve()) for file in files]}
+    asked.write_text(json.dumps(given), encoding="utf-8")
+    variables = {**server.variables, "AZUREML_BI_OUTPUT_PATH": str(output.resolve())}
+    command = server.command(batch_program, str(asked), str(answered))
+    status = processes.run(command, server.code, [variables], log, None)
+    if status or not answered.is_file():
+        raise _ended(server, status, log.read_text(encoding="utf-8", errors="replace"))
+    return Batch(**json.loads(answered.read_text(encoding="utf-8")))
 
 
 def answer(deployment: Deployment, model: Path, body: str) -> Answer:
@@ -228,4 +256,4 @@ def _ended(server: Server, status: int, log: str) -> UserError:
             place = Place(display_path(code / Path(file).relative_to(copy)), int(line))
     errors = re.findall(r"^([A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning)\b.*)", reason, re.MULTILINE)
     why = errors[-1].strip() if errors else "its log, above, says why"
-    return FileError(place, f"the server ended with status {status}: {why}")
+    return FileError(place, f"ended with status {status}: {why}")
