@@ -210,6 +210,13 @@ def test_a_dry_run_says_what_is_sent(attached: Attached, verb: str) -> None:
     assert len([one for one in real if one.method != "GET"]) >= 1
 
 
+def test_a_dry_run_of_the_newest_version_of_a_model(attached: Attached) -> None:
+    """Which one that is, the service knows."""
+    serve_quickly(attached)
+    (made,) = [one for one in printed(attached.aml("deploy", "--dry-run").stdout) if "/deployments/" in one.path][-1:]
+    assert made.path.endswith("/deployments/demo-model-latest-version")
+
+
 def test_a_dry_run_shows_what_is_looked_up_for_the_gate(attached: Attached) -> None:
     """The metrics are in the workspace, so it cannot say the verdict."""
     job_that_is_judged(attached)

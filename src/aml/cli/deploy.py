@@ -61,7 +61,11 @@ def run(args: argparse.Namespace) -> int:
     request = read_request(args.request or root / REQUEST)
     model = deploy.find_model(client, file, _model(args.model) if args.model else None)
     wanted = deploy.Wanted(file, endpoint, model, request)
-    made = deploy.deploy(client, wanted, args.traffic, lambda: _answer_here(client, wanted))
+    try:
+        made = deploy.deploy(client, wanted, args.traffic, lambda: _answer_here(client, wanted))
+    except KeyboardInterrupt:
+        say("what was begun in Azure goes on: the same command goes on with it; aml endpoints shows what is billed")
+        raise
     gets = f"{args.traffic} % of the" if args.traffic else "no"
     _tell(client, f"endpoint {name}: deployment {made} gets {gets} requests")
     return 0
