@@ -22,7 +22,7 @@ pytest_plugins = ["standin.fixtures"]
 # Of these folders only the modules named here are quick: those that take seconds, and one whole flow of the cloud.
 QUICK = {
     "adopt": ("test_adopt", "test_gates", "test_jobs", "test_origin"),
-    "azure": ("test_end_to_end", "test_confirm", "test_sdk_loaders", "test_workspace_client"),
+    "azure": ("test_end_to_end", "test_confirm", "test_sdk_loaders", "test_traffic", "test_workspace_client"),
 }
 
 # A shell that starts the tests in the background lets them ignore Ctrl-C, and so all that they start.

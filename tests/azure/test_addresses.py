@@ -15,10 +15,23 @@ import pytest
 
 from aml.azure.workspace_client import connect
 from aml.errors import ServiceError
-from standin import assets, cloud, computes, datastores, jobs, mlflow, registries, routes, runhistory
+from standin import (
+    assets,
+    cloud,
+    computes,
+    datastores,
+    endpoints,
+    jobs,
+    mlflow,
+    operations,
+    registries,
+    routes,
+    runhistory,
+)
 from standin.fixtures import Attached
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
+LOCATION = "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l"
 HISTORY = f"/history/v1.0{WORKSPACE}"
 TRACKING = f"/mlflow/v2.0{WORKSPACE}/api/2.0/mlflow"
 REGISTRY = f"/mferp/managementfrontend{WORKSPACE.replace('workspaces/w', 'registries/r')}"
@@ -33,6 +46,10 @@ RESOURCE = "{resourceProviderNamespace}/{parentResourcePath}/{resourceType}"
         ("GET", f"{HISTORY}/experiments/e/runs/x/artifacts/contentinfo", "path"),
         ("GET", f"{WORKSPACE}/providers/Microsoft.Authorization/permissions", "api-version"),
         ("GET", f"{WORKSPACE}/data/d/versions", "$orderBy"),
+        ("PUT", f"{WORKSPACE}/onlineEndpoints/e/deployments/d", "api-version"),
+        ("POST", f"{WORKSPACE}/onlineEndpoints/e/deployments/d/getLogs", "api-version"),
+        ("POST", f"{WORKSPACE}/onlineEndpoints/e/token", "api-version"),
+        ("GET", f"{LOCATION}/usages", "api-version"),
         ("POST", f"{TRACKING}/runs/search", "experiment_ids"),
         ("GET", f"{TRACKING}/experiments/get-by-name", "experiment_name"),
         ("GET", f"{REGISTRY}/environments/e/versions/1", "api-version"),
@@ -50,6 +67,8 @@ def test_an_address_that_clients_ask_for(method: str, path: str, fields: str) ->
         ("GET", f"{HISTORY}/runs/x/artifacts/contentinfo"),
         ("DELETE", f"{HISTORY}/runs/x/details"),
         ("GET", f"{WORKSPACE}/birds"),
+        ("GET", f"{WORKSPACE}/onlineEndpoints/e/keys"),
+        ("POST", f"{WORKSPACE}/onlineEndpoints/e/deployments/d/logs"),
         ("GET", f"{TRACKING}/runs/find"),
         ("GET", f"{REGISTRY}/environments/e/labels/latest"),
     ],
@@ -83,7 +102,10 @@ def _requests(module: Any) -> Iterator[Any]:
 
 def test_the_stand_in_answers_no_address_of_its_own() -> None:
     """But those that it hands out itself, in the header of an operation that takes a while."""
-    modules = (cloud, computes, datastores, assets, jobs, runhistory, mlflow, registries)
+    modules = (
+        *(cloud, computes, datastores, assets, jobs, endpoints, operations),
+        *(runhistory, mlflow, registries),
+    )
     handlers = {handler for module in modules for _, _, handler in module.router.routes}
     answered = set()
     for route in routes.all_routes():
@@ -92,7 +114,8 @@ def test_the_stand_in_answers_no_address_of_its_own() -> None:
             path = re.sub(r"\{\w+\}", collection, path)
             answered |= {found[0] for module in modules if (found := module.router.find(route.method, path))}
     assert {handler.__name__ for handler in handlers - answered} == {
-        "cancel_result", "operation_result", "operation_status",
+        "cancel_result", "operation_result", "operation_status", "endpoint_operation_result",
+        "endpoint_operation_status",
     }  # fmt: skip
 
 

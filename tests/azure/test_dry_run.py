@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from standin import assets
+from standin.contents import ENDPOINT, add_model, serve_quickly
 from standin.fixtures import IMAGE, Attached, until
 from standin.server import CONTROL_PLANE, Call
 from standin.storage import ACCOUNT
@@ -39,6 +40,7 @@ def printed(output: str) -> list[Sent]:
         address, _, query = found[2].removeprefix("https://").partition("?")
         host, _, path = address.partition("/")
         kind = {CONTROL_PLANE: "control"}.get(host, "blob" if ".blob." in host else "data")
+        kind = "scoring" if ".inference.ml." in host else kind
         requests.append(
             Sent(found[1], kind, f"/{path}", _query(dict(parse_qsl(query))), json.loads(body) if body else None)
         )
@@ -46,14 +48,27 @@ def printed(output: str) -> list[Sent]:
 
 
 def sent(calls: list[Call]) -> list[Sent]:
-    """The requests of the verb itself, without sign-in, and without what only asks whether the service is done."""
+    """The requests of the verb itself, without sign-in, and without what only asks whether the service is done.
+
+    That is what follows an operation, what looks at the log meanwhile, and what is read of the thing that was made when
+    it is done. Which blobs a model has is not known before either.
+    """
     requests = [
         Sent(call.method, call.kind, call.path, _query(call.query), call.body)
         for call in calls
-        if call.kind in ("control", "data", "blob")
+        if call.kind in ("control", "data", "blob", "scoring")
+        and not call.path.endswith("/getLogs")
+        and not (call.kind == "blob" and call.method == "GET" and "comp" not in call.query)
     ]
     last = max(index for index, request in enumerate(requests) if request.method != "GET")
-    return [one for index, one in enumerate(requests) if index <= last and "/computeOperationsStatus/" not in one.path]
+    own: list[Sent] = []
+    follows = False
+    for request in requests[: last + 1]:
+        polls = re.search("/(compute|mfe)Operation(sStatus|Results)/", request.path) is not None
+        if not polls and not (follows and own and (request.method, request.path) == ("GET", own[-1].path)):
+            own.append(request)
+        follows = polls
+    return own
 
 
 def _query(query: dict[str, str]) -> dict[str, str]:
@@ -65,7 +80,8 @@ def _query(query: dict[str, str]) -> dict[str, str]:
 def fits(said: Any, real: Any) -> bool:
     """Whether they are equal but for what is in angle brackets."""
     if isinstance(said, dict):
-        return isinstance(real, dict) and said.keys() == real.keys() and all(fits(said[k], real[k]) for k in said)
+        keys = isinstance(real, dict) and fits(sorted(said), sorted(real))
+        return keys and all(fits(said[one], real[other]) for one, other in zip(sorted(said), sorted(real), strict=True))
     if isinstance(said, list | tuple):
         return len(said) == len(real) and all(map(fits, said, real))
     if isinstance(said, str):
@@ -134,6 +150,14 @@ def known_environment(repository: Attached) -> None:
     repository.job("true", environment="azureml:birds:1", name="one-of-a-kind")
 
 
+def deployed(repository: Attached) -> None:
+    """One deployment after the other."""
+    serve_quickly(repository)
+    repository.aml("deploy")
+    add_model(repository.workspace, "2", "lark")
+    repository.aml("deploy", "--model", "demo-model:2")
+
+
 def nothing(repository: Attached) -> None:
     """The verb needs none."""
 
@@ -154,6 +178,11 @@ VERBS: dict[str, tuple[Preparation, list[str]]] = {
     "submit, a registered environment": (known_environment, ["submit", "-c", "job.yml"]),
     "register-model": (job_that_ended, ["register-model", "-n", "birds", "-f", "run.json", "--tag", "a=b"]),
     "register-model --to azure": (run_here, ["register-model", "-n", "birds", "-f", "run.json", "--to", "azure"]),
+    "deploy": (serve_quickly, ["deploy", "--model", "demo-model:1"]),
+    "deploy, no traffic": (serve_quickly, ["deploy", "--model", "demo-model:1", "--traffic", "0"]),
+    "deploy --rollback": (deployed, ["deploy", "--rollback"]),
+    "deploy --delete, a deployment": (deployed, ["deploy", "--delete", "demo-model-1"]),
+    "deploy --delete, all": (deployed, ["deploy", "--delete", ENDPOINT]),
     "runs cancel": (job_that_runs, ["runs", "--azure", "cancel", "RUN"]),
 }
 
@@ -173,10 +202,19 @@ def test_a_dry_run_says_what_is_sent(attached: Attached, verb: str) -> None:
     with attached.service.watch() as calls:
         attached.aml(*arguments, *(["--no-wait"] if arguments[0] == "submit" else []))
     dry, real = in_order(printed(said.stdout)), in_order(sent(calls))
-    assert [(one.method, one.kind) for one in dry] == [(one.method, one.kind) for one in real], said.stdout
+    says, does = ([f"{one.method} {one.kind}" for one in requests] for requests in (dry, real))
+    both = [f"{number} {one.method} {one.path}" for requests in (dry, real) for number, one in enumerate(requests)]
+    assert says == does, "\n".join(both)
     for expected, actual in zip(dry, real, strict=True):
         assert fits(list(expected), list(actual)), f"{expected}\n{actual}"
     assert len([one for one in real if one.method != "GET"]) >= 1
+
+
+def test_a_dry_run_of_the_newest_version_of_a_model(attached: Attached) -> None:
+    """Which one that is, the service knows."""
+    serve_quickly(attached)
+    (made,) = [one for one in printed(attached.aml("deploy", "--dry-run").stdout) if "/deployments/" in one.path][-1:]
+    assert made.path.endswith("/deployments/demo-model-latest-version")
 
 
 def test_a_dry_run_shows_what_is_looked_up_for_the_gate(attached: Attached) -> None:

@@ -9,7 +9,8 @@ import certifi
 import pytest
 
 from aml.azure.workspace_client import STORAGE_FIXES, explain_storage
-from standin.contents import DATA, run_here
+from standin import endpoints
+from standin.contents import DATA, ENDPOINT, run_here, serve_quickly
 from standin.fixtures import Attached
 
 NO_PATH = {"PATH": "/usr/bin:/bin"}
@@ -25,8 +26,14 @@ VERBS: dict[str, list[str]] = {
     "register-datastore": ["register-datastore", "-n", "birds", "--account", "another", "--container", "birds"],
     "submit": ["submit", "-c", "job.yml", "--no-wait"],
     "register-model": ["register-model", "-n", "birds", "--to", "azure", "--run", "HERE"],
+    "deploy": ["deploy"],
+    "deploy --rollback": ["deploy", "--rollback"],
+    "deploy --delete": ["deploy", "--delete", "demo-model-1"],
+    "endpoints": ["endpoints"],
+    "endpoints show": ["endpoints", "show", "nobody"],
+    "invoke": ["invoke"],
 }
-READS = ("workspace", "runs", "runs show", "models", "data")
+READS = ("workspace", "runs", "runs show", "models", "data", "endpoints", "endpoints show")
 
 
 def _with_secret(repository: Attached, **more: str) -> dict[str, str]:
@@ -82,6 +89,14 @@ def _said(repository: Attached, verb: str, variables: dict[str, str] | None = No
         here = repository.aml("runs", "show").stdout.split()[0]
         arguments = [here if word == "HERE" else word for word in arguments]
         arguments += ["--asset-path", "outputs/model.pkl"]
+    if verb in ("deploy", "deploy --rollback", "deploy --delete", "invoke"):
+        serve_quickly(repository)
+    if verb in ("deploy --rollback", "deploy --delete", "invoke"):
+        endpoint = endpoints.store(repository.workspace, ENDPOINT, traffic={"demo-model-2": 100})
+        endpoint.resource["tags"] = {"aml.traffic-before": "demo-model-1=100"}
+        for version in ("1", "2"):
+            name = f"demo-model-{version}"
+            endpoints.store_deployment(repository.workspace, endpoint, name, f"demo-model:{version}")
     repository.job("true")
     options = {} if variables is None else {"env": variables}
     if verb == "workspace":
@@ -101,7 +116,7 @@ def test_who_cannot_sign_in(attached: Attached, verb: str, who: str) -> None:
 def test_who_has_no_role(attached: Attached, verb: str) -> None:
     attached.workspace.role = "none"
     assert "you may not do this (AuthorizationFailed): ask its owner for the role Azure" in _said(attached, verb)
-    assert not attached.workspace.jobs and not attached.workspace.assets
+    assert not attached.workspace.jobs and attached.workspace.assets.keys() <= {"models"}
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in READS])

@@ -20,6 +20,7 @@ from typing import Any
 from standin import StandIn
 from standin.cloud import Workspace
 from standin.faults import Kind
+from standin.fixtures import until
 from standin.server import Call, SignIn
 
 RUNS = 3  # of the same verb, at most, until it succeeds
@@ -293,7 +294,9 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
         if job.thread and job.status not in ENDED:
             job.thread.join(10)
     for operation in workspace.service.cloud.operations.values():
-        operation[1]()  # it comes to its end whether or not anybody asks
+        if isinstance(operation, list):
+            operation[1]()  # it comes to its end whether or not anybody asks
+    until(lambda: all(one.is_settled for one in workspace.endpoints.values()))
     storage = workspace.service.storage
     codes = {}
     for name, versions in workspace.assets.get("codes", {}).items():
@@ -305,6 +308,13 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
     return {
         "computes": {name: described(compute) for name, compute in workspace.computes.items()},
         "datastores": {name: described(store) for name, store in workspace.datastores.items()},
+        "endpoints": {
+            name: {
+                "resource": described(endpoint.resource),
+                "deployments": {one.resource["name"]: described(one.resource) for one in endpoint.deployments.values()},
+            }
+            for name, endpoint in workspace.endpoints.items()
+        },
         "jobs": [
             {**job.properties, "displayName": None, "status": job.status, "error": job.run.error}
             for job in workspace.jobs.values()
@@ -329,8 +339,10 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
 
 def described(resource: Any) -> Any:
     """A resource without its times, and without where its snapshot lies: that is another place each time."""
-    left_out = ("createdOn", "modifiedOn", "codeUri")
+    left_out = ("createdOn", "modifiedOn", "codeUri", "AzureAsyncOperationUri")
     properties = {key: value for key, value in resource["properties"].items() if key not in left_out}
+    if isinstance(own := properties.get("properties"), dict):
+        properties["properties"] = {key: value for key, value in own.items() if key not in left_out}
     return {"properties": properties, "location": resource.get("location"), "tags": resource.get("tags")}
 
 

@@ -7,11 +7,35 @@ from typing import Any
 
 import pytest
 
-from standin import StandIn, jobs
+from standin import StandIn, containers, jobs
 from standin.cloud import SUBSCRIPTION
 
 from .bench import Bench
 from .verbs import write_repository
+
+#: In the place of the inference server, which takes seconds to start: the matrix is about requests to the service.
+QUICK_SERVER = """
+import http.server, json, os, sys
+sys.path.insert(0, os.getcwd())
+import score
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer("Healthy")
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.answer(json.dumps(score.run(body)))
+
+    def answer(self, text):
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+score.init()
+http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +48,7 @@ def bench(
     write_repository(root)
     patch = pytest.MonkeyPatch()
     patch.setattr(jobs, "_BEAT", 0.05)
+    patch.setattr(containers, "_RUN", QUICK_SERVER)
     bench = Bench(service, root, folder)
     bench.here = root  # a run of this machine for all
     assert bench.run("submit", "-c", "quick-here.yml", "--here").status == 0

@@ -8,8 +8,9 @@ from typing import Any
 
 import yaml
 
-from standin import assets, cloud, datastores, jobs
+from standin import assets, cloud, datastores, endpoints, jobs
 from standin.cloud import Workspace
+from standin.contents import CONDA, ENDPOINT, REQUEST, SCORE, add_model
 from standin.mlflow import Run, experiment_of
 
 from .bench import Verb
@@ -44,6 +45,9 @@ def write_repository(root: Path) -> None:
     write(root / "aml_config" / "there.yml", {"name": "there", "type": "uri_folder", "path": place})
     write(root / "aml_config" / "larger.yml", {**yaml.safe_load((root / "aml_config" / "compute.yml").read_text()),
                                                "max_instances": 2})  # fmt: skip
+    (root / "src" / "score.py").write_text(SCORE)
+    write(root / "aml_config" / "score-conda.yml", CONDA)
+    (root / "sample-data" / "request.json").write_text(json.dumps(REQUEST))
     record = {"run_id": JOB, "experiment_name": "demo-model", "compute": CLUSTER}
     (root / "cloud.json").write_text(json.dumps(record))
 
@@ -128,6 +132,43 @@ def models(workspace: Workspace) -> None:
         assets.store(workspace, "models", name, version, given)
 
 
+def model(workspace: Workspace) -> None:
+    """A registered model that can be deployed."""
+    add_model(workspace, "1", "owl")
+
+
+def deployed(workspace: Workspace) -> None:
+    """Two deployments, of which the second answers: before, the first one did."""
+    endpoint = endpoints.store(workspace, ENDPOINT, traffic={"demo-model-2": 100})
+    endpoint.resource["tags"] = {"aml.traffic-before": "demo-model-1=100"}
+    for version in ("1", "2"):
+        add_model(workspace, version, f"owl {version}")
+        endpoints.store_deployment(workspace, endpoint, f"demo-model-{version}", f"demo-model:{version}")
+
+
+def failed(workspace: Workspace) -> None:
+    """The deployment of a model that did not start."""
+    model(workspace)
+    endpoint = endpoints.store(workspace, ENDPOINT)
+    endpoints.store_deployment(workspace, endpoint, "demo-model-1", "demo-model:1", provisioningState="Failed")
+
+
+def serving(workspace: Workspace) -> None:
+    """A deployment that answers."""
+    model(workspace)
+    code, _ = datastores.locate(workspace, "azureml://datastores/workspaceblobstore/paths/")
+    workspace.service.storage.upload(code, "code/score.py", SCORE.encode())
+    place = {"codeUri": "azureml://datastores/workspaceblobstore/paths/code"}
+    assets.store(workspace, "codes", "scoring", "1", place)
+    assets.store(workspace, "environments", "bare", "1", dict(IMAGE))
+    endpoint = endpoints.store(workspace, ENDPOINT, traffic={"demo-model-1": 100})
+    parts = {"codeConfiguration": {"codeId": "azureml:scoring:1", "scoringScript": "score.py"}}
+    made = endpoints.store_deployment(
+        workspace, endpoint, "demo-model-1", "demo-model:1", environmentId="azureml:bare:1", **parts
+    )
+    assert made.container.start() is None
+
+
 VERBS = [
     Verb("workspace", ("workspace",), reads=True, refusal=1),
     Verb("create-compute", ("create-compute",)),
@@ -150,4 +191,13 @@ VERBS = [
     Verb("register-model", ("register-model", "-n", "demo-model", "-f", "cloud.json", "--tag", "a=b"), trained),
     Verb("register-model --to azure", ("register-model", "-n", "demo-model", "--to", "azure", "--property", "a=b")),
     Verb("models --azure", ("models", "--azure"), models, reads=True),
+    Verb("deploy", ("deploy",), model),
+    Verb("deploy, one that failed", ("deploy",), failed),
+    Verb("deploy --rollback", ("deploy", "--rollback"), deployed),
+    Verb("deploy --delete, a deployment", ("deploy", "--delete", "demo-model-1"), deployed),
+    Verb("deploy --delete, all", ("deploy", "--delete", ENDPOINT), deployed),
+    Verb("endpoints", ("endpoints",), deployed, reads=True),
+    Verb("endpoints show", ("endpoints", "show", ENDPOINT), deployed, reads=True),
+    Verb("endpoints logs", ("endpoints", "logs", ENDPOINT), deployed, reads=True),
+    Verb("invoke", ("invoke",), serving, reads=True),
 ]

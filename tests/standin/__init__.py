@@ -1,9 +1,9 @@
 """A stand-in for Azure Machine Learning on loopback: test code that the unmodified SDK talks to over HTTPS.
 
 The clients under test keep the public cloud's own addresses. A proxy variable leads `management.azure.com`,
-`login.microsoftonline.com`, `*.api.azureml.ms` and `*.blob.core.windows.net` to this machine, where a certificate
-made at start answers for them; every other address passes through. So nothing in the SDK, in azure-identity or in
-azureml-mlflow is replaced or told apart from the real thing.
+`login.microsoftonline.com`, `*.api.azureml.ms`, `*.inference.ml.azure.com` and `*.blob.core.windows.net` to this
+machine, where a certificate made at start answers for them; every other address passes through. So nothing in the SDK,
+in azure-identity or in azureml-mlflow is replaced or told apart from the real thing.
 
     with StandIn() as service:
         subprocess.run([sys.executable, "script.py"], env=service.environment())
@@ -19,6 +19,8 @@ azureml-mlflow is replaced or told apart from the real thing.
 | computes, datastores, assets | the resources of a workspace |
 | registries | curated environments |
 | jobs | jobs, executed for real |
+| endpoints, containers, operations | online endpoints; deployments, which really serve; what is under way |
+| batches | batch endpoints, deployments and their jobs, which really run |
 | runhistory, mlflow | what a run reports and what reads it |
 | storage | Azurite, and the way to it |
 | faults | faults by rule |

@@ -19,6 +19,7 @@ NAMES = (
     "login.microsoftonline.com",
     "login.windows.net",
     "*.api.azureml.ms",
+    "*.eastus.inference.ml.azure.com",
     "*.blob.core.windows.net",
     "ml.azure.com",
     "graph.microsoft.com",

@@ -17,6 +17,8 @@ from . import contract, login, storage
 from .wire import Json, Request, Response, Router, ServiceError
 
 if TYPE_CHECKING:
+    from .batches import BatchEndpoint
+    from .endpoints import Endpoint
     from .jobs import Job
     from .mlflow import Experiment, Run
     from .server import StandIn
@@ -85,6 +87,8 @@ class Workspace:
     #: collection → name → version → resource
     assets: dict[str, dict[str, dict[str, Json]]] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    batch_endpoints: dict[str, BatchEndpoint] = field(default_factory=dict)
     experiments: dict[str, Experiment] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
     guid: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -151,8 +155,11 @@ class Cloud:
         return workspace
 
     def close(self) -> None:
-        """End the jobs that still run."""
+        """End the jobs and the deployments that still run."""
+        from . import endpoints
+
         for workspace in self.workspaces.values():
+            endpoints.stop_all(workspace)
             for job in list(workspace.jobs.values()):
                 job.cancel(wait=True)
 

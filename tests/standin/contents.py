@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from . import datastores
+import yaml
+
+from . import assets, datastores
+from .cloud import Workspace
 from .fixtures import IMAGE, Attached
 
 DATA = "demo-model-data"
@@ -16,6 +19,34 @@ python -c "import mlflow; mlflow.log_param('c', 2); mlflow.log_metric('accuracy'
 mlflow.log_text('picture', 'picture.txt')"
 echo trained; mkdir -p outputs; echo 1 > outputs/model.pkl
 """
+
+ENDPOINT = "demo-model"
+REQUEST = {"data": ["a", "b"]}
+SCORE = """
+import json, os
+from pathlib import Path
+
+def init():
+    global word
+    word = next(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("model.pkl")).read_text()
+    print("the model is", word, flush=True)
+    if word == "broken":
+        raise ValueError("no such bird")
+
+def rows_of(body):
+    return json.loads(body)["data"]
+
+def predict(rows):
+    return [f"{row} {word}" for row in rows]
+
+def run(body):
+    from azureml_inference_server_http.api.aml_response import AMLResponse
+    try:
+        return {"predictions": predict(rows_of(body))}
+    except KeyError as missing:
+        return AMLResponse({"error": {"message": f"{missing} is missing"}}, 400, json_str=True)
+"""
+CONDA = {"dependencies": ["python=3.12", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]}
 
 
 def versions(repository: Attached, name: str = DATA, kind: str = "data") -> dict[str, Any]:
@@ -50,3 +81,19 @@ def run_on_cluster(repository: Attached) -> str:
     """Run a job on the cluster, and return its id."""
     repository.submit("mkdir outputs; echo 1 > outputs/model.pkl; echo 2 > outputs/scaler.pkl", "-t", "run.json")
     return str(json.loads((repository.path / "run.json").read_text())["run_id"])
+
+
+def add_model(workspace: Workspace, version: str, word: str, name: str = "demo-model") -> None:
+    """A registered model whose file is this word."""
+    container, _ = datastores.locate(workspace, "azureml://datastores/workspaceblobstore/paths/")
+    workspace.service.storage.upload(container, f"models/{name}/{version}/model.pkl", word.encode())
+    uri = f"azureml://datastores/workspaceblobstore/paths/models/{name}/{version}/model.pkl"
+    assets.store(workspace, "models", name, version, {"modelUri": uri, "modelType": "custom_model"})
+
+
+def serve_quickly(repository: Attached) -> None:
+    """Scoring code that starts quickly, in the real inference server, and version 1 of its model in the workspace."""
+    (repository.path / "src" / "score.py").write_text(SCORE)
+    (repository.path / "aml_config" / "score-conda.yml").write_text(yaml.safe_dump(CONDA))
+    (repository.path / "sample-data" / "request.json").write_text(json.dumps(REQUEST))
+    add_model(repository.workspace, "1", "owl")

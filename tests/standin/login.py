@@ -72,6 +72,10 @@ class Login:
         signature = hmac.new(self._key, ".".join(parts).encode(), hashlib.sha256).digest()
         return ".".join([*parts, _encode(signature)])
 
+    def expiry(self, token: str) -> int:
+        """When a token runs out, in seconds since 1970."""
+        return int(json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["exp"])
+
     def claims(self, request: Request) -> Json:
         """The claims of a request's token, or 401 in Azure Resource Manager's words."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -16,6 +16,8 @@ from typing import Any
 ROOTS = [
     *("JobBase", "CodeVersion", "DataVersionBase", "DataContainer", "EnvironmentVersion", "EnvironmentContainer"),
     *("ModelVersion", "ModelContainer", "Datastore", "ComputeResource", "PendingUploadRequestDto"),
+    *("OnlineEndpoint", "OnlineDeployment", "DeploymentLogsRequest", "RegenerateEndpointKeysRequest"),
+    *("BatchEndpoint", "BatchDeployment"),
 ]
 #: 2025-01-01-preview leaves Ray out; azure-ai-ml 1.35 sends it there all the same, in the shape of this one.
 DISTRIBUTIONS = ("v2024_04_01_preview", ("DistributionConfiguration", "Mpi", "PyTorch", "Ray", "TensorFlow"))

@@ -105,7 +105,8 @@ def get_details(request: Request) -> Response:
     run = _run_of(request)
     job = run.workspace.jobs.get(run.identifier)
     container, _ = datastores.locate(run.workspace, f"azureml://datastores/{datastores.ARTIFACTS}/paths/")
-    logs = request.service.storage.list(container, f"{run.artifact_prefix}user_logs/")
+    storage, prefix = request.service.storage, run.artifact_prefix
+    logs = [log for folder in ("user_logs/", "logs/azureml/") for log in storage.list(container, prefix + folder)]
     return Response(
         200,
         {

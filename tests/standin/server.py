@@ -23,7 +23,22 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-from . import assets, cloud, computes, datastores, jobs, login, mlflow, registries, routes, runhistory, storage
+from . import (
+    assets,
+    batches,
+    cloud,
+    computes,
+    datastores,
+    endpoints,
+    jobs,
+    login,
+    mlflow,
+    operations,
+    registries,
+    routes,
+    runhistory,
+    storage,
+)
 from .certificates import Certificates
 from .faults import Faults, Rule
 from .wire import Request, Response, Router, ServiceError
@@ -53,13 +68,15 @@ class Call:
 
     @property
     def kind(self) -> str:
-        """control, data, blob, login or other."""
+        """control, data, blob, scoring, login or other."""
         if self.host == CONTROL_PLANE:
             return "control"
         if self.host == DATA_PLANE:
             return "data"
         if self.host == storage.HOST:
             return "blob"
+        if self.host.endswith(endpoints.SCORING_DOMAIN):
+            return "scoring"
         return "login" if self.host in (login.LOGIN_HOST, login.IMDS_HOST, "127.0.0.1") else "other"
 
     def __str__(self) -> str:
@@ -105,7 +122,16 @@ class StandIn:
         self._az = login.write_az(self.folder / "bin", self.port)
         self.cloud = cloud.Cloud(self)
         self._routes = {
-            CONTROL_PLANE: _joined(cloud.router, computes.router, datastores.router, assets.router, jobs.router),
+            CONTROL_PLANE: _joined(
+                cloud.router,
+                computes.router,
+                datastores.router,
+                assets.router,
+                jobs.router,
+                endpoints.router,
+                batches.router,
+                operations.router,
+            ),
             DATA_PLANE: _joined(runhistory.router, mlflow.router, registries.router),
             login.LOGIN_HOST: login.router,
             "127.0.0.1": login.router,
@@ -208,12 +234,14 @@ class StandIn:
             self.calls.append(call)
 
     def answers_for(self, host: str) -> bool:
-        return host in self._routes or host == storage.HOST
+        return host in self._routes or host == storage.HOST or host.endswith(endpoints.SCORING_DOMAIN)
 
     def handle(self, request: Request) -> Response:
         """Answer one request; faults aside."""
         if request.host == storage.HOST:
             return self.storage.forward(request)
+        if request.host.endswith(endpoints.SCORING_DOMAIN):
+            return endpoints.score(request)
         try:
             found = self._routes[request.host].find(request.method, request.path)
             if request.host in (CONTROL_PLANE, DATA_PLANE):

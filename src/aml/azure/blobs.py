@@ -68,14 +68,18 @@ class Container:
                     container.get_blob_client(name).commit_block_list(blocks)
         return total
 
-    def download(self, prefix: str, folder: Path) -> list[Path]:
+    def download(self, prefix: str, folder: Path, *, own_name: bool = False) -> list[Path]:
         """Download what is below `prefix` into `folder`; returns the files. Those of the right size are not fetched.
 
+        With `own_name`, the prefix is one file, or one folder, which keeps its name.
         Raises UserError, before anything is written, for names that lead out of the folder. What git would take for
         its own is left out, for git runs the hooks that are in there.
         """
         with translate_azure_errors(self.client), self._open() as container:
             blobs = {blob.name: blob.size for blob in container.list_blobs(prefix)}
+            if own_name:
+                blobs = {name: size for name, size in blobs.items() if f"{name}/".startswith(f"{prefix}/")}
+                prefix = prefix[: prefix.rfind("/") + 1]
             if of_git := [name for name in blobs if is_of_git(name.removeprefix(prefix))]:
                 say(f"left out: {len(of_git)} files of git's own, such as {of_git[0].removeprefix(prefix)!r}")
             files = {name: inside(folder, name.removeprefix(prefix)) for name in blobs if name not in of_git}

@@ -20,9 +20,22 @@ from aml.console import print_safely
 
 NEW: tuple[int, Any] = (404, {"error": {"code": "NotFound", "message": "not there yet"}})
 CONTAINER = "https://<account>.blob.core.windows.net/<container>"
+STORE = {"accountName": "<account>", "containerName": "<container>", "endpoint": "core.windows.net",
+         "credentials": {"credentialsType": "AccountKey"}}  # fmt: skip
+ONLINE_ENDPOINT = {
+    "scoringUri": "https://<endpoint>.<region>.inference.ml.azure.com/score",
+    "publicNetworkAccess": "Enabled",
+}
 # The answer to each request that a verb reads something from: a pattern of "METHOD path", status and body.
 ANSWERS: list[tuple[str, tuple[int, Any]]] = [
+    (r"GET .*/datastores/<datastore>$", (200, {"properties": STORE})),
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
+    (r"GET .*/onlineEndpoints/[^/]+(/deployments/[^/]+)?$", NEW),
+    (r"GET .*/(deployments|vmSizes|usages)$", (200, {"value": []})),
+    (r"GET .*/models/[^/]+/versions/[^/]+$", (200, {"properties": {
+        "modelUri": "azureml://datastores/<datastore>/paths/<path>"}})),
+    (r"POST .*/listKeys$", (200, {"primaryKey": "<key>"})),
+    (r"POST .*/token$", (200, {"accessToken": "<token>"})),
     (r"GET .*/jobs/[^/]+$", (200, {"properties": {"status": "Completed", "experimentName": "<experiment>"}})),
     (r"GET .*/artifacts$", (200, {"value": []})),
     (r"POST .*/startPendingUpload", (200, {"blobReferenceForConsumption": {
@@ -31,9 +44,7 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/(data|models|environments)/[^/]+$",
      (200, {"properties": {"latestVersion": "<latest version>", "nextVersion": "<next version>"}})),
     (r"GET .*/versions$", (200, {"value": []})),
-    (r"GET .*/datastores$", (200, {"value": [{"name": "<default datastore>", "properties": {
-        "accountName": "<account>", "containerName": "<container>", "endpoint": "core.windows.net",
-        "credentials": {"credentialsType": "AccountKey"}}}]})),
+    (r"GET .*/datastores$", (200, {"value": [{"name": "<default datastore>", "properties": STORE}]})),
     (r"GET .*/workspaces/[^/]+$", (200, {"location": "<region>", "properties": {
         "mlFlowTrackingUri": "azureml://<region>.api.azureml.ms/mlflow/v1.0/<workspace>"}})),
     (r"GET .*/registries/[^/]+/discovery", (200, {
@@ -63,7 +74,18 @@ class DryRunCredential:
 
 
 class Printer(requests.adapters.BaseAdapter):
-    """Takes the place of the network: prints each request, and makes up its answer."""
+    """Takes the place of the network: prints each request, and makes up its answer.
+
+    What was put is there afterwards.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, Any] = {}
+
+    def pretend(self, path: str, answer: Any) -> None:
+        """Answer requests for what is at this path, below the subscription, as if it were there."""
+        self._made[f"https://management.azure.com{path}"] = answer
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Print a request; returns what is made up for it."""
@@ -72,10 +94,23 @@ class Printer(requests.adapters.BaseAdapter):
         if ".blob." in response.url.partition("?")[0]:
             response.status_code, kind, content = _storage_answer(request)
         else:
-            response.status_code, kind, content = _json_answer(request)
+            response.status_code, kind, content = self._json_answer(request)
         response.headers["Content-Type"] = kind
         response.raw = io.BytesIO(content)
         return response
+
+    def _json_answer(self, request: requests.PreparedRequest) -> tuple[int, str, bytes]:
+        body = json.loads(request.body) if isinstance(request.body, bytes | str) and request.body else None
+        _print(request, "" if body is None else "\n  " + _indented(body))
+        path = unquote(str(request.url).partition("?")[0])
+        status, answer = 200, self._made.get(path)
+        if request.method != "GET" or answer is None:
+            known = next((known for pattern, known in ANSWERS if re.match(pattern, f"{request.method} {path}")), None)
+            made = {"id": path.removeprefix("https://management.azure.com"), **_as_made(path, body)}
+            status, answer = known or (200, made)
+        if request.method == "PUT":
+            self._made[path] = answer
+        return status, "application/json", json.dumps(answer).encode()
 
     def put(self, address: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
         """Print how a blob would be put."""
@@ -92,15 +127,18 @@ def _storage_answer(request: requests.PreparedRequest) -> tuple[int, str, bytes]
     return (200, "application/xml", NO_BLOBS) if reads else (201, "application/xml", b"")
 
 
-def _json_answer(request: requests.PreparedRequest) -> tuple[int, str, bytes]:
-    body = json.loads(request.body) if isinstance(request.body, bytes | str) and request.body else None
-    _print(request, "" if body is None else "\n  " + _indented(body))
-    path = unquote(str(request.url).partition("?")[0])
-    known = next((known for pattern, known in ANSWERS if re.match(pattern, f"{request.method} {path}")), None)
-    # azure-ai-ml reads the flavours of a model that it has made
-    made = {"properties": {"flavors": {}, **body["properties"]}} if "/models/" in path and body else body or {}
-    status, answer = known or (200, {"id": path.removeprefix("https://management.azure.com"), **made})
-    return status, "application/json", json.dumps(answer).encode()
+def _as_made(path: str, body: Any) -> dict[str, Any]:
+    """The body of a request as the service would have it, with what azure-ai-ml reads of that."""
+    if not isinstance(body, dict):
+        return {}
+    own: dict[str, Any] = {}
+    if "/models/" in path:
+        own = {"flavors": {}}
+    elif "/deployments/" in path:
+        own = {"scaleSettings": {"scaleType": "Default"}}
+    elif "/onlineEndpoints/" in path:
+        own = ONLINE_ENDPOINT
+    return {"name": path.rpartition("/")[2], **body, "properties": {**own, **body["properties"]}} if own else body
 
 
 def _indented(body: Any) -> str:

@@ -1,14 +1,17 @@
 """Registered models of the workspace."""
 
 import functools
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from aml.azure import assets, runs, sdk
+from aml.azure import assets, blobs, runs, sdk
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import UserError
 from aml.gate import RESERVED, Gate, Registration, Verdict, find_champion
 from aml.run import MLMODEL
+from aml.uris import shorten_datastore_path
 
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 
@@ -54,6 +57,21 @@ def register(
         return Registration(version, True, verdict)
 
     return assets.create(client, "models", name, make)
+
+
+def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> Path:
+    """Download a registered model, as a file or folder of its own name in `folder`, which is returned.
+
+    Raises UserError when nothing is there.
+    """
+    uri = str(client.get(f"/models/{name}/versions/{version}")["properties"]["modelUri"])
+    found = re.fullmatch(r"azureml://.*?datastores/([^/]+)/paths/(.*?)/?", uri)
+    if not found:
+        raise UserError(f"model {name}:{version}: {uri} is on no datastore of the workspace")
+    files = blobs.datastore(client, found[1]).download(found[2], folder, own_name=True)
+    if not files and not client.dry_run:
+        raise UserError(f"model {name}:{version}: there is nothing at {shorten_datastore_path(uri)}")
+    return folder / found[2].rpartition("/")[2]
 
 
 @functools.cache  # what has finished stays as it is

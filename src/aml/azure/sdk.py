@@ -26,7 +26,10 @@ def ml_client(client: WorkspaceClient) -> "MLClient":
     if not log.isEnabledFor(logging.DEBUG):
         warnings.simplefilter("ignore")
     from azure.ai.ml import MLClient
+    from azure.ai.ml._utils._azureml_polling import AzureMLPolling
+    from azure.mgmt.core.polling.arm_polling import ARMPolling
 
+    AzureMLPolling.update_status = ARMPolling.update_status  # type: ignore[method-assign]  # its own prints a dot
     return MLClient(
         client.credential,
         client.settings["subscription_id"],
@@ -61,7 +64,8 @@ def translate_azure_errors(client: WorkspaceClient, role: str = DATA_SCIENTIST_R
         request = getattr(error.inner_exception, "request", None)  # of requests, which knows the address
         raise unreachable(str(getattr(request, "url", "")), error) from error
     except AzureError as error:  # azure-ai-ml's own are among them: a message begins with blank lines, or is a page
-        raise UserError(f"workspace {client.name}: {sentence(str(error.message or error))}") from error
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error.message or error))
+        raise UserError(f"workspace {client.name}: {sentence(plain)}") from error
 
 
 def load(loader: Callable[..., Any], document: Document, data: dict[str, Any]) -> Any:

@@ -15,12 +15,12 @@ from typing import Any
 from filelock import Timeout
 
 from aml import locks
-from aml.azure import assets, blobs, follow, runs
+from aml.azure import assets, blobs, code, follow, runs
 from aml.azure.data import require_datastore
 from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
-from aml.errors import FileError, Place, ServiceError
+from aml.errors import FileError, Place
 from aml.jobfile.job import Job
 from aml.run import new_id, write_record
 from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_CODE, REMOTE_URI, datastore_of, name_and_version
@@ -51,7 +51,7 @@ def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, w
     if job.has_remote_code:
         body["code"] = _code_id(client, body["code"])
     elif job.code:
-        identifier, upload_code = _code(client, job.code)
+        identifier, upload_code = code.snapshot(client, job.code)
         body["code"] = f"azureml:{identifier}"
         uploads.append(upload_code)
     with _once(root, client, job, body) as (run_id, again, forget):
@@ -132,12 +132,12 @@ def _find_data(client: WorkspaceClient, job: Job, name: str) -> None:
     _require(client, path, where, f"data {asset}{':' if version else ''}{version or ''}", "aml register-data")
 
 
-def _code_id(client: WorkspaceClient, code: str) -> str:
+def _code_id(client: WorkspaceClient, reference: str) -> str:
     """Code that is not on this machine, as azure-ai-ml sends it; it would look for azureml:NAME:VERSION here."""
-    found = REMOTE_CODE.fullmatch(code)
+    found = REMOTE_CODE.fullmatch(reference)
     if found and found["name"]:
         return f"azureml:{client.scope}/codes/{found['name']}/versions/{found['version']}"
-    return code
+    return reference
 
 
 def _require(client: WorkspaceClient, path: str, where: Place, what: str, fix: str) -> None:
@@ -151,30 +151,6 @@ def _require_new_name(client: WorkspaceClient, job: Job) -> None:
     if name and runs.job(client, str(name)) is not None and not client.dry_run:
         what = f"a job named {name} is in workspace {client.name} already"
         raise FileError(job.where("name"), what, "take the line out, and each submission gets a new name")
-
-
-def _code(client: WorkspaceClient, code: Path) -> tuple[str, Callable[[], None]]:
-    """The id of the snapshot of a folder, and a function that uploads it unless it is there: its content names it."""
-    files, digest = blobs.content(code)
-    path = f"/codes/{digest[:32]}/versions/1"
-
-    def upload() -> None:
-        if client.find(path) is not None:
-            return
-        pending = client.send("POST", f"{path}/startPendingUpload", {"pendingUploadType": "TemporaryBlobReference"})
-        reference = pending["blobReferenceForConsumption"]
-        signature = reference["credential"]["sasUri"].partition("?")[2]
-        blobs.Container(client, reference["blobUri"], signature).upload(
-            {f"{code.name}/{name}": file for name, file in files.items()}
-        )
-        properties = {"codeUri": f"{reference['blobUri']}/{code.name}", "isAnonymous": True}
-        try:
-            client.send("PUT", path, {"properties": properties})
-        except ServiceError as error:
-            if error.status != 409:  # somebody else has just registered the same content
-                raise
-
-    return client.scope + path, upload
 
 
 def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) -> None:

@@ -37,6 +37,7 @@ class WorkspaceClient:
 
     Attributes:
         dry_run: Nothing is sent: requests are printed, answers are made up.
+        printer: What prints requests then, else None.
         transport: What sends the requests of every client of this workspace.
         storage: What sends those for blobs, and tries them again.
         credential: Who you are, for all of them.
@@ -49,7 +50,8 @@ class WorkspaceClient:
         self.settings = settings
         self.dry_run = dry_run
         self.retries = retries
-        self.transport = transport(dry.Printer() if dry_run else Adapter())
+        self.printer = dry.Printer() if dry_run else None
+        self.transport = transport(self.printer or Adapter())
         self.storage = dry.Printer() if dry_run else Adapter(STORAGE_RETRIES)
         self.credential = dry.DryRunCredential() if dry_run else Credential()
         self._client = self._pipeline(ARMChallengeAuthenticationPolicy(self.credential, f"{RESOURCE_MANAGER}/.default"))
@@ -137,6 +139,18 @@ class WorkspaceClient:
             code = response.headers.get("x-ms-error-code") or str(response.reason)
             raise explain_storage(host, response.status_code, code)
         return response.content
+
+    def ask(self, address: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, dict[str, str]]:
+        """POST to an address with its own sign-in, such as an endpoint's: status, text, headers in small letters.
+
+        It is sent again where the service is busy. Raises ServiceError when it does not answer.
+        """
+        request = HttpRequest("POST", address, content=body, headers=headers)
+        try:
+            answer = self._anonymous.send_request(request, retry_on_methods=["POST"], retry_total=self.retries)
+        except AzureError as error:
+            raise unreachable(address, error) from error
+        return answer.status_code, answer.text(), {key.lower(): value for key, value in answer.headers.items()}
 
     def get(self, path: str, /, **query: Any) -> Any:
         """The answer to a GET."""
