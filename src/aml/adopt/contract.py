@@ -6,7 +6,7 @@ from typing import Any
 
 import libcst as cst
 
-from aml.adopt import DataInput, Note, credentials, inputs, keyboard, results
+from aml.adopt import DataInput, Note, credentials, inputs, keyboard, results, tracking
 from aml.adopt.private import hide
 from aml.adopt.static import Modules
 from aml.adopt.syntax import Sweep, Tree, add_import, imports_end, insert, quoted, space
@@ -49,6 +49,7 @@ def check(text: str, file: str, is_entry: bool, modules: Modules, original: str 
 def _run(work: Work) -> cst.Module:
     credentials.take_out(work)
     keyboard.leave_alone(work)
+    tracking.leave_to_job(work)
     written = results.lead_below_outputs(work)
     options = inputs.take_from_options(work, written)
     module = work.tree.module.visit(_Replace(work.new)).visit(Sweep())

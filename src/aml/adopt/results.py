@@ -74,7 +74,7 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
             }
     for node in written - work.new.keys():
         _below_outputs(work, node)
-    work.model = _find_model(work)
+    work.model = _find_model(work) or work.model
     return written
 
 
