@@ -52,6 +52,9 @@ def leave_to_job(work: Work) -> None:
             _autolog(work, call)
         elif name.endswith(".log_model"):
             _log_model(work, call, name)
+        elif name.endswith(".save_model") and (path := keyword(call, "path")) is not None:
+            text = literal(path.value) or ""
+            work.model = work.model or (text if text.startswith("outputs/") else None)
         elif name in ELSEWHERE:
             statement = work.tree.parents[call]
             if isinstance(statement, cst.Expr) and name == "mlflow.register_model":

@@ -32,6 +32,7 @@ class Work:
         self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}  # what stands for a node
         self.imports: list[str] = []  # that the new code needs
         self.folders: list[str] = []  # to make
+        self.makes: set[cst.CSTNode] = set()  # calls that make one of these, and may find it
 
     def note(
         self,
