@@ -36,6 +36,7 @@ _WRITTEN: "WeakKeyDictionary[Modules, dict[Path, set[str]]]" = WeakKeyDictionary
 
 def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     """Lead what is written below outputs/; returns the literals that are written to."""
+    work.part = "result"
     written: set[cst.CSTNode] = set()
     reads: dict[cst.CSTNode, int] = {}  # and what is read, from which line on
     for call, path, writes in work.paths.calls():

@@ -34,6 +34,7 @@ REGISTRY = ("create_registered_model", "create_model_version", "transition_model
 
 def leave_to_job(work: Work) -> None:
     """Take out what leads MLflow elsewhere, save models below outputs/, and name what is left to the owner."""
+    work.part = "tracking"
     for target, _ in work.tree.assigned():
         statement = work.tree.around(target, cst.Assign)
         if _variable(work, target) in VARIABLES and statement and len(statement.targets) == 1:

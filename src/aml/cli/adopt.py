@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml.adopt import Note, origin
-from aml.adopt.report import asset_option, document, lines
+from aml.adopt.report import asset_option, document, lines, screen
 from aml.console import print_safely, say
 from aml.errors import UserError
 
@@ -71,7 +71,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool) -> int:
         report = document(source.root.name, notes, adoption.code.model, adoption.model)
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
-    print_safely("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
+    print_safely("\n".join(screen(notes, adoption.code.model, everything=dry)))
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
     print_safely(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
     if not dry:
