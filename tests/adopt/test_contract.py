@@ -206,7 +206,7 @@ def test_results_go_below_outputs(source: Path, lines: str, code: str, model: st
             "outputs/m.pkl",
         ),
         ('open("/tmp/x", "w")\n', None),
-        ('import mlflow\nmlflow.sklearn.log_model(m, "model")\n', None),
+        ('import mlflow\nmlflow.sklearn.save_model(m, path="outputs/model")\n', "outputs/model"),
     ],
 )
 def test_what_is_right_already_stays(source: Path, lines: str, model: str | None) -> None:
@@ -547,3 +547,52 @@ def test_the_result_parses_and_is_final(tmp_path: Path, parts: list[str], newlin
     assert again.model == once.model
     assert "hunter2" not in once.text + repr(once.notes)
     assert all(1 <= int(note.where.rpartition(":")[2]) <= text.count("\n") + 1 for note in once.notes)
+
+
+WRITES = {
+    "plt.savefig('a.png')": ["log_image('a', path='a.png')", "mlflow.log_artifact('a.png')", "plt.imread('a.png')",
+                             "mlflow.log_artifact(local_path='a.png')", "log_file('plots', 'a.png')"],
+    "joblib.dump(m, 'm.pkl')": ["shutil.copy('m.pkl', 'outputs/n.pkl')", "os.path.getsize('m.pkl')",
+                                "os.remove('m.pkl')", "archive.write('m.pkl')", "load('m.pkl')"],
+    "m.save_model('m.json')": ["xgb.Booster(model_file='m.json')", "m.load_model('m.json')", "lgb.Booster('m.json')"],
+    "m.save_pretrained('bert')": ["AutoModel.from_pretrained('bert')", "mlflow.log_artifacts('bert')"],
+    "cv2.imwrite('a.png', m)": ["cv2.imread('a.png')", "Image.open('a.png')"],
+    "plt.savefig(f'a_{m}.png')": ["mlflow.log_artifact(f'a_{m}.png')"],
+}  # fmt: skip
+IMPORTS = "import os, shutil\nimport cv2, joblib, mlflow\nimport matplotlib.pyplot as plt\nfrom PIL import Image\n"
+
+
+@pytest.mark.parametrize(("write", "read"), [(write, read) for write, reads in WRITES.items() for read in reads])
+def test_what_is_written_below_outputs_is_read_there(source: Path, write: str, read: str) -> None:
+    done = checked(source, f"{IMPORTS}{write}\n{read}\n")
+    path = next(path for path in ("a.png", "m.pkl", "m.json", "bert", "a_{m}.png") if f"'{path}'" in write)
+    for line in (write, read):
+        assert line.replace(f"'{path}'", f"'outputs/{path}'") in done.text.replace('"', "'")
+    assert done.inputs == []
+
+
+def test_what_another_module_writes_is_a_result_everywhere(tmp_path: Path) -> None:
+    keep = tmp_path / "keep.py"
+    keep.write_text("import joblib\ndef keep(m):\n    joblib.dump(m, 'models/m.pkl')\n", encoding="utf-8")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "m.pkl").write_text("an old model", encoding="utf-8")
+    modules = Modules({"keep.py": keep, "train.py": tmp_path / "train.py"}, tmp_path, tmp_path)
+    text = "import joblib\nfrom keep import keep\nkeep(m)\njoblib.load('models/m.pkl').score(x, y)\n"
+    done = check(text, "train.py", True, modules)
+    assert "joblib.load('outputs/models/m.pkl')" in done.text and done.inputs == []
+    before = check(text.replace("keep(m)\n", "") + "keep(m)\n", "train.py", True, modules)
+    assert "outputs/models/m.pkl" not in before.text  # the old one is read, and then written
+
+
+@pytest.mark.parametrize(
+    ("makes", "becomes"),
+    [
+        ("os.mkdir('plots')", "os.makedirs('outputs/plots', exist_ok=True)"),
+        ("os.makedirs('plots')", "os.makedirs('outputs/plots', exist_ok=True)"),
+        ("pathlib.Path('plots').mkdir()", "pathlib.Path('outputs/plots').mkdir(exist_ok=True)"),
+        ("os.makedirs('plots', exist_ok=True)", "os.makedirs('outputs/plots', exist_ok=True)"),
+    ],
+)
+def test_a_folder_that_the_code_makes_may_be_there(source: Path, makes: str, becomes: str) -> None:
+    text = f"import os\nimport pathlib\nimport matplotlib.pyplot as plt\n{makes}\nplt.savefig('plots/a.png')\n"
+    assert becomes in checked(source, text).text

@@ -165,11 +165,11 @@ def test_what_has_no_form_in_v2_is_said(tmp_path: Path) -> None:
           "dataCollection": {"storageEnabled": True}, "namespace": "n", "gpuCores": 1}  # fmt: skip
     text = said(converted(project(tmp_path, deployment_config=v1)))
     for word in ("sslEnabled", "cname", "dataCollection", "namespace", "gpuCores", "180000 ms at most"):
-        assert f"decide aml_config/deployment-config.yml: {word}" in text or word in text
+        assert word in text
 
 
 def test_of_several_deployments_that_of_production_is_taken(tmp_path: Path) -> None:
-    kinds = {f"deployment_config_{kind}": {"computeType": kind, "numReplicas": count}
+    kinds: dict[str, Any] = {f"deployment_config_{kind}": {"computeType": kind, "numReplicas": count}
              for kind, count in (("aci", 1), ("aks", 4), ("local", 1))}  # fmt: skip
     found = converted(project(tmp_path, **kinds))
     assert found.deployment["instance_count"] == 4

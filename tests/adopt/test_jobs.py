@@ -251,3 +251,43 @@ run = ScriptRunConfig('.', 'train.py', arguments=['--input', store.path('data').
     [said] = [note for note in done.notes if note.text.startswith("--output_dir")]
     assert said.kind == "changed" and "outputs, which a job keeps" in said.text
     assert written.model == "outputs/model.pkl"
+
+
+V1 = """\
+import pandas as pd
+from azureml.core import Dataset, Run, Workspace
+from sklearn.svm import SVC
+run = Run.get_context()
+table = {}
+SVC().fit(table[["a"]], table["b"])
+"""
+BOUND = 'run.input_datasets["{}"].to_pandas_dataframe()'
+NAMED = 'Dataset.get_by_name(run.experiment.workspace, "{}").to_pandas_dataframe()'
+
+
+@pytest.mark.parametrize(
+    ("code_of_data", "files", "path"),
+    [
+        (BOUND.format("sales"), "data/bikes.csv data/sales.csv", "sales.csv"),
+        (BOUND.format("salesData"), "data/bikes.csv data/sales.csv", "sales.csv"),
+        (BOUND.format("sales"), "data/bikes.csv data/sales-2020.csv", "sales-2020.csv"),
+        (NAMED.format("sales-dataset"), "data/bikes.csv data/sales.csv", "sales.csv"),
+        (BOUND.format("training_data"), "data/bikes.csv", "bikes.csv"),
+        (BOUND.format("training_data"), "data/test.csv data/train.csv", "train.csv"),
+        (BOUND.format("sales"), "data/bikes.csv data/trees.csv", None),
+        (BOUND.format("data"), "data/bikes.csv data/trees.csv", None),
+        (BOUND.format("sales"), "data/sales-1.csv data/sales-2.csv", None),
+    ],
+)
+def test_data_is_found_by_its_name_never_by_order(
+    tmp_path: Path, code_of_data: str, files: str, path: str | None
+) -> None:
+    plant(tmp_path, {"train.py": V1.format(code_of_data), **{name: f"a,b\n{name},1\n" for name in files.split()}})
+    _, done, data = made(tmp_path)
+    [entry] = yaml.safe_load(done.files["train-local.yml"])["inputs"].values()
+    asked = [note for note in data.notes if note.code == "which-data"]
+    if path:
+        assert (entry["path"], entry["type"], asked) == (f"../sample-data/{path}", "uri_file", [])
+        assert [*data.files] == [path]
+    else:
+        assert data.files == {} and len(asked) == 1 and all(name in asked[0].text for name in files.split())

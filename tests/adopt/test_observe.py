@@ -31,7 +31,8 @@ def recording(environment: Path, tmp_path: Path) -> Recording:
     """A recording of the source `tmp_path/source`, which the tests plant."""
     (tmp_path / "cache").mkdir()
     (tmp_path / "source").mkdir()
-    return Recording(tmp_path / "cache", environment, tmp_path / "opened.jsonl", tmp_path / "source", network=False)
+    source = tmp_path / "source"
+    return Recording(tmp_path / "cache", environment, tmp_path / "opened.jsonl", source, source, network=False)
 
 
 def seen(recording: Recording, files: dict[str, str], code: str, limit: float = 60, folder: str = ".") -> Observation:

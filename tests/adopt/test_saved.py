@@ -43,7 +43,7 @@ def test_frameworks_save_their_own_way() -> None:
 @pytest.mark.parametrize(
     "text",
     ["import joblib\njoblib.dump(m, name)\n", "m.save(where())\n", "with open(name(), 'wb') as f:\n    f.write(m)\n",
-     "import mlflow\nmlflow.sklearn.log_model(m, 'm')\n", "import mlflow\nmlflow.sklearn.autolog()\n",
+     "import mlflow\ninfo = mlflow.sklearn.log_model(m, 'm')\n", "import mlflow\nmlflow.log_artifact(name())\n",
      "from joblib import dump as keep\nkeep(m, name())\n"],
 )  # fmt: skip
 def test_what_may_save_a_model_is_no_missing_one(tmp_path: Path, text: str) -> None:

@@ -123,7 +123,8 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
         "serving": "online" if inference else "none",  # the template's own scoring code is that of its example
         **source.settings,
     }
-    taken = [Note("taken", "", f"entry {source.why}"), *(Note("taken", "", f"data {place}") for place in data.files)]
+    taken = [Note("taken", "", f"entry {source.why}", "entry", source.why)]
+    taken += [Note("taken", "", f"data {place}", "data-file", place) for place in data.files]
     carried = {*source.data} & {path for path in code.files.values() if isinstance(path, Path)}
     if source.data and not carried and not data.files and not any(one.path for one in code.inputs):
         names = ", ".join(shown(source.root, path) for path in source.data[:5])

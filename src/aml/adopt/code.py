@@ -177,13 +177,9 @@ def _given(source: Source, code: Code) -> None:
             else:
                 code.files.setdefault(place.as_posix(), path)
                 code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
-            said = (
-                f"the option {flag} is an input of the job",
-                f"{flag} names no data of its own",
-                f"{flag} names settings",
-            )
             code.inputs = [one for one in code.inputs if one.flag != flag]
-            code.notes = [note for note in code.notes if not note.text.startswith(said)]
+            about = ("option-input", "no-data-named", "names-settings")
+            code.notes = [note for note in code.notes if note.subject != flag or note.code not in about]
         else:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
             data = DataInput(input_name(flag), kind, path, flag)

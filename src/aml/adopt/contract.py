@@ -6,10 +6,10 @@ from typing import Any
 
 import libcst as cst
 
-from aml.adopt import DataInput, Note, credentials, inputs, keyboard, results
+from aml.adopt import DataInput, Note, credentials, inputs, keyboard, results, tracking
 from aml.adopt.private import hide
 from aml.adopt.static import Modules
-from aml.adopt.syntax import Sweep, Tree, add_import, imports_end, insert, quoted, space
+from aml.adopt.syntax import TIGHT, Sweep, Tree, add_import, imports_end, insert, quoted, space
 from aml.adopt.work import Work
 
 
@@ -51,8 +51,9 @@ def check(
 def _run(work: Work, paths: bool) -> cst.Module:
     credentials.take_out(work)
     keyboard.leave_alone(work)
+    tracking.leave_to_job(work)
     options = inputs.take_from_options(work, results.lead_below_outputs(work)) if paths else None
-    module = work.tree.module.visit(_Replace(work.new)).visit(Sweep())
+    module = work.tree.module.visit(_Replace(work.new, work.makes)).visit(Sweep())
     module = _finish(work, module)
     if options:
         module = options.apply(module)
@@ -74,12 +75,20 @@ def _finish(work: Work, module: cst.Module) -> cst.Module:
 
 
 class _Replace(cst.CSTTransformer):
-    def __init__(self, new: dict[cst.CSTNode, Any]) -> None:
+    def __init__(self, new: dict[cst.CSTNode, Any], makes: set[cst.CSTNode]) -> None:
         super().__init__()
-        self.new = new
+        self.new, self.makes = new, makes
 
     def on_leave(self, original_node: Any, updated_node: Any) -> Any:
         new = self.new.get(original_node)
+        if original_node in self.makes:
+            function = updated_node.func
+            if (
+                function.attr.value == "mkdir" and getattr(function.value, "value", "") == "os"
+            ):  # which takes no exist_ok
+                function = function.with_changes(attr=cst.Name("makedirs"))
+            allows = cst.Arg(cst.Name("True"), keyword=cst.Name("exist_ok"), equal=TIGHT)
+            return updated_node.with_changes(func=function, args=[*updated_node.args, allows])
         if new is None:
             return super().on_leave(original_node, updated_node)
         if isinstance(new, cst.FlattenSentinel):

@@ -10,6 +10,7 @@ from aml.adopt.work import Work
 
 
 def take_out(work: Work) -> None:
+    work.part = "secret"
     for comment in work.tree.all(cst.Comment):
         if VALUES.search(comment.value):
             work.new[comment] = comment.with_changes(value="# (a secret was here)")

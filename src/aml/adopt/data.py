@@ -1,5 +1,6 @@
 """The data that the code reads: what of it comes along into sample-data/, and the data assets that a cluster reads."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,29 @@ class Asset:
     name: str
     type: str
     path: str  # as the description names it
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a name, without those that say only that it is data."""
+    words = re.findall(r"[a-z]+|\d+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower())
+    words = [re.sub(r"(?<=\w{3})(dataset|data|table|csv)$", "", word) for word in words]  # salesdata
+    plain = ("csv", "data", "dataset", "datasets", "ds", "file", "input", "parquet", "path", "table")
+    return tuple(word for word in words if word not in plain)
+
+
+def _is(own: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    return own == name
+
+
+def _has(own: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    """Whether one has all words of the other."""
+    return bool(own) and ({*own} >= {*name} or {*own} <= {*name})
+
+
+def _begins(own: tuple[str, ...], name: tuple[str, ...]) -> bool:
+    """The same, where train is training."""
+    pairs = [(one, two) for one in own for two in name if min(len(one), len(two)) > 3]
+    return any(one.startswith(two) or two.startswith(one) for one, two in pairs)
 
 
 @dataclass
@@ -52,15 +76,39 @@ class Data:
             return self._place(data.path, [data.path] if data.path.is_file() else files_below(data.path))
         if isinstance(data.path, Path):
             return data.path.as_posix()
-        first = next(iter(self.source.data), None)
-        if first is None:
-            self.notes.append(
-                Note("decide", "", f"input {data.name}: put a sample of the data into sample-data/, or name its path")
-            )
+        if not self.source.data:
+            text = f"input {data.name}: put a sample of the data into sample-data/, or name its path"
+            self._note(Note("decide", "", text, "no-data", data.name))
             return FOLDER
+        found = self._meant(data)
+        if len(found) > 1:
+            names = ", ".join(shown(self.source.root, path) for path in found[:5])
+            text = f"input {data.name}: nothing says which of {names} it is: name it in train-local.yml and data.yml"
+            self._note(Note("decide", "", text, "which-data", data.name))
+            return f"{FOLDER}/{data.name}{found[0].suffix}"
+        first = found[0]
         if data.type == "uri_file" and first.is_file():
             return self._place(first, [first])
         return self._place(first if first.is_dir() else first.parent, self._beside(first))
+
+    def _meant(self, data: DataInput) -> list[Path]:
+        """The data of the source that an input without a path may be: by its name, never by order."""
+        known = [one.path for one in self.inputs if isinstance(one.path, Path)]
+        left = [path for path in self.source.data if path not in known] or self.source.data
+        asset = re.split(r"[@:]", data.path.removeprefix("azureml:"))[0] if isinstance(data.path, str) else ""
+        names = {_words(data.name), _words(re.split(r"[\\/]", asset.rstrip("/"))[-1])} - {()}
+        for fits in (_is, _has, _begins):
+            found = [path for path in left if any(fits(_words(path.stem), name) for name in names)]
+            if found:
+                return found
+        if data.type == "uri_folder":  # a folder of tables is one
+            folders = {path if path.is_dir() else path.parent: path for path in reversed(left)}
+            return [*reversed(folders.values())]
+        return left
+
+    def _note(self, note: Note) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
 
     def there(self, data: DataInput, here: str) -> str:
         """The path of the same input in the job of a cluster: an address as it is, else an asset of its own."""

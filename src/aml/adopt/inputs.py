@@ -37,6 +37,7 @@ class _Read:
 
 
 def take_from_options(work: Work, written: set[cst.CSTNode]) -> Options | None:
+    work.part = "data"
     found: dict[cst.CSTNode, _Read] = {}
     shared: dict[str, Wanted] = {}
     seen: set[cst.CSTNode] = set()
@@ -212,17 +213,19 @@ def _option_input(work: Work, option: Option, folder: bool) -> None:
     text = literal(default.node) if default and default.node else None
     if text and (ADDRESS.match(text) or re.match(r"(\./)?outputs\b", text)):
         return
+    said = option.flag or option.dest
     if not text and SETTINGS_NAME.search(option.dest):
         fix = "let its file lie with the code, and name it in the job's command"
-        work.note("decide", option.call, f"{option.flag or option.dest} names settings, and not which ones: {fix}")
+        work.note("decide", option.call, f"{said} names settings, and not which ones: {fix}", "names-settings", said)
         return
     path = work.locate(text) if text else None
     folder = path.is_dir() if path else folder
     work.inputs.append(DataInput(option.dest, "uri_folder" if folder else "uri_file", path, option.flag))
-    work.note("taken", option.call, f"the option {option.flag or option.dest} is an input of the job")
+    work.note("taken", option.call, f"the option {said} is an input of the job", "option-input", said)
     if path is None:
-        what = f"{text} is not on this machine" if text else f"{option.flag or option.dest} names no data of its own"
-        work.note("decide", option.call, f"{what}: give inputs.{option.dest} a path")
+        what = f"{text} is not on this machine" if text else f"{said} names no data of its own"
+        about = "data-not-here" if text else "no-data-named"
+        work.note("decide", option.call, f"{what}: give inputs.{option.dest} a path", about, said)
 
 
 def _partial(work: Work, node: cst.BaseExpression) -> None:

@@ -277,12 +277,13 @@ def tell(source: Source, code: Code, jobs: Jobs) -> None:
     """Let the code's notes on inputs say what the job files say of them."""
     for wanted in code.inputs:
         if wanted.name in jobs.inputs:
-            new = input_advice(wanted, *jobs.inputs[wanted.name])
-            old = input_advice(wanted)
-            code.notes = [note._replace(text=new) if note.text == old else note for note in code.notes]
+            new, about = input_advice(wanted, *jobs.inputs[wanted.name]), ("see-input", wanted.name)
+            code.notes = [
+                note._replace(text=new) if (note.code, note.subject) == about else note for note in code.notes
+            ]
             if source.data or isinstance(wanted.path, Path):
-                lacks = f"{wanted.flag or wanted.name} names no data of its own"
-                code.notes = [note for note in code.notes if not note.text.startswith(lacks)]
+                about = ("no-data-named", wanted.flag or wanted.name)
+                code.notes = [note for note in code.notes if (note.code, note.subject) != about]
 
 
 def _hand_over(one: Converted, inputs: list[DataInput], data: Data, options: Sequence[Option], is_local: bool) -> None:
@@ -336,7 +337,7 @@ def _lead_out(one: Converted, code: Code) -> None:
         text = f"{flag} is written to: {path if model else f'the output {name} of the job'}"
         text += ", where aml register-model finds the model" if model else ""
         text += f"; in v1 it was {place}" if str(place).startswith("azureml:") else ""
-        one.notes.append(Note("changed", one.where, text))
+        one.notes.append(Note("changed", one.where, text, "job", flag))
 
 
 def _give(one: Converted, given: dict[str, str]) -> None:

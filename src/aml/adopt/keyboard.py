@@ -10,6 +10,7 @@ from aml.adopt.work import Work
 
 
 def leave_alone(work: Work) -> None:
+    work.part = "screen"
     shown = 0
     for call in work.tree.all(cst.Call):
         name = work.tree.qualified(call.func)

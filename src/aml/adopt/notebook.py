@@ -79,7 +79,7 @@ def convert(path: Path, name: str) -> Script:
         raise UserError(f"{name} is a notebook of Python 2 ({conversion.unparsed[0]}): {fix}")
     if old:
         text = "its kernel is Python 2, but all of it reads as Python 3, which runs it: there 3 / 2 is 1.5"
-        script.notes.append(Note("changed", name, text))
+        script.notes.append(Note("changed", name, text, "notebook"))
     return script
 
 
@@ -130,7 +130,7 @@ class _Conversion:
         self.unparsed: list[str] = []  # where cells are not Python 3
 
     def note(self, kind: Literal["taken", "changed", "decide", "blocked"], text: str, line: int | None = None) -> None:
-        self.out.notes.append(Note(kind, f"{self.place} line {line}" if line else self.place, text))
+        self.out.notes.append(Note(kind, f"{self.place} line {line}" if line else self.place, text, "notebook"))
 
     def script(self, cells: list[Any]) -> Script:
         from libcst import ParserSyntaxError

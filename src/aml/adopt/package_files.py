@@ -97,8 +97,8 @@ class Declared:
             self.note("decide", where, f"'{text}' is a file of this machine and was left out: copy its code into src/, "
                       "or publish it to a feed")  # fmt: skip
 
-    def note(self, kind: Any, where: str, text: str) -> None:
-        self.notes.append(Note(kind, where, text))
+    def note(self, kind: Any, where: str, text: str, code: str = "", subject: str = "") -> None:
+        self.notes.append(Note(kind, where, text, code, subject))
 
 
 def secret(url: str) -> bool:
@@ -134,7 +134,7 @@ def read(path: Path, root: Path) -> Declared:
             declared.frozen = (len(pins) >= FROZEN or exported) and len(pins) > 0.9 * len(declared.entries)
     except Exception as error:  # each parser has its own kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        declared.note("decide", where, f"cannot be read and was not used ({reason})")
+        declared.note("decide", where, f"cannot be read and was not used ({reason})", "unreadable", where)
     return declared
 
 
@@ -254,16 +254,18 @@ def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> N
             to.python = line.removeprefix("python")
         elif name and only_conda(name):
             if not builds:
-                to.note("changed", where, f"{name} left out: no Python package; the image or others bring it")
+                text = f"{name} left out: no Python package; the image or others bring it"
+                to.note("changed", where, text, "not-python", name)
         elif name not in ("", "pip", "setuptools", "wheel"):
             try:
                 to.entries.append(Entry(Requirement(line), where))
             except InvalidRequirement:
-                to.note("decide", where, f"'{spec}' has no equal in pip: left out; add the package to pip's list")
+                text = f"'{spec}' has no equal in pip: left out; add the package to pip's list"
+                to.note("decide", where, text, "no-equal", name or spec)
     total = sum(isinstance(item, str) for item in dependencies)
     to.frozen = (builds >= 10 and builds > total / 2) or ("prefix" in data and _pinned(to.entries) > FROZEN / 2)
     if to.frozen:  # hundreds of these are no news
-        to.notes = [note for note in to.notes if "no Python package" not in note.text and "no equal" not in note.text]
+        to.notes = [note for note in to.notes if note.code not in ("not-python", "no-equal")]
 
 
 def _pinned(entries: list[Entry]) -> int:

@@ -108,7 +108,7 @@ def build(
         notes.append(Note("taken", base.where, f"packages asked for: {len(entries)}"))
     for file in declared:
         counts = file is base or not base.where
-        notes += [note for note in file.notes if counts or "cannot be read" in note.text]
+        notes += [note for note in file.notes if counts or note.code == "unreadable"]
         included = any(entry.where.startswith(f"{file.where}:") for entry in base.entries)  # with -r
         if file.entries and not counts and not included:
             notes.append(Note("taken", file.where, f"read, but {base.where} counts"))
@@ -130,6 +130,7 @@ def build(
     fixed = _resolve(entries, resolver, notes)
     # without packaging's own blanks, which differ between its versions
     lines = [str(each).replace(" @ ", "@ ").replace("@ ", " @ ") for each in fixed]
+    notes = [note if note.code else note._replace(code="package") for note in notes]
     return Packages(python, lines, _text(name, given.head, python, options, lines), notes)
 
 

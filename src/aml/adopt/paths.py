@@ -25,7 +25,10 @@ READERS: dict[str, tuple[int, tuple[str, ...]]] = {
     **dict.fromkeys(("os.listdir", "os.walk", "os.scandir"), (0, ("path", "top"))),
     **dict.fromkeys(("glob.glob", "glob.iglob"), (0, ("pathname",))),
     **dict.fromkeys(_OTHERS.split(), (0, ("file", "filename", "fp", "f", "file_name"))),
-    "cv2.imread": (0, ("filename",)),
+    **dict.fromkeys(
+        ("cv2.imread", "imageio.imread", "matplotlib.pyplot.imread", "skimage.io.imread"),
+        (0, ("filename", "uri", "fname")),
+    ),
     "geopandas.read_file": (0, ("filename",)),
     "pyarrow.parquet.read_table": (0, ("source",)),
     "sqlite3.connect": (0, ("database",)),
@@ -43,8 +46,14 @@ WRITERS: dict[str, tuple[int, tuple[str, ...]]] = {
     **{f"numpy.{name}": (0, ("file", "fname")) for name in ("save", "savez", "savez_compressed", "savetxt")},
     **{f"{keras}.models.save_model": (1, ("filepath",)) for keras in ("keras", "tensorflow.keras")},
     "matplotlib.pyplot.savefig": (0, ("fname",)),
+    **dict.fromkeys(
+        ("cv2.imwrite", "imageio.imwrite", "matplotlib.pyplot.imsave", "skimage.io.imsave"),
+        (0, ("filename", "uri", "fname")),
+    ),
     **dict.fromkeys(("os.makedirs", "os.mkdir"), (0, ("name", "path"))),
 }
+COPIES = ("shutil.copy", "shutil.copy2", "shutil.copyfile", "shutil.copytree", "shutil.move")
+ARCHIVES = ("zipfile.ZipFile", "tarfile.open")
 _TABLES = [f"to_{kind}" for kind in "csv json parquet pickle excel feather html".split()]
 _SAVES = "save save_weights save_model save_pretrained savefig"
 WRITER_METHODS = {
@@ -263,7 +272,10 @@ class Paths:
             name = self.tree.qualified(call.func)
             method = method_of(call)
             path, writes = None, False
-            if name in OPENERS:
+            if name in COPIES and len(call.args) > 1:
+                yield call, call.args[0].value, False
+                path, writes = call.args[1].value, True
+            elif name in (*OPENERS, *ARCHIVES):
                 path, writes = self.argument(call, READERS[name]), self._opens_to_write(call)
             elif place := READERS.get(name):
                 path = self.argument(call, place)
@@ -300,6 +312,11 @@ class Paths:
                 if (name, param) in other.joining:
                     self.folders.add(value)
         return given
+
+    def home(self, call: cst.Call) -> Path | None:
+        """The file of the module whose function a call is of; None for one of this module, or of a package."""
+        found = self.values.modules.values(self.values.qualified(call.func))
+        return found[0].file if found else None
 
     def _called(self, call: cst.Call) -> "tuple[Paths | None, str]":
         """The module whose function a call is of, and the function's name."""

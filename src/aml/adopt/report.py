@@ -1,5 +1,6 @@
 """What is told of an adoption: on the terminal, and in ADOPTED.md."""
 
+import re
 from collections.abc import Iterable, Sequence
 
 from aml.adopt import Note
@@ -10,6 +11,25 @@ TITLES = {
     "changed": "Changed",
     "taken": "Taken over",
 }
+
+
+OTHER = "others"
+# What a change is of, by the codes of notes.
+KINDS = {
+    "v1": "calls of the SDK v1",
+    "job": "settings of the job",
+    "bound": "settings of the job",
+    "data": "data as inputs",
+    "result": "results below outputs/",
+    "tracking": "calls of MLflow",
+    "old-name": "names and calls that today's packages lack",
+    "package": "packages",
+    "not-python": "packages",
+    "notebook": "parts of a notebook",
+    "secret": "secrets",
+    "screen": "calls that wait for somebody",
+}
+MOST = 16  # lines of what is left to decide that fit on a screen with the rest
 
 
 def lines(notes: Iterable[Note], kinds: Sequence[str]) -> list[str]:
@@ -43,18 +63,57 @@ def asset_option(model: str | None) -> str:
     return f" --asset-path {model}" if model and model != "outputs/model.pkl" else ""
 
 
+def summary(notes: Iterable[Note], model: str | None) -> list[str]:
+    """What trains, what it reads and leaves, what changed by its kind, and what stays behind: a line each."""
+    notes = list(notes)
+
+    def about(code: str) -> list[str]:
+        return [note.subject for note in notes if note.code == code]
+
+    changed = {note for note in notes if note.kind == "changed"}
+    counts = {
+        title: sum(KINDS.get(note.code, OTHER) == title for note in changed)
+        for title in [*dict.fromkeys(KINDS.values()), OTHER]
+    }
+    files = {re.split(r":\d|\.ipynb", note.where)[0] for note in changed if note.where}
+    rows = {
+        "trains": "; ".join(about("entry")),
+        "reads": _few(about("data-file")) or "nothing that lies in the source",
+        "leaves": model or "no model whose place is known: see what is left to decide",
+        "changed": ", ".join(f"{title} ({count})" for title, count in counts.items() if count)
+        + (f", in {len(files)} file{'s' if len(files) > 1 else ''}" if files else ""),
+        "stays behind": _few(about("stays-behind")),
+    }
+    return [f"{name:<13}{text}" for name, text in rows.items() if text]
+
+
+def _few(names: Sequence[str], most: int = 6) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def screen(notes: Iterable[Note], model: str | None, everything: bool = False) -> list[str]:
+    """What fits on a screen; with `everything` all of it, where no ADOPTED.md has the rest."""
+    notes = list(notes)
+    decide = lines(notes, ("decide",))
+    if everything:
+        return [*summary(notes, model), *lines(notes, ("taken", "changed")), *decide]
+    if len(decide) > MOST:
+        decide = [*decide[:MOST], f"  and {len(decide) - MOST} more: ADOPTED.md"]
+    return [*summary(notes, model), *decide]
+
+
 def document(source: str, notes: Iterable[Note], model: str | None, slug: str, problem: str = "") -> str:
     """ADOPTED.md; `problem`: why the repository does not do yet what the original does."""
     notes = list(notes)
     text = [f"**This repository does not do yet what the original does: {problem}**", ""] if problem else []
-    text += [f"# Adopted from {source}", ""]
-    text += [
-        "What aml adopt took over, what it changed, and what is left to decide. Delete this file when that is done."
-    ]
-    for kind in ("decide", "changed", "taken"):
-        section = lines(notes, [kind])
-        if section:
-            text += ["", f"## {TITLES[kind]}", "", *(f"- {line.strip()}" for line in section[2:])]
+    text += [f"# Adopted from {source}", "", *(f"    {line}" for line in summary(notes, model)), ""]
+    text += ["Delete this file when nothing is left to decide."]
+    if decide := lines(notes, ["decide"]):
+        text += ["", f"## {TITLES['decide']}", "", *(f"- {line.strip()}" for line in decide[2:])]
     text += ["", "## Try it", "", "    aml check", "    aml submit -c train-local"]
     text += [f"    aml register-model -n {slug}{asset_option(model)}", ""]
+    for kind in ("changed", "taken"):
+        if section := lines(notes, [kind]):
+            text += ["<details>", f"<summary>{TITLES[kind]}: {len(section) - 2}</summary>", ""]
+            text += [*(f"- {line.strip()}" for line in section[2:]), "", "</details>", ""]
     return "\n".join(text)

@@ -1,7 +1,9 @@
 """What a module writes: results go below outputs/, which a job keeps, and one of them is the model."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from weakref import WeakKeyDictionary
 
 import libcst as cst
 
@@ -17,21 +19,31 @@ from aml.adopt.paths import (
     TEMPORARY,
     WRITER_METHODS,
     WRITERS,
+    Paths,
     Root,
 )
-from aml.adopt.syntax import expression, literal, method_of, quoted
+from aml.adopt.static import Modules
+from aml.adopt.syntax import expression, keyword, literal, method_of, quoted
 from aml.adopt.work import Work
+
+# Functions whose argument is a path even where it looks like a word.
+TAKES_FOLDER = re.compile(
+    r"log_artifacts?|upload_\w+|copy\w*|move|load\w*|from_pretrained|rmtree|make_archive|listdir|remove|unlink|isdir"
+    r"|exists|getsize|stat|imread|read\w*|open|walk|glob|Path"
+)
+_WRITTEN: "WeakKeyDictionary[Modules, dict[Path, set[str]]]" = WeakKeyDictionary()  # what each module writes
 
 
 def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
     """Lead what is written below outputs/; returns the literals that are written to."""
-    texts: dict[str, int] = {}  # what is written, and from which line on
+    work.part = "result"
     written: set[cst.CSTNode] = set()
     reads: dict[cst.CSTNode, int] = {}  # and what is read, from which line on
     for call, path, writes in work.paths.calls():
         for root in work.paths.anchors(path) if not writes else ():
             if root.node is not None:
                 reads.setdefault(root.node, work.tree.line(call))
+    texts: dict[str, int] = _written_elsewhere(work)  # what is written, and from which line on
     for call, path, writes in work.paths.calls():
         if not writes:
             continue
@@ -72,10 +84,74 @@ def lead_below_outputs(work: Work) -> set[cst.CSTNode]:
             written |= {
                 root.node for root in work.paths.roots(call.args[0].value) if root.node and literal(root.node) in texts
             }
+    written |= _same_paths(work, texts)
     for node in written - work.new.keys():
         _below_outputs(work, node)
-    work.model = _find_model(work)
+    _allow_made_folders(work)
+    work.model = _find_model(work) or work.model
     return written
+
+
+def _same_paths(work: Work, texts: Mapping[str, int]) -> set[cst.CSTNode]:
+    """Other places of paths that are written: what reads, logs or copies a result, by whatever function."""
+    found: set[cst.CSTNode] = set()
+    for node in work.tree.all(cst.SimpleString | cst.ConcatenatedString):
+        text, parent = literal(node), work.tree.parents[node]
+        if not text or text not in texts or node in work.new or isinstance(parent, cst.Expr | cst.ConcatenatedString):
+            continue
+        call = work.tree.parents[parent] if isinstance(parent, cst.Arg) else None
+        name = (work.tree.code(call.func) if isinstance(call, cst.Call) else "").rpartition(".")[2]
+        word = parent.keyword.value if isinstance(parent, cst.Arg) and parent.keyword else ""
+        artifact = name in ("log_file", "upload_file", "log_image") and isinstance(call, cst.Call)
+        if word in ("name", "artifact_path", "key") or (artifact and not word and call.args[0] is parent):  # type: ignore[union-attr]
+            continue  # what it is called in the run
+        plain = PurePosixPath(text).suffix or "/" in text.strip("/")
+        if isinstance(parent, cst.Index | cst.DictElement | cst.Comparison) or not (
+            plain or TAKES_FOLDER.fullmatch(name)
+        ):
+            continue
+        if work.tree.line(node) > texts[text] or not _is_there(work, Root(node, None, False)):
+            found.add(node)
+    made = {work.tree.code(node): node for node in work.tree.all(cst.FormattedString) if node.parts[0] in work.new}
+    for node in work.tree.all(cst.FormattedString):
+        if work.tree.code(node) in made and node.parts[0] not in work.new:
+            _formatted(work, node)
+    return found
+
+
+def _written_elsewhere(work: Work) -> dict[str, int]:
+    """The paths that other modules write, and the first lines here that call these modules."""
+    modules = work.paths.values.modules
+    if modules not in _WRITTEN:
+        _WRITTEN[modules] = {}
+        for path in modules.files.values():
+            values = modules.of(path) if path.suffix == ".py" else None
+            paths = Paths(values.tree, values) if values else None
+            for _, written, writes in paths.calls() if paths else ():
+                roots = paths.roots(written) if paths and writes else ()
+                said = {literal(root.node) for root in roots} - {None}
+                _WRITTEN[modules].setdefault(path, set()).update(filter(None, said))
+    found: dict[str, int] = {}
+    for path, texts in _WRITTEN[modules].items():
+        if path != work.path:
+            lines = (work.tree.line(call) for call in work.tree.all(cst.Call) if work.paths.home(call) == path)
+            if line := min(lines, default=0):
+                found |= dict.fromkeys(texts, line)
+    return found
+
+
+def _allow_made_folders(work: Work) -> None:
+    """Let the code's own mkdir find the folder that is made at its beginning."""
+    for call, path, writes in work.paths.calls():
+        name, method = work.tree.qualified(call.func), method_of(call)
+        makes = writes and (name in ("os.mkdir", "os.makedirs") or (method == "mkdir" and not name))
+        whole = (work.paths.whole(path) or "").rstrip("/") if makes and not keyword(call, "exist_ok") else ""
+        if (
+            whole
+            and not work.tree.around(call, cst.If, cst.Try)
+            and any(f"{made}/".startswith(f"{whole}/") for made in work.folders)
+        ):
+            work.makes.add(call)
 
 
 def _apart(work: Work, path: cst.BaseExpression) -> None:

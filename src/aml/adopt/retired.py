@@ -155,7 +155,7 @@ class _Rewrite:
     # Words
 
     def note(self, kind: Any, node: cst.CSTNode, text: str) -> None:
-        note = Note(kind, f"{self.file}:{self.source_line(self.tree.line(node))}", hide(text))
+        note = Note(kind, f"{self.file}:{self.source_line(self.tree.line(node))}", hide(text), "old-name")
         if note not in self.notes:
             self.notes.append(note)
 

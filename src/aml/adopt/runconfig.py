@@ -99,8 +99,9 @@ def take(converted: Converted, spare: Spare, option: str, name: str = "") -> Non
     name = name or spare.name
     converted.spare.remove(spare)
     converted.notes = [note for note in converted.notes if note not in spare.left] + list(spare.decisions)
+    said = "\n".join(note.text for note in spare.left).splitlines()
     lines = converted.comments.pop(("command",), "").splitlines()
-    if lines := [line for line in lines if line not in [note.text for note in spare.left]]:
+    if lines := [line for line in lines if line not in said]:
         converted.comments[("command",)] = "\n".join(lines)
     converted.job["command"] += f' {option} "${{{{{spare.kind}.{name}}}}}"'
     converted.job.setdefault(spare.kind, {})[name] = spare.entry
@@ -164,7 +165,7 @@ class _Conversion:
         self.result.comments[keys] = f"{present}\n{text}" if present else text
 
     def note(self, kind: Any, where: str, text: str) -> None:
-        self.result.notes.append(Note(kind, where, text))
+        self.result.notes.append(Note(kind, where, text, "job"))
 
     def decide(self, keys: Keys, where: str, text: str) -> None:
         self.comment(keys, text)

@@ -56,7 +56,8 @@ def _may_save(tree: ast.Module) -> bool:
     for call in _calls(tree):
         name = _name(call.func)
         owner = _name(call.func.value) if isinstance(call.func, ast.Attribute) else ""
-        if name in SAVES and owner not in TEXTS:
+        logs = {one.arg: one.value for one in call.keywords}.get("log_models")
+        if name in SAVES and owner not in TEXTS and not (isinstance(logs, ast.Constant) and logs.value is False):
             return True
         modes = [
             arg.value for arg in (*call.args, *(one.value for one in call.keywords)) if isinstance(arg, ast.Constant)

@@ -272,11 +272,11 @@ class _Rewrite(cst.CSTTransformer):
             if star and star.startswith("azureml.") and not star.startswith(LIVING):
                 self._note_at("blocked", line(tree.line(node)), f"from {star} import *: name what it imports")
 
-    def _note(self, kind: str, node: cst.CSTNode, text: str) -> None:
-        self._note_at(kind, self.tree.line(node), text)
+    def _note(self, kind: str, node: cst.CSTNode, text: str, code: str = "", subject: str = "") -> None:
+        self._note_at(kind, self.tree.line(node), text, code, subject)
 
-    def _note_at(self, kind: str, line: int, text: str) -> None:
-        note = Note(kind, f"{self.file}:{line}", hide(text))  # type: ignore[arg-type]
+    def _note_at(self, kind: str, line: int, text: str, code: str = "", subject: str = "") -> None:
+        note = Note(kind, f"{self.file}:{line}", hide(text), code or "v1", subject)  # type: ignore[arg-type]
         if note not in self.notes:
             self.notes.append(note)
 
@@ -351,7 +351,7 @@ class _Rewrite(cst.CSTTransformer):
             if name not in {known.name for known in self.inputs}:
                 self.inputs.append(entry)
                 self._note("changed", node, f"{self.tree.short(node)} -> the option {flag}")
-                self._note("decide", node, input_advice(entry))
+                self._note("decide", node, input_advice(entry), "see-input", entry.name)
 
     def _asset(self, node: cst.CSTNode) -> str | None:
         """The address of a dataset in v2, when the code says it."""

@@ -36,7 +36,9 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
                 if whole.search(text):
                     text = whole.sub(new, text)
                     files[place] = text
-                    notes.append(Note("changed", where, f"{value} -> {new}: a job keeps what is below outputs/"))
+                    notes.append(
+                        Note("changed", where, f"{value} -> {new}: a job keeps what is below outputs/", "result")
+                    )
                     model = model or (new if MODELS.fullmatch(new) else None)
     return model
 

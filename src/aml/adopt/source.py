@@ -15,6 +15,12 @@ from aml.adopt.commands import named_by_commands
 from aml.adopt.submits import Submit
 from aml.adopt.tree import folders, listing, shown
 
+# Files that serve, deploy or build, by their names.
+STAYS = re.compile(
+    r"(?i)(^|/)(app|api|server?|serving|main_api|score|scoring|inference|predict\w*|deploy\w*|streamlit\w*|dashboard)\.py$"
+    r"|(^|/)(dockerfile[\w.-]*|docker-compose[\w.-]*|azure-pipelines[\w.-]*|\.gitlab-ci\.yml|jenkinsfile|procfile)$|\.tf$"
+)
+
 
 class Undecided(UserError):
     """More than one file may be the one that trains."""
@@ -90,6 +96,7 @@ def read(root: Path, entry: str | None) -> Source:
     resources.check_names(root, closure.code, notes)
     travelling = {shown(root, one) for one in closure.code.values()}
     notes += [note for name, note in laid.notes if name in travelling]
+    notes += _stays(home, root, files, closure)
     submitted = submits.of(root, path, files)
     given = [shlex.join(one.words) for one in submitted] + [named_by_commands(root, files).get(chosen.name, "")]
     return Source(
@@ -112,6 +119,15 @@ def read(root: Path, entry: str | None) -> Source:
         settings=beside.settings(home, home / project.relative_to(root)),
         notes=sorted(dict.fromkeys(notes), key=lambda note: (note.where, note.kind, note.text)),
     )
+
+
+def _stays(home: Path, root: Path, files: list[str], closure: Closure) -> list[Note]:
+    """Notes on what somebody may miss: code that serves or deploys, images, workflows. They are not of the training."""
+    travelling = {shown(root, path) for path in closure.code.values()}
+    names = [name for name in files if name not in travelling and STAYS.search(name)]
+    flows = home / ".github" / "workflows"
+    names += sorted(shown(home, path) for path in flows.glob("*.y*ml")) if flows.is_dir() else []
+    return [Note("taken", name, "stays behind", "stays-behind", name) for name in names]
 
 
 def _typed(name: str) -> str:

@@ -182,7 +182,7 @@ class File:
         return f"{name}:{line}" if cell is None else name + cell
 
     def note(self, kind: Any, node: cst.CSTNode, text: str) -> None:
-        note = Note(kind, self.where(node), hide(text))
+        note = Note(kind, self.where(node), hide(text), "job")
         if note not in self.notes:
             self.notes.append(note)
 
@@ -680,10 +680,10 @@ def handed_over(submit: Submit, inputs: Sequence[DataInput], results: Mapping[st
             notes.append(Note("taken", one.where, f"{flag} gets the input {own.name}, in v1 {one.code}"))
         elif one.flag in (results or {}):
             text = f"{flag} is written to: {(results or {})[one.flag]}, which a job keeps; in v1 it was {one.code}"
-            notes.append(Note("changed", one.where, text))
+            notes.append(Note("changed", one.where, text, "job"))
         elif same:
             text = f"{flag} gets {one.code} no more: the code takes this data by {same.flag or same.name}"
-            notes.append(Note("changed", one.where, text))
+            notes.append(Note("changed", one.where, text, "job"))
         elif one.is_data:
             text = f"{flag} was handed {one.code}: name that below inputs or outputs, and hand it over in the command"
             notes.append(Note("decide", one.where, text))

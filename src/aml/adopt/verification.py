@@ -60,11 +60,12 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
     `make` writes the repository of an adoption into a folder, and returns its path. Raises UserError when the
     environment cannot be built, or when the source is not what it was before.
     """
-    before = trial.marks(adoption.source.root)
+    source = adoption.source
+    before = trial.marks(source.home)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         made = make(adoption, Path(folder) / "a")
         job = job_module.load("train-local", made)
-        with recording(job, adoption.source.root, limits.network) as environment:
+        with recording(job, source.root, source.home, limits.network) as environment:
             original = observe(environment, adoption.code.certain.texts, _commands(adoption, job), limits.seconds)
             if original is None:
                 return Verdict(adoption, notes=(_undecided("the source is too large to be copied, so it was not run"),))
@@ -73,8 +74,8 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
                 return Verdict(adoption, notes=(_undecided(text),))
             found = Verdict(adoption, adoption.unclear) if adoption.unclear else None
             found = found or _try(environment, adoption, made, original, limits)
-            if trial.marks(adoption.source.root) != before:
-                raise UserError(f"the code changed {adoption.source.root} while it was tried: compare it with a backup")
+            if trial.marks(source.home) != before:
+                raise UserError(f"the code changed {source.home} while it was tried: compare it with a backup")
             if not found.problem:
                 return found
             if not original.first.ended_well:

@@ -23,6 +23,7 @@ class Work:
         self.place = modules.places.get(self.path, self.path.name)  # below the code's folder
         self.source_line = lines_of(original, tree.module.code) if original is not None else lambda line: line
         self.notes: list[Note] = []
+        self.part = ""  # what its notes are of, unless they say it
         self.inputs: list[DataInput] = []
         self.travels: list[tuple[Path, str]] = []
         self.model: str | None = None
@@ -32,6 +33,7 @@ class Work:
         self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}  # what stands for a node
         self.imports: list[str] = []  # that the new code needs
         self.folders: list[str] = []  # to make
+        self.makes: set[cst.CSTNode] = set()  # calls that make one of these, and may find it
 
     def note(
         self,
@@ -41,7 +43,8 @@ class Work:
         code: str = "",
         subject: str = "",
     ) -> None:
-        note = Note(kind, f"{self.file}:{self.source_line(self.tree.line(node))}", hide(text), code, subject)
+        where = f"{self.file}:{self.source_line(self.tree.line(node))}"
+        note = Note(kind, where, hide(text), code or self.part, subject)
         if note not in self.notes:
             self.notes.append(note)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aml.adopt import Note, origin
-from aml.adopt.report import asset_option, document, lines
+from aml.adopt.report import asset_option, document, lines, screen
 from aml.console import print_safely, say
 from aml.errors import UserError
 
@@ -87,7 +87,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         report = document(source.root.name, notes, adoption.code.model, adoption.model, verdict.problem)
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
-    print_safely("\n".join(lines(notes, ("taken", "changed", "decide"))[1:]))
+    print_safely("\n".join(screen(notes, adoption.code.model, everything=dry)))
     register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
     if verdict.trained:
         print_safely(f"\n{verdict.trained}")

@@ -34,7 +34,8 @@ class Recording:
     cache: Path
     environment: Path
     log: Path
-    source: Path  # which nothing may change
+    source: Path  # of which copies run
+    home: Path  # where its owner has it, which nothing may change
     network: bool  # whether the code may reach other machines
 
     @property
@@ -52,7 +53,7 @@ class Recording:
         content = {
             "log": str(self.log),
             "writable": allowed,
-            "source": f"{self.source}{os.sep}",
+            "source": f"{self.home}{os.sep}",
             "network": self.network,
             "unseen": [LAUNCHER],
         }
@@ -70,7 +71,7 @@ class Recording:
 
 
 @contextmanager
-def recording(job: Job, source: Path, network: bool) -> Iterator[Recording]:
+def recording(job: Job, source: Path, home: Path, network: bool) -> Iterator[Recording]:
     """The environment of a job, with the recorder, for as long as it is needed.
 
     Raises UserError when it cannot be built.
@@ -80,7 +81,7 @@ def recording(job: Job, source: Path, network: bool) -> Iterator[Recording]:
         environment = environments.build(job, cache)
         site = _site_packages(environment)
         shutil.copyfile(recorder.__file__, site / "_aml_recorder.py")
-        found = Recording(cache, environment, Path(folder).resolve() / "opened.jsonl", source, network)
+        found = Recording(cache, environment, Path(folder).resolve() / "opened.jsonl", source, home, network)
         found.begin(environment)
         (site / "_aml_recorder.pth").write_text("import _aml_recorder\n", encoding="utf-8")
         yield found
