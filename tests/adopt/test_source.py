@@ -403,7 +403,7 @@ def test_the_same_whatever_the_order_of_sets(tmp_path: Path) -> None:
     tree |= {f"{name}.yml": "a: 1" for name in names} | {
         f"tests/{name}/test_{name}.py": f"import {name}" for name in names
     }
-    cells = [f"%run {name}.py\n%load_ext {name}\n!pip install {name}\nprint(x{name})" for name in names]
+    cells = [f"%run {name}.ipynb\n%load_ext {name}\n!pip install {name}\nprint(x{name})" for name in names]
     plant(tmp_path, {**tree, "train.ipynb": notebook_of(f"import {', '.join(names)}\n{FIT}", *cells)})
     code = (
         "import sys, pathlib; from aml.adopt import source, notebook; root = pathlib.Path(sys.argv[1]);"

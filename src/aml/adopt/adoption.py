@@ -136,7 +136,10 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
             Note("taken", "", f"tests: {len(source.tests)}; `pip install -e .[training]` brings what they need")
         )
     notes = [*taken, *source.notes, *code.notes, *jobs.notes, *data.notes, *packages.notes]
-    notes += inference.notes if inference else []
+    if inference:
+        taken_along = {note.where for note in inference.notes if note.kind == "taken"}
+        notes = [note for note in notes if note.code != "stays-behind" or note.subject not in taken_along]
+        notes += inference.notes
     return Adoption(source, answers, code, jobs, data, packages, inference, list(dict.fromkeys(notes)))
 
 

@@ -168,6 +168,10 @@ def _given(source: Source, code: Code) -> None:
     for flag, value in pairwise(words):
         place = PurePosixPath(value.replace("\\", "/"))
         path = _in_source(source, value)
+        if path is None and any(one.flag == flag and one.path is None for one in code.inputs):
+            code.inputs = [replace(one, path=Path(value)) if one.flag == flag else one for one in code.inputs]
+            text = f"{flag} {value} is not in the source: run what makes it first, and adopt again"
+            code.notes.append(Note("decide", "", text, "no-data", flag))
         if path is None or not flag.startswith("--") or flag in alone or results.leads_out(flag):
             continue
         if path.suffix.lower() in SETTINGS:
@@ -185,6 +189,7 @@ def _given(source: Source, code: Code) -> None:
             data = DataInput(input_name(flag), kind, path, flag)
             if not any(one.flag == flag for one in code.inputs):
                 code.notes.append(Note("changed", "", f"{flag} {value} -> an input of the job"))
+            code.inputs = [data if one.flag == flag and one.path is None else one for one in code.inputs]
             _add(code.inputs, data)
 
 

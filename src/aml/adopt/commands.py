@@ -9,15 +9,19 @@ from aml.adopt.cells import raw_cells
 from aml.adopt.closure import CODE_LIMIT
 from aml.adopt.tree import text_of
 
+# Files whose lines are commands, some after a key: Make, just, dvc.org, mlflow.org/docs (projects), Snakemake, tox.
+FILES = ("makefile", "justfile", "dvc.yaml", "mlproject", "snakefile", "tox.ini")
+KEY = re.compile(r"(cmd|command|commands|run|shell|train)\s*[:=]\s*[|>]?")
+
 
 def named_by_commands(root: Path, files: list[str]) -> dict[str, str]:
-    """Scripts that README, Makefile, shell scripts and notebooks run with Python, and with which arguments."""
+    """Scripts that README, files of commands, shell scripts and notebooks run with Python, and with which arguments."""
     found: dict[str, str] = {}
     for name in files:
         path = PurePosixPath(name)
         if path.suffix == ".ipynb":
             text = _shell_lines(root / name)
-        elif path.name.lower().startswith("readme") or path.name == "Makefile" or path.suffix == ".sh":
+        elif path.name.lower().startswith(("readme", *FILES)) or path.suffix in (".sh", ".bat"):
             text = text_of(root / name)
         else:
             continue
@@ -41,15 +45,18 @@ def _shell_lines(path: Path) -> str:
 
 def python_commands(text: str) -> Iterator[tuple[str, str]]:
     """The scripts that lines such as "python train.py --epochs 3" run, with their arguments where those are literal."""
-    for line in text.splitlines():
+    for line in _lines(text):
         try:
-            words = shlex.split(line.strip().strip("`"), comments=True)
+            words = shlex.split(line, comments=True)
         except ValueError:  # a quotation mark without its second: a sentence
             continue
+        folder = PurePosixPath()
         for command in _commands(words):
             # What stands before a program, which a sentence does not.
-            while command and re.fullmatch(r"[$>!%]+|\w+=\S*|nohup|time", command[0]):
+            while command and re.fullmatch(r"[$>!%@]+|\w+=\S*|nohup|time", command[0]):
                 command = command[1:]
+            if command[:1] == ["cd"] and len(command) == 2:
+                folder /= command[1].replace("\\", "/")
             if not command or not re.fullmatch(r"(.*/)?(python|py)(\d(\.\d+)?)?(\.exe)?", command[0]):
                 continue
             rest = command[1:]
@@ -60,7 +67,18 @@ def python_commands(text: str) -> Iterator[tuple[str, str]]:
             if rest and rest[0].endswith(".py"):
                 vague = ("...", "\\", "-h", "--help")
                 literal = not any(set("<>[]{}$|`") & set(word) or word in vague for word in rest[1:])
-                yield PurePosixPath(rest[0].replace("\\", "/")).as_posix(), shlex.join(rest[1:]) if literal else ""
+                yield (folder / rest[0].replace("\\", "/")).as_posix(), shlex.join(rest[1:]) if literal else ""
+
+
+def _lines(text: str) -> Iterator[str]:
+    """The lines of a text that may be commands: without the marks of lists and keys, and the code within sentences."""
+    for line in text.splitlines():
+        plain = re.sub(r"^\s*(?:\d+[.)]|[-*+])\s+", "", line).strip()
+        plain = KEY.sub("", plain, count=1).strip() if KEY.match(plain) else plain
+        quoted = len(plain) > 1 and plain[0] == plain[-1] and plain[0] in "\"'"
+        yield (plain[1:-1] if quoted else plain).strip("`")
+        if "`" in plain.strip("`"):
+            yield from re.findall(r"`([^`]+)`", plain)
 
 
 def _commands(words: list[str]) -> Iterator[list[str]]:

@@ -103,15 +103,15 @@ def screen(notes: Iterable[Note], model: str | None, everything: bool = False) -
 
 
 def document(source: str, notes: Iterable[Note], model: str | None, slug: str, problem: str = "") -> str:
-    """ADOPTED.md; `problem`: why the repository does not do yet what the original does."""
+    """ADOPTED.md; `problem`: why the repository is not ready."""
     notes = list(notes)
-    text = [f"**This repository does not do yet what the original does: {problem}**", ""] if problem else []
+    text = [f"**This repository is not ready: {' '.join(problem.split())}**", ""] if problem else []
     text += [f"# Adopted from {source}", "", *(f"    {line}" for line in summary(notes, model)), ""]
     text += ["Delete this file when nothing is left to decide."]
     if decide := lines(notes, ["decide"]):
         text += ["", f"## {TITLES['decide']}", "", *(f"- {line.strip()}" for line in decide[2:])]
     text += ["", "## Try it", "", "    aml check", "    aml submit -c train-local"]
-    text += [f"    aml register-model -n {slug}{asset_option(model)}", ""]
+    text += [f"    aml register-model -n {slug}{asset_option(model)}"] * bool(model) + [""]
     for kind in ("changed", "taken"):
         if section := lines(notes, [kind]):
             text += ["<details>", f"<summary>{TITLES[kind]}: {len(section) - 2}</summary>", ""]

@@ -49,6 +49,7 @@ class Verdict:
     notes: tuple[Note, ...] = ()
 
 
+ARGUMENTS = "if it needs arguments: write them into `command` in train-local.yml and train-amlcompute.yml"
 NOT_RUN = Note(
     "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
 )
@@ -72,19 +73,21 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             if original.first.status is None:
                 text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
                 return Verdict(adoption, notes=(_undecided(text),))
-            found = Verdict(adoption, adoption.unclear) if adoption.unclear else None
+            unclear = f"its paths cannot be converted ({adoption.unclear})"
+            found = Verdict(adoption, unclear) if adoption.unclear else None
             found = found or _try(environment, adoption, made, original, limits)
             if trial.marks(source.home) != before:
                 raise UserError(f"the code changed {source.home} while it was tried: compare it with a backup")
             if not found.problem:
                 return found
             if not original.first.ended_well:
-                why = f"{found.problem}; the original does not run here either: {original.first.reason}"
-                return replace(found, problem=why)
+                reasons = [found.problem, f"the original does not run here either: {original.first.reason}", ARGUMENTS]
+                return replace(found, problem="\n     ".join(reasons))
+            why = found.problem
             for twice in (False, True):
-                launched = _launched(adoption, original, twice)
+                launched = _launched(adoption, original, twice, why)
                 if isinstance(launched, str):
-                    return replace(found, problem=f"{found.problem}; {launched}")
+                    return replace(found, problem=f"{why}\n     {launched}")
                 found = _try(environment, launched, make(launched, Path(folder) / f"b{twice}"), original, limits)
                 if not found.problem:
                     break
@@ -117,8 +120,15 @@ def _commands(adoption: Adoption, job: Job) -> list[tuple[list[str], str]]:
 
 
 def _arguments(adoption: Adoption, job: Job) -> list[str]:
-    """The words that the job gives the original, without options that only the conversion made."""
-    known = {*_words(adoption.source.arguments), *_flags(adoption)}
+    """The words that the original is run with: those that its owner wrote down, else what the job gives it.
+
+    They come from the source itself as far as they can: a wrong input of the job would otherwise be wrong in both runs.
+    """
+    given = _words(adoption.source.arguments)
+    if given and not any(re.search(r"[$%{]|azureml:", word) for word in given):
+        missing = [one for one in adoption.code.certain.inputs if one.flag and one.flag not in given]
+        return [*given, *(word for one in missing for word in (one.flag, _value(adoption, job, "inputs", one.name)))]
+    known = _flags(adoption)
     words = [word for word in shlex.split(job.command) if word != "python"]
     start = next((at for at, word in enumerate(words) if word.endswith(".py") or word == adoption.source.module), -1)
     found: list[str] = []
@@ -192,7 +202,7 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
         )
         return Verdict(adoption, "", trained, (_undecided(text),))
     found = differences(original, done, made, kept)
-    return Verdict(adoption, found[0] if found else "", trained)
+    return Verdict(adoption, f"it does something else than the original: {found[0]}" if found else "", trained)
 
 
 def _trained(adoption: Adoption, made: Path, outputs: Mapping[str, str]) -> str:
@@ -209,10 +219,11 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:3]) + more
 
 
-def _launched(adoption: Adoption, original: Observation, twice: bool) -> Adoption | str:
+def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) -> Adoption | str:
     """The same code as it was, run by the launcher; or why that cannot be.
 
-    `twice`: data that an option hands over lie where the code may look for them, too.
+    `twice`: data that an option hands over lie where the code may look for them, too. `why`: what the conversion of
+    its paths does otherwise.
     """
     if original.outside:
         return f"it reads {original.outside[0]}, which lies outside of the source: let an option name it"
@@ -251,7 +262,7 @@ def _launched(adoption: Adoption, original: Observation, twice: bool) -> Adoptio
     model = f"outputs/{models[0].removeprefix('outputs/')}" if len(models) == 1 else None
     said = (
         f"src/{LAUNCHER} runs the code as it is: it brings the data to where the code looks for it, "
-        "and moves what the code leaves to outputs/"
+        f"and moves what the code leaves to outputs/. With its paths converted, {why}"
     )
     notes = [*certain.notes, Note("changed", "", said)]
     if not any("mlflow" in one for one in certain.texts.values()):
@@ -266,4 +277,7 @@ def _launched(adoption: Adoption, original: Observation, twice: bool) -> Adoptio
         notes=notes,
         origins={},
     )
-    return assemble(replace(source, module=None), adoption.slug, code, adoption.packages)
+    if source.tests:
+        left_out = f"tests left out, for src/ has the layout of the source: {', '.join(source.tests)}"
+        notes.append(Note("decide", "", left_out))
+    return assemble(replace(source, module=None, tests={}), adoption.slug, code, adoption.packages)

@@ -88,23 +88,27 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
     print_safely("\n".join(screen(notes, adoption.code.model, everything=dry)))
-    register = f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}"
+    if verdict.problem:
+        print_safely(f"\n{out}: written, to look at")
+        say(f"\naml: the repository is not ready: {verdict.problem}")
+        return 1
     if verdict.trained:
         print_safely(f"\n{verdict.trained}")
-    print_safely(f"\n{out}: {'would be written' if dry else 'written; ADOPTED.md has all of this. Next:'}")
-    if not dry:
-        activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
-        steps = [
-            f'cd "{out}"' if " " in str(out) else f"cd {out}",
-            "python -m venv .venv",
-            activate,
-            "pip install -e .",
-            "aml submit -c train-local",
-        ]
-        print_safely("\n".join(f"  {step}" for step in [*steps, register]))
-    if verdict.problem:
-        say(f"\naml: the repository does not do what the original does: {verdict.problem}")
-    return 1 if verdict.problem else 0
+    if dry:
+        print_safely(f"\n{out}: would be written")
+        return 0
+    activate = r".venv\Scripts\activate" if sys.platform == "win32" else ". .venv/bin/activate"
+    steps = [
+        f'cd "{out}"' if " " in str(out) else f"cd {out}",
+        "python -m venv .venv",
+        activate,
+        "pip install -e .",
+        "aml submit -c train-local",
+    ]
+    if adoption.code.model:
+        steps.append(f"aml register-model -n {adoption.model}{asset_option(adoption.code.model)}")
+    print_safely("\n".join([f"\n{out}: written; ADOPTED.md has all of this. Next:", *(f"  {step}" for step in steps)]))
+    return 0
 
 
 def default_output(source: "Source", slug: str) -> Path:

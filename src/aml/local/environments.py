@@ -69,7 +69,8 @@ def build(job: Description, folder: Path | None = None) -> Path:
     environment = (folder or cache()) / key.hexdigest()[:16]
     if environment.is_dir():
         return environment
-    say(f"building the environment of {file} (once)")
+    if folder is None:
+        say(f"building the environment of {file} (once)")
     if replaced:
         say(f"{file}: from PyPI instead of conda: {', '.join(replaced)}")
     unfinished = environment.with_suffix(f".{os.getpid()}")
