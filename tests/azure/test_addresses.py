@@ -17,6 +17,7 @@ from aml.azure.workspace_client import connect
 from aml.errors import ServiceError
 from standin import (
     assets,
+    batches,
     cloud,
     computes,
     datastores,
@@ -103,7 +104,7 @@ def _requests(module: Any) -> Iterator[Any]:
 def test_the_stand_in_answers_no_address_of_its_own() -> None:
     """But those that it hands out itself, in the header of an operation that takes a while."""
     modules = (
-        *(cloud, computes, datastores, assets, jobs, endpoints, operations),
+        *(cloud, computes, datastores, assets, jobs, endpoints, batches, operations),
         *(runhistory, mlflow, registries),
     )
     handlers = {handler for module in modules for _, _, handler in module.router.routes}

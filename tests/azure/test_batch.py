@@ -8,53 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from standin.contents import CONDA, add_model, plant
-from standin.fixtures import CLUSTER, Attached
-
-SCORE_BATCH = """
-import os
-from pathlib import Path
-
-def init():
-    global word
-    word = next(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("model.pkl")).read_text()
-
-def run(mini_batch):
-    print("mini batch", [Path(file).name for file in mini_batch], flush=True)
-    return [f"{line} {word}" for file in mini_batch for line in Path(file).read_text().split()]
-"""
-DEPLOYMENT = f"""$schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
-name: batch
-endpoint_name: demo-batch
-type: model
-model: azureml:demo-model@latest
-code_configuration:
-  code: ../src
-  scoring_script: score_batch.py
-environment:
-  image: mcr.microsoft.com/azureml/openmpi5.0-ubuntu24.04
-  conda_file: score-conda.yml
-compute: azureml:{CLUSTER}
-resources:
-  instance_count: 1
-settings:
-  mini_batch_size: 2
-  max_concurrency_per_instance: 1
-  output_action: append_row
-  output_file_name: predictions.csv
-  error_threshold: 0
-"""
+from standin.contents import SCORE_BATCH, add_model, batch_quickly, plant
+from standin.fixtures import Attached
 
 
 @pytest.fixture
 def batched(attached: Attached) -> Attached:
     """A repository with a batch deployment, and version 1 of its model in the workspace."""
-    import yaml
-
-    (attached.path / "src" / "score_batch.py").write_text(SCORE_BATCH)
-    (attached.path / "aml_config" / "score-conda.yml").write_text(yaml.safe_dump(CONDA))
-    (attached.path / "aml_config" / "batch-deployment.yml").write_text(DEPLOYMENT)
-    add_model(attached.workspace, "1", "owl")
+    batch_quickly(attached)
     plant(attached.path / "files", {f"{number}.txt": f"a{number} b{number}".encode() for number in range(3)})
     return attached
 

@@ -127,6 +127,8 @@ def test_another_answer_than_here_gets_no_requests(served: Attached) -> None:
 
 @pytest.mark.parametrize("signal", ["terminate", "kill"])
 def test_what_was_cut_off_goes_on(served: Attached, signal: str) -> None:
+    """With quota for one deployment, which is then taken."""
+    served.workspace.quota["standardDSv2Family"] = 4
     with served.start("deploy") as process:
         until(lambda: any(endpoint.deployments for endpoint in served.workspace.endpoints.values()))
         getattr(process, signal)()

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from standin import assets
-from standin.contents import ENDPOINT, add_model, serve_quickly
+from standin.contents import ENDPOINT, add_model, batch_quickly, serve_quickly
 from standin.fixtures import IMAGE, Attached, until
 from standin.server import CONTROL_PLANE, Call
 from standin.storage import ACCOUNT
@@ -180,6 +180,7 @@ VERBS: dict[str, tuple[Preparation, list[str]]] = {
     "register-model --to azure": (run_here, ["register-model", "-n", "birds", "-f", "run.json", "--to", "azure"]),
     "deploy": (serve_quickly, ["deploy", "--model", "demo-model:1"]),
     "deploy, no traffic": (serve_quickly, ["deploy", "--model", "demo-model:1", "--traffic", "0"]),
+    "deploy, batch": (batch_quickly, ["deploy", "-c", "batch-deployment", "--model", "demo-model:1"]),
     "deploy --rollback": (deployed, ["deploy", "--rollback"]),
     "deploy --delete, a deployment": (deployed, ["deploy", "--delete", "demo-model-1"]),
     "deploy --delete, all": (deployed, ["deploy", "--delete", ENDPOINT]),

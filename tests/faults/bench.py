@@ -297,6 +297,7 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
         if isinstance(operation, list):
             operation[1]()  # it comes to its end whether or not anybody asks
     until(lambda: all(one.is_settled for one in workspace.endpoints.values()))
+    until(lambda: all(one.is_settled for one in workspace.batch_endpoints.values()))
     storage = workspace.service.storage
     codes = {}
     for name, versions in workspace.assets.get("codes", {}).items():
@@ -314,6 +315,13 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
                 "deployments": {one.resource["name"]: described(one.resource) for one in endpoint.deployments.values()},
             }
             for name, endpoint in workspace.endpoints.items()
+        },
+        "batches": {
+            name: {
+                "resource": described(endpoint.resource),
+                "deployments": {one: described(resource) for one, resource in endpoint.deployments.items()},
+            }
+            for name, endpoint in workspace.batch_endpoints.items()
         },
         "jobs": [
             {**job.properties, "displayName": None, "status": job.status, "error": job.run.error}

@@ -10,7 +10,7 @@ import yaml
 
 from standin import assets, cloud, datastores, endpoints, jobs
 from standin.cloud import Workspace
-from standin.contents import CONDA, ENDPOINT, REQUEST, SCORE, add_model
+from standin.contents import BATCH_DEPLOYMENT, CONDA, ENDPOINT, REQUEST, SCORE, SCORE_BATCH, add_model
 from standin.mlflow import Run, experiment_of
 
 from .bench import Verb
@@ -46,6 +46,8 @@ def write_repository(root: Path) -> None:
     write(root / "aml_config" / "larger.yml", {**yaml.safe_load((root / "aml_config" / "compute.yml").read_text()),
                                                "max_instances": 2})  # fmt: skip
     (root / "src" / "score.py").write_text(SCORE)
+    (root / "src" / "score_batch.py").write_text(SCORE_BATCH)
+    (root / "aml_config" / "batch-deployment.yml").write_text(BATCH_DEPLOYMENT)
     write(root / "aml_config" / "score-conda.yml", CONDA)
     (root / "sample-data" / "request.json").write_text(json.dumps(REQUEST))
     record = {"run_id": JOB, "experiment_name": "demo-model", "compute": CLUSTER}
@@ -137,6 +139,11 @@ def model(workspace: Workspace) -> None:
     add_model(workspace, "1", "owl")
 
 
+def model_and_cluster(workspace: Workspace) -> None:
+    model(workspace)
+    cluster(workspace)
+
+
 def deployed(workspace: Workspace) -> None:
     """Two deployments, of which the second answers: before, the first one did."""
     endpoint = endpoints.store(workspace, ENDPOINT, traffic={"demo-model-2": 100})
@@ -193,6 +200,7 @@ VERBS = [
     Verb("models --azure", ("models", "--azure"), models, reads=True),
     Verb("deploy", ("deploy",), model),
     Verb("deploy, one that failed", ("deploy",), failed),
+    Verb("deploy, batch", ("deploy", "-c", "batch-deployment"), model_and_cluster),
     Verb("deploy --rollback", ("deploy", "--rollback"), deployed),
     Verb("deploy --delete, a deployment", ("deploy", "--delete", "demo-model-1"), deployed),
     Verb("deploy --delete, all", ("deploy", "--delete", ENDPOINT), deployed),

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from . import assets, datastores, jobs
 from .cloud import PROVIDER, WS, checked_body, page, system_data, workspace_of
 from .containers import download, lay_out_model
-from .endpoints import AUDIENCE, SCORING_DOMAIN, later, refuse_conflict
+from .endpoints import AUDIENCE, SCORING_DOMAIN, TERMINAL, later, refuse_conflict
 from .mlflow import Run, experiment_of
 from .operations import Operation, asynchronous, located
 from .wire import Json, Request, Response, Router, ServiceError
@@ -72,11 +72,13 @@ class BatchEndpoint:
 
     @property
     def is_busy(self) -> bool:
-        return self.resource["properties"]["provisioningState"] not in jobs_terminal()
+        return self.resource["properties"]["provisioningState"] not in TERMINAL
 
-
-def jobs_terminal() -> tuple[str, ...]:
-    return ("Succeeded", "Failed", "Canceled")
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing of it is under way."""
+        states = [one["properties"]["provisioningState"] for one in list(self.deployments.values())]
+        return not self.is_busy and all(state in TERMINAL for state in states)
 
 
 def _find(workspace: Workspace, name: str) -> BatchEndpoint:

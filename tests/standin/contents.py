@@ -10,7 +10,7 @@ import yaml
 
 from . import assets, datastores
 from .cloud import Workspace
-from .fixtures import IMAGE, Attached
+from .fixtures import CLUSTER, IMAGE, Attached
 
 DATA = "demo-model-data"
 TRAINED = "train-amlcompute"
@@ -47,6 +47,41 @@ def run(body):
         return AMLResponse({"error": {"message": f"{missing} is missing"}}, 400, json_str=True)
 """
 CONDA = {"dependencies": ["python=3.12", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]}
+
+
+SCORE_BATCH = """
+import os
+from pathlib import Path
+
+def init():
+    global word
+    word = next(Path(os.environ["AZUREML_MODEL_DIR"]).rglob("model.pkl")).read_text()
+
+def run(mini_batch):
+    print("mini batch", [Path(file).name for file in mini_batch], flush=True)
+    return [f"{line} {word}" for file in mini_batch for line in Path(file).read_text().split()]
+"""
+BATCH_DEPLOYMENT = f"""$schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
+name: batch
+endpoint_name: demo-batch
+type: model
+model: azureml:demo-model@latest
+code_configuration:
+  code: ../src
+  scoring_script: score_batch.py
+environment:
+  image: mcr.microsoft.com/azureml/openmpi5.0-ubuntu24.04
+  conda_file: score-conda.yml
+compute: azureml:{CLUSTER}
+resources:
+  instance_count: 1
+settings:
+  mini_batch_size: 2
+  max_concurrency_per_instance: 1
+  output_action: append_row
+  output_file_name: predictions.csv
+  error_threshold: 0
+"""
 
 
 def versions(repository: Attached, name: str = DATA, kind: str = "data") -> dict[str, Any]:
@@ -96,4 +131,12 @@ def serve_quickly(repository: Attached) -> None:
     (repository.path / "src" / "score.py").write_text(SCORE)
     (repository.path / "aml_config" / "score-conda.yml").write_text(yaml.safe_dump(CONDA))
     (repository.path / "sample-data" / "request.json").write_text(json.dumps(REQUEST))
+    add_model(repository.workspace, "1", "owl")
+
+
+def batch_quickly(repository: Attached) -> None:
+    """A batch deployment whose script starts quickly, and version 1 of its model in the workspace."""
+    (repository.path / "src" / "score_batch.py").write_text(SCORE_BATCH)
+    (repository.path / "aml_config" / "score-conda.yml").write_text(yaml.safe_dump(CONDA))
+    (repository.path / "aml_config" / "batch-deployment.yml").write_text(BATCH_DEPLOYMENT)
     add_model(repository.workspace, "1", "owl")

@@ -38,7 +38,7 @@ SCORING_DOMAIN = f".{LOCATION}.inference.ml.azure.com"
 AUDIENCE = "https://ml.azure.com"
 _ENDPOINTS = f"{WS}/onlineEndpoints"
 _DEPLOYMENTS = f"{_ENDPOINTS}/{{endpoint}}/deployments"
-_TERMINAL = ("Succeeded", "Failed", "Canceled")
+TERMINAL = ("Succeeded", "Failed", "Canceled")
 #: reference-managed-online-endpoints-vm-sku-list.md: no fifth more for these
 _NO_SURPLUS = re.compile("_A100_|_H100_|_ND|_NC\\d+ads", re.IGNORECASE)
 
@@ -73,12 +73,12 @@ class Endpoint:
 
     @property
     def is_busy(self) -> bool:
-        return self.properties["provisioningState"] not in _TERMINAL
+        return self.properties["provisioningState"] not in TERMINAL
 
     @property
     def is_settled(self) -> bool:
         """Whether nothing of it is under way."""
-        return not self.is_busy and all(one.state in _TERMINAL for one in list(self.deployments.values()))
+        return not self.is_busy and all(one.state in TERMINAL for one in list(self.deployments.values()))
 
 
 def store(workspace: Workspace, name: str, **properties: object) -> Endpoint:
@@ -299,7 +299,7 @@ def put_deployment(request: Request) -> Response:
     body, name = checked_body(request, "OnlineDeployment"), request.names["name"]
     endpoint = _find(workspace, request.names["endpoint"])
     before = endpoint.deployments.get(name)
-    refuse_conflict(endpoint.is_busy or (before is not None and before.state not in _TERMINAL), f"deployment {name}")
+    refuse_conflict(endpoint.is_busy or (before is not None and before.state not in TERMINAL), f"deployment {name}")
     given, capacity = body["properties"], (body.get("sku") or {}).get("capacity") or 1
     _check_parts(workspace, given, capacity, before)
     operation = Operation("odidp")
@@ -376,7 +376,7 @@ def delete_deployment(request: Request) -> Response:
         return Response(204)
     if endpoint.properties["traffic"].get(name):
         raise ServiceError(400, "BadRequest", f"Deployment {name} has non-zero traffic: set it to 0 to delete it.")
-    refuse_conflict(endpoint.is_busy or deployment.state not in _TERMINAL, f"deployment {name}")
+    refuse_conflict(endpoint.is_busy or deployment.state not in TERMINAL, f"deployment {name}")
     deployment.resource["properties"]["provisioningState"] = "Deleting"
     operation = Operation("odidp")
 

@@ -80,7 +80,7 @@ def deploy(client: WorkspaceClient, wanted: Wanted, percent: int, expected: Call
     present_ones = [Present.of(one.resource, one.traffic) for one in there]
     deployment, present = choose(wanted.model, name, present_ones, content)
     shares = traffic.share(found.traffic if found else {}, deployment, percent) if percent else {}
-    if present is None or present.state != "Succeeded":
+    if present is None:  # else the quota is that of the one that is there
         _require_quota(client, file)
     answer = expected()
     ml = ml_client(client)

@@ -30,7 +30,7 @@ ONLINE_ENDPOINT = {
 ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/datastores/<datastore>$", (200, {"properties": STORE})),
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
-    (r"GET .*/onlineEndpoints/[^/]+(/deployments/[^/]+)?$", NEW),
+    (r"GET .*/(online|batch)Endpoints/[^/]+(/deployments/[^/]+)?$", NEW),
     (r"GET .*/(deployments|vmSizes|usages)$", (200, {"value": []})),
     (r"GET .*/models/[^/]+/versions/[^/]+$", (200, {"properties": {
         "modelUri": "azureml://datastores/<datastore>/paths/<path>"}})),
@@ -138,6 +138,8 @@ def _as_made(path: str, body: Any) -> dict[str, Any]:
         own = {"scaleSettings": {"scaleType": "Default"}}
     elif "/onlineEndpoints/" in path:
         own = ONLINE_ENDPOINT
+    elif "/batchEndpoints/" in path:
+        own = {"scoringUri": "https://<endpoint>.<region>.inference.ml.azure.com/jobs"}
     return {"name": path.rpartition("/")[2], **body, "properties": {**own, **body["properties"]}} if own else body
 
 
