@@ -252,8 +252,8 @@ def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) 
     inputs = [one for one in inputs if one not in written]
     given = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
     options = arguments.options_of(certain.texts[script_of(source.entry, adoption.code.entry)])
-    own = {option.flag for option in options if option.default is not None}  # these need nothing of the job
-    given = {flag: path for flag, path in given.items() if flag not in own}
+    own = {option.flag for option in options if option.default is not None} | {*_words(source.arguments)}
+    given = {flag: path for flag, path in given.items() if flag not in own}  # the others know where they go
     handed = [one.path for one in inputs if isinstance(one.path, Path)]
     files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}
     if files_of_job:
