@@ -5,6 +5,7 @@ falls on both; the table has medians. A missed goal is no error: a benchmark is 
 """
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -49,6 +50,7 @@ def pairs(repository: Path, one_file: Path) -> list[Pair]:
     submit = [aml, "submit", "-c", "train-local", "--here"]
     train = [python, "src/train.py", "--data-path", "sample-data"]
     nothing = [python, "-c", "pass"]
+    start = [*scoring(repository, python), "start", "1"]
     return [
         Pair("generate", [*generate, str(TEMPLATE)], "a one-file template", [*generate, str(one_file)],
              "at most 1.5 times", lambda a, b: a <= 1.5 * b),
@@ -56,7 +58,54 @@ def pairs(repository: Path, one_file: Path) -> list[Pair]:
              "at most 0.5 s more", lambda a, b: a <= b + 0.5),
         Pair("aml --help", [aml, "--help"], "python -c pass", nothing, "at most 0.2 s", lambda a, b: a <= 0.2),
         Pair("aml check", [aml, "check"], "python -c pass", nothing, "at most 0.5 s", lambda a, b: a <= 0.5),
+        Pair("aml serve --test", [aml, "serve", "--test"], "a plain start of the server", start,
+             "at most 1.5 times", lambda a, b: a <= 1.5 * b),
     ]  # fmt: skip
+
+
+# Registers a model where there is none, and prints where the Python of serving and the folder of the model are.
+PREPARE = """
+import sys
+from pathlib import Path
+from aml.cli.main import main
+from aml.jobfile import deployment
+from aml.local import environments, mlflow_store, serving
+root, out = Path.cwd(), sys.stdout
+sys.stdout = sys.stderr
+if not list(mlflow_store.read_model_versions(root)):
+    main(["submit", "-c", "train-local", "--here"])
+    main(["register-model", "-n", deployment.load("deployment", root).model.name])
+online = deployment.load("deployment", root)
+python = environments.scripts(environments.build(online)) / "python"
+print(python, serving.registered_model(root, online.model).path.parent, sep="\\n", file=out)
+"""
+
+
+def scoring(repository: Path, python: str) -> list[str]:
+    """The beginning of a command line of scoring.py: in the environment of serving, with a registered model."""
+    command = [python, "-c", PREPARE]
+    done = subprocess.run(command, cwd=repository, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True)
+    found = done.stdout.splitlines()[-2:]
+    return [found[0], str(Path(__file__).with_name("scoring.py")), str(repository / "src"), found[1]]
+
+
+def compare_checks(repository: Path, rounds: int) -> list[list[str]]:
+    """Lines of the table on score.py: its run() for requests of few and of many rows, in processor time."""
+    python = str(repository / ".venv" / ("Scripts" if os.name == "nt" else "bin") / "python")
+    request = (repository / "sample-data" / "request.json").read_text(encoding="utf-8")
+    lines = []
+    for times in (1, 500):
+        body = json.dumps({"data": json.loads(request)["data"] * times})
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "request.json"
+            path.write_text(body, encoding="utf-8")
+            command = [*scoring(repository, python), str(path), str(rounds)]
+            done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
+        ours, plain = json.loads(done.stdout)
+        verdict = "met" if ours <= 1.15 * plain else "missed"
+        numbers = [f"{ours:.4f} s", "", "without its checks", f"{plain:.4f} s", "", f"{ours / plain:.2f}"]
+        lines.append([f"run() of {2 * times} rows", *numbers, "at most 15 % more", verdict])
+    return lines
 
 
 def measure(command: list[str], folder: Path, variables: dict[str, str] = ENVIRONMENT) -> Cost:
@@ -119,6 +168,8 @@ def main() -> None:
         for pair in (one for one in pairs(args.repository, one_file) if args.only in one.name):
             print(f"measuring {pair.name}", file=sys.stderr, flush=True)
             lines.append(compare(pair, args.repository, args.rounds))
+        if args.only in "run()":
+            lines += compare_checks(args.repository, args.rounds)
     print_table(lines)
 
 

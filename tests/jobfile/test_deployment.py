@@ -75,6 +75,7 @@ def test_the_model_is_a_reference(value: str | None, expected: ModelReference | 
         ({"model": "m:1"}, "model", "deployment.yml:3: model m:1 is no reference: write azureml:NAME:VERSION"),
         ({"model": {"path": "../outputs"}}, "model", "deployment.yml:3: model is no reference"),
         ({"model": "azureml:m@stable"}, "model", "model azureml:m@stable is no reference"),
+        ({"model": "azureml:..:1"}, "model", "deployment.yml:3: model '..': should be 1-255 letters"),
         ({"name": None}, "name", "deployment.yml:1: name: should be a name"),
         ({"endpoint_name": 3}, "endpoint_name", "deployment.yml:2: endpoint_name 3: should be a name"),
         ({"code_configuration": None}, "scoring_script", "no code_configuration with code and scoring_script: add it"),

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from aml.errors import FileError
 from aml.jobfile.description import Description, find_file
 from aml.jobfile.document import Document
+from aml.jobfile.names import RULES
 from aml.uris import name_and_version
 
 
@@ -125,7 +126,9 @@ class Deployment(Description):
             fix = "write azureml:NAME:VERSION or azureml:NAME@latest of a registered model: aml register-model"
             shown = f"model {value}" if isinstance(value, str) else "model"
             raise FileError(self.where("model"), f"{shown} is no reference", fix)
-        return ModelReference(*name_and_version(value))
+        found = ModelReference(*name_and_version(value))
+        RULES["asset"].require(found.name, "model", self.where("model"))  # it becomes a folder's
+        return found
 
     @property
     def code(self) -> Path | None:
