@@ -150,7 +150,7 @@ def test_what_cannot_be_deployed_is_refused_before_anything_is_made(served: Atta
     assert "should be a number" in served.refused("deploy", "--model", "demo-model:new")
     assert "--traffic 20: no other deployment answers the remaining 80 %" in served.refused("deploy", "--traffic", "20")
     (served.path / "other.json").write_text('{"rows": []}')
-    said = served.refused("deploy", "--request", "other.json")
+    said = served.aml("deploy", "--request", "other.json", status=2).stderr
     assert "model demo-model:1 answers 400 here, and nothing was deployed: 'data' is missing" in said
     assert "no request (No such file" in served.refused("deploy", "--request", "none.json")
     assert [str(call) for call in served.changes() if call.method != "POST"] == []
