@@ -172,7 +172,7 @@ def _check_model(deployment: Deployment) -> Iterator[Finding]:
     if not isinstance(model, str) or not re.fullmatch(reference, model):
         problem = f"model {model}" if isinstance(model, str) else "model"
         says = "should be azureml:NAME:VERSION or azureml:NAME@latest"
-        yield Finding.at(document, ("model",), problem, says, "scoring" * problem.startswith("model azureml://"))
+        yield Finding.at(document, ("model",), problem, says, "scoring" * problem.startswith("model azureml:/"))
 
 
 def _check_code(deployment: Deployment) -> Iterator[Finding]:
@@ -239,7 +239,7 @@ def _check_environment(deployment: Deployment, root: Path) -> Iterator[Finding]:
         r"azureml:[^:@/]+", str(environment)
     ):
         says = "should be azureml:NAME:VERSION, azureml:NAME@latest, or a mapping with image and conda_file"
-        rule = "scoring" * str(environment).startswith("azureml://")
+        rule = "scoring" * str(environment).startswith("azureml:/")
         yield Finding.at(document, ("environment",), f"environment {environment}", says, rule)
 
 

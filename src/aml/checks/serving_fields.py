@@ -1,7 +1,5 @@
 """The fields of endpoints and deployments: those of azure-ai-ml 1.35 (_schema/_endpoint, _schema/_deployment)."""
 
-from typing import Any
-
 from aml.checks.fields import INLINE_ENVIRONMENT, RESOURCES
 from aml.checks.shapes import (
     Entries,
@@ -10,6 +8,7 @@ from aml.checks.shapes import (
     Nullable,
     Ruled,
     Shape,
+    TextOr,
     anything,
     at_least,
     boolean,
@@ -98,19 +97,12 @@ _PROBE = Fields(
     }
 )
 _LIVENESS = Fields({**_PROBE.shapes, "success_threshold": _between(1, 1)})
-_ASSET = {"name", "path", "version", "data_id"}
-
-
-def _data(value: Any) -> str | None:
-    """The data that a collection is kept in: a mapping of texts, or a text."""
-    is_asset = isinstance(value, dict) and value.keys() <= _ASSET and not any(map(text, value.values()))
-    return None if is_asset or not text(value) else "a mapping of name, path and version, all of them texts"
 
 
 _COLLECTION = Fields(
     {
         "enabled": one_of("true", "false"),
-        "data": _data,
+        "data": TextOr(Fields(dict.fromkeys(("name", "path", "version", "data_id"), text))),
         "client_id": text,
     },
     required=("enabled",),
@@ -191,7 +183,13 @@ OLD_BATCH_DEPLOYMENT = Fields(
     required=("name", "endpoint_name"),
 )
 # One that stands in a deployment. A job drops the version of one, whatever it is.
-SERVING_ENVIRONMENT = Fields({**INLINE_ENVIRONMENT.shapes, "version": Nullable(number_or_text)})
+SERVING_ENVIRONMENT = Fields(
+    {
+        **INLINE_ENVIRONMENT.shapes,
+        "name": Nullable(lambda value: "a name" if value == "" else None),
+        "version": Nullable(number_or_text),
+    }
+)
 MODEL = Fields(
     {
         "name": text,

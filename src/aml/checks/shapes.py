@@ -69,7 +69,14 @@ class Nullable:
     value: "Shape" = field(default=lambda _: None)
 
 
-Shape = Judge | Fields | Entries | Items | Kinds | Ruled | Nullable
+@dataclass(frozen=True)
+class TextOr:
+    """A text, or a value of this shape."""
+
+    value: "Shape"
+
+
+Shape = Judge | Fields | Entries | Items | Kinds | Ruled | Nullable | TextOr
 
 BOOLEANS = {word for name in ("t", "f", "y", "n", "true", "false", "on", "off", "yes", "no")
             for word in (name, name.capitalize(), name.upper())} | {"1", "0", 1, 0}  # fmt: skip
@@ -160,8 +167,8 @@ def snake_case(camel: str) -> str:
 
 def check_shape(document: Document, value: Any, shape: Shape, *keys: str | int) -> Iterator[Finding]:
     """The findings on a value that stands at `keys`."""
-    while isinstance(shape, Nullable):
-        if value is None:
+    while isinstance(shape, Nullable | TextOr):
+        if (value is None) if isinstance(shape, Nullable) else isinstance(value, str):
             return
         shape = shape.value
     if value is None:
