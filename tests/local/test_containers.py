@@ -131,7 +131,7 @@ def test_a_container_reads_the_data_and_leaves_its_outputs_with_the_run(reposito
         code="code",
     )
     run = last(repository)
-    assert done.stdout == table.read_text() + "penguins.csv\ncode\n"
+    assert done.stdout == table.read_text() + "penguins.csv\nrequest.json\ncode\n"
     assert (run.folder / "named-outputs" / "model" / "part").read_text() == "model\n"
     assert (run.folder / "named-outputs" / "file").read_text() == "text\n"
     assert (run.folder / "outputs" / "model.pkl").read_text() == "pickle\n"
