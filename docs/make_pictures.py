@@ -2,9 +2,10 @@
 
     .venv/bin/python docs/make_pictures.py        # .venv is what `python dev.py test` makes
 
-It clones this repository as it is committed, runs `python dev.py demo` in the clone, writes the terminal as
-docs/pictures/first-run.svg, and lets a headless Chromium (on Debian: apt-get install chromium) take
-docs/pictures/mlflow-run.png and docs/pictures/mlflow-runs.png from `aml ui`. It takes about two minutes.
+It clones this repository as it is committed, runs `python dev.py demo` in the clone and `aml serve --test` in what that
+makes, writes the terminal as docs/pictures/first-run.svg and serve-test.svg, and lets a headless Chromium (on Debian:
+apt-get install chromium) take docs/pictures/mlflow-run.png and docs/pictures/mlflow-runs.png from `aml ui`. It takes
+about three minutes.
 """
 
 import io
@@ -35,13 +36,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         clone = Path(folder) / "aml-template"
         subprocess.run(["git", "clone", "--quiet", TEMPLATE, clone], check=True)
-        demo = [sys.executable, "dev.py", "demo"]
-        command = {"cwd": clone, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "encoding": "utf-8"}
-        done = subprocess.run(demo, check=False, **command)  # type: ignore[call-overload]
-        if done.returncode:
-            sys.exit(done.stdout)
-        draw_terminal(done.stdout, PICTURES / "first-run.svg")
+        output = printed([sys.executable, "dev.py", "demo"], clone)
+        output = output[output.index("$ cd ") :].partition("\nThere is now")[0]
+        draw_terminal(output, "python dev.py demo", PICTURES / "first-run.svg")
         made = clone / "demo" / "demo-model"
+        draw_serving(made)
         (record,) = (path.parent for path in (made / "mlruns").glob("*/*/meta.yaml") if path.parent.name[0] == "2")
         with user_interface(made) as address:
             experiment = f"{address.partition('/#')[0]}/#/experiments/{record.parent.name}/runs"
@@ -51,14 +50,31 @@ def main() -> None:
             take(address, PICTURES / "mlflow-runs.png", 1400, 520)
 
 
-def draw_terminal(output: str, target: Path) -> None:
-    """Write what the commands in the new repository printed as SVG."""
-    shown = output[output.index("$ cd ") :].partition("\nThere is now")[0].rstrip().splitlines()
-    shown = [line for line in shown if "Python 3." not in line]  # which Pythons this machine has
+def printed(command: list[str], folder: Path) -> str:
+    """What a command prints, errors among it; ends this program with that when the command fails."""
+    done = subprocess.run(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False
+    )
+    if done.returncode:
+        sys.exit(done.stdout)
+    return done.stdout
+
+
+def draw_serving(made: Path) -> None:
+    """Write what `aml serve --test` prints in a repository once its environment is built."""
+    aml = str(made / ".venv" / ("Scripts/aml.exe" if os.name == "nt" else "bin/aml"))
+    printed([aml, "serve", "--test"], made)
+    output = printed([aml, "serve", "--test"], made)
+    draw_terminal(f"$ aml serve --test\n{output}", "aml serve --test", PICTURES / "serve-test.svg")
+
+
+def draw_terminal(output: str, title: str, target: Path) -> None:
+    """Write what commands printed as SVG."""
+    shown = [line for line in output.rstrip().splitlines() if "Python 3." not in line]  # which Pythons this machine has
     console = Console(record=True, width=max(map(len, shown)) + 1, file=io.StringIO())
     for line in shown:
         console.print(Text(line, style="bold green" if line.startswith("$ ") else ""), soft_wrap=True)
-    svg = console.export_svg(title="python dev.py demo", theme=MONOKAI, unique_id="first-run")
+    svg = console.export_svg(title=title, theme=MONOKAI, unique_id=target.stem)
     target.write_text(svg, encoding="utf-8", newline="\n")
 
 
