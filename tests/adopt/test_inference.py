@@ -1,6 +1,8 @@
 """inference.py: v1's scoring code, inferenceConfig and deployment configurations become those of a managed endpoint."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -200,3 +202,6 @@ def test_a_v1_repository_is_served_after_it_was_adopted(tmp_path: Path) -> None:
     training = (out / "aml_config" / "train-conda.yml").read_text(encoding="utf-8")
     assert all(pin in training for pin in pins[1:]) and any(pin.startswith("scikit-learn==") for pin in pins)
     assert not (out / "tests" / "test_score.py").exists()
+    assert conda["dependencies"][0] in training  # the same Python
+    done = subprocess.run([sys.executable, "-m", "aml", "check"], cwd=out, capture_output=True, text=True, check=False)
+    assert done.stdout == "aml_config/: nothing to fix\n"

@@ -168,7 +168,8 @@ def _given(source: Source, code: Code) -> None:
     for flag, value in pairwise(words):
         place = PurePosixPath(value.replace("\\", "/"))
         path = _in_source(source, value)
-        if path is None and any(one.flag == flag and one.path is None for one in code.inputs):
+        relative = not source.runconfigs and not re.match(r"[/$~]|\w+:", value)  # v1 mounts data where it says
+        if path is None and relative and any(one.flag == flag and one.path is None for one in code.inputs):
             code.inputs = [replace(one, path=Path(value)) if one.flag == flag else one for one in code.inputs]
             text = f"{flag} {value} is not in the source: run what makes it first, and adopt again"
             code.notes.append(Note("decide", "", text, "no-data", flag))

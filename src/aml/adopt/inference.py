@@ -96,8 +96,8 @@ def convert(root: Path, project: Path, files: Sequence[str], pins: Iterable[str]
     return found
 
 
-def write(found: Inference, made: Path) -> None:
-    """Put it in the place of the template's example in a generated repository."""
+def write(found: Inference, made: Path, python: str) -> None:
+    """Put it in the place of the template's example in a generated repository, whose model `python` trains."""
     from ruamel.yaml import YAML
 
     (made / "src" / "score.py").write_text(found.score, encoding="utf-8", newline="\n")
@@ -118,6 +118,7 @@ def write(found: Inference, made: Path) -> None:
             loader.dump(content, file)
     conda = made / "aml_config" / "score-conda.yml"
     head, _, _ = conda.read_text(encoding="utf-8").partition("  - pip:\n")
+    head = re.sub(r"- python=.*", f"- python={python}", head)
     lines = "".join(f"      - {line}\n" for line in [SERVER, *found.conda])
     conda.write_text(f"{head}  - pip:\n{lines}", encoding="utf-8", newline="\n")
 

@@ -71,7 +71,7 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
     for name in EXAMPLE:
         (made / name).unlink()
     if adoption.inference:
-        inference.write(adoption.inference, made)
+        inference.write(adoption.inference, made, adoption.packages.python)
     gates.loosen(made / "scripts")
     for place, content in adoption.code.files.items():
         _put(made / "src" / place, content)
