@@ -73,9 +73,10 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             if original.first.status is None:
                 text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
                 return Verdict(adoption, notes=(_undecided(text),))
-            unclear = f"its paths cannot be converted ({adoption.unclear})"
-            found = Verdict(adoption, unclear) if adoption.unclear else None
-            found = found or _try(environment, adoption, made, original, limits)
+            if adoption.unclear:
+                found = Verdict(adoption, f"its paths cannot be converted ({adoption.unclear})")
+            else:
+                found = _try(environment, adoption, made, original, limits)
             if trial.marks(source.home) != before:
                 raise UserError(f"the code changed {source.home} while it was tried: compare it with a backup")
             if not found.problem:
@@ -92,11 +93,6 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
                 if not found.problem:
                     break
             return found
-
-
-def _has(path: Path, root: Path, left: Iterable[str]) -> bool:
-    """Whether one of the files that the code left is at a path or below it."""
-    return any((root / one).is_relative_to(path) for one in left)
 
 
 def _undecided(text: str) -> Note:
@@ -167,10 +163,10 @@ def _value(adoption: Adoption, job: Job, kind: str, name: str) -> str:
     files = adoption.data.files
     if place in files:
         return "{tree}/" + shown(adoption.source.root, files[place])
-    inside = [(PurePosixPath(one), file) for one, file in files.items() if f"{one}".startswith(place)]
-    for one, file in inside:
-        depth = len(one.relative_to(place or ".").parts)
-        return "{tree}/" + shown(adoption.source.root, file.parents[depth - 1])
+    inside = ((PurePosixPath(one), file) for one, file in files.items())
+    inside = ((one.relative_to(place or "."), file) for one, file in inside if one.is_relative_to(place or "."))
+    if found := next(inside, None):  # its folder is that of the copy, as many steps above
+        return "{tree}/" + shown(adoption.source.root, found[1].parents[len(found[0].parts) - 1])
     return path
 
 
@@ -219,6 +215,24 @@ def _few(texts: Sequence[str]) -> str:
     return ", ".join(texts[:3]) + more
 
 
+def _has(path: Path, root: Path, left: Iterable[str]) -> bool:
+    """Whether one of the files that the code left is at a path or below it."""
+    return any((root / one).is_relative_to(path) for one in left)
+
+
+def _options(adoption: Adoption, original: Observation) -> tuple[list[DataInput], dict[str, str]]:
+    """What the job hands over by options that the code itself has: inputs, and places for results."""
+    source, certain = adoption.source, adoption.code.certain
+    known = _flags(adoption)
+    inputs = [one for one in adoption.code.inputs if one.flag in known]
+    written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, source.root, original.first.left)]
+    places = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
+    options = arguments.options_of(certain.texts[script_of(source.entry, adoption.code.entry)])
+    settled = {option.flag for option in options if option.default is not None} | {*_words(source.arguments)}
+    given = {flag: place for flag, place in places.items() if flag not in settled}
+    return [one for one in inputs if one not in written], given
+
+
 def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) -> Adoption | str:
     """The same code as it was, run by the launcher; or why that cannot be.
 
@@ -246,14 +260,7 @@ def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) 
     folder = original.command.folder
     made = {str(PurePosixPath(path).parent) for path in original.first.left}
     files[LAUNCHER] = text(script, folder, sorted(path for path in made - {"."} if (root / path).is_dir()))
-    known = _flags(adoption)
-    inputs = [one for one in adoption.code.inputs if one.flag in known]
-    written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, root, original.first.left)]
-    inputs = [one for one in inputs if one not in written]
-    given = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
-    options = arguments.options_of(certain.texts[script_of(source.entry, adoption.code.entry)])
-    own = {option.flag for option in options if option.default is not None} | {*_words(source.arguments)}
-    given = {flag: path for flag, path in given.items() if flag not in own}  # the others know where they go
+    inputs, given = _options(adoption, original)
     handed = [one.path for one in inputs if isinstance(one.path, Path)]
     files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}
     if files_of_job:
