@@ -199,13 +199,16 @@ def test_a_git_checkout_without_what_git_ignores(installed: Repository, tmp_path
     said = adopt(folder, "-o", str(out))
     assert contents(folder) == before
     document = (out / "ADOPTED.md").read_text(encoding="utf-8")
-    assert "src/models/train_model.py:17: models/model.joblib -> outputs/models/model.joblib" in document
+    change = (
+        "src/models/train_model.py:17: default of output_filepath: models/model.joblib -> outputs/models/model.joblib"
+    )
+    assert change in document
     assert "leaves       outputs/models/model.joblib" in said
     assert not [
         name for name, content in contents(out).items() if secret.encode() in content or b"Tr0ub4dor" in content
     ]
     job = yaml.safe_load((out / "aml_config" / "train-local.yml").read_text(encoding="utf-8"))
-    assert job["command"] == 'python -m src.models.train_model --credit "${{inputs.credit}}"'
+    assert job["command"] == 'python -m src.models.train_model "${{inputs.input_filepath}}"'
     assert "accuracy 0.9" in runs_and_registers(Repository(out, installed.python), "outputs/models/model.joblib")
 
 

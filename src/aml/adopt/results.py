@@ -248,7 +248,7 @@ def _option_default(work: Work, option: Option) -> None:
             work.note(
                 "changed",
                 option.call,
-                f"default of {option.flag}: {text} -> {new}: a job keeps what is below outputs/",
+                f"default of {option.flag or option.dest}: {text} -> {new}: a job keeps what is below outputs/",
             )
     elif text is None and option.default is None:
         text = f"results go to {option.dest}: let the job's command give a path below outputs/"
