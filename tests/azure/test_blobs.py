@@ -30,7 +30,7 @@ def test_names_of_files_arrive_as_they_are(attached: Attached) -> None:
 
 def test_what_amlignore_names_stays_here(attached: Attached) -> None:
     sample = plant(attached.path / "sample-data", {"a.tmp": b"", "keep.tmp": b"1", "cache/x.csv": b"", "b.csv": b"1"})
-    (sample / ".amlignore").write_text("*.tmp\n!keep.tmp\n/cache/\npenguins.csv\n.amlignore\n")
+    (sample / ".amlignore").write_text("*.tmp\n!keep.tmp\n/cache/\npenguins.csv\nrequest.json\n.amlignore\n")
     attached.aml("register-data")
     assert stored(attached, versions(attached)["1"]["dataUri"]).keys() == {"keep.tmp", "b.csv"}
     plant(sample, {"more.tmp": b"1", "cache/y.csv": b"1"})
@@ -54,7 +54,7 @@ def kill_at_upload(repository: Attached, nth: int, *arguments: str) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="a kill is told from an end by the signal")
 def test_an_upload_that_was_cut_off_goes_on(attached: Attached) -> None:
     """The process dies with 20 of 60 files uploaded: the other 40 are what is left to do."""
-    plant(attached.path / "sample-data", {f"{index}.csv": b"%d" % index for index in range(59)})
+    plant(attached.path / "sample-data", {f"{index}.csv": b"%d" % index for index in range(58)})
     kill_at_upload(attached, 20, "register-data")
     assert not versions(attached)
     attached.aml("register-data")

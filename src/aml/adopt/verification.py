@@ -181,11 +181,10 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
         if run and path.startswith(tuple(f"runs/{run.name}/{name}/" for name in ("outputs", "named-outputs")))
     }
     outputs = {path.partition("/outputs/")[2]: mark for path, mark in kept.items() if "/outputs/" in path}
-    model = adoption.code.model
-    if not model or model.removeprefix("outputs/") not in outputs:
+    if not _is_left(adoption.code.model, outputs):
         models = sorted(path for path in outputs if MODEL.fullmatch(path))
-        adoption.code.model = f"outputs/{models[0]}" if len(models) == 1 else model
-    if adoption.code.model and adoption.code.model.removeprefix("outputs/") in outputs:
+        adoption.code.model = f"outputs/{models[0]}" if len(models) == 1 else adoption.code.model
+    if _is_left(adoption.code.model, outputs):
         adoption.notes = [note for note in adoption.notes if note.code not in ("model-not-known", "no-model-saved")]
     if not done.ended_well:
         log = run / "logs" / "std_log.txt" if run else None
@@ -201,12 +200,18 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     return Verdict(adoption, f"it does something else than the original: {found[0]}" if found else "", trained)
 
 
+def _is_left(model: str | None, outputs: Iterable[str]) -> bool:
+    """Whether a run left this model, a file or a folder."""
+    place = (model or "").removeprefix("outputs/")
+    return bool(place) and any(path == place or path.startswith(f"{place}/") for path in outputs)
+
+
 def _trained(adoption: Adoption, made: Path, outputs: Mapping[str, str]) -> str:
     """What a run in the repository read, logged and left, in one line."""
     data = [f"sample-data/{place}" for place in adoption.data.files]
     metrics = [f"{name} {value:.4g}" for name, value in runs.all_runs(made)[0].metrics().items()]
     model = adoption.code.model
-    left = [f"model {model}"] if model and model.removeprefix("outputs/") in outputs else []
+    left = [f"model {model}"] if _is_left(model, outputs) else []
     return "; ".join([f"trained here on {_few(data) or 'no data of its own'}", *filter(None, [_few(metrics)]), *left])
 
 
