@@ -100,6 +100,15 @@ def guided(codebase: Path) -> Path:
     assert "whose own `src/` and\n`tests/test_train.py` you can delete" in GUIDE
     shutil.rmtree(model / "src")
     (model / "tests" / "test_train.py").unlink()
+    assert (
+        "delete `tests/test_score.py` and, in\n`aml_config/`, `deployment.yml`, `endpoint.yml` and `score-conda"
+        in GUIDE
+    )
+    for name in (
+        "tests/test_score.py",
+        *(f"aml_config/{one}.yml" for one in ("deployment", "endpoint", "score-conda")),
+    ):
+        (model / name).unlink()
     return codebase
 
 
