@@ -180,7 +180,7 @@ def converted(
     before = {"data/a.csv": names["A"], "data/b.csv": names["B"], "models/m.pkl": names["OLD"]}
     once = replace(once, before=before, after={**before, "models/m.pkl": "NEW"})
     found = frozenset(made / "sample-data" / f"{text}.csv" for text in reads)
-    done = replace(FIRST, output=output, opened=opened._replace(read=found))
+    done = replace(FIRST, after=marks, output=output, opened=opened._replace(read=found))
     kept = {"runs/1/outputs/models/m.pkl": left} if left else {}
     return differences(Observation(tree, Command(("train.py",), "."), once, once), done, made, kept)
 

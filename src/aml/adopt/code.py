@@ -1,7 +1,6 @@
 """What becomes of the code that travels: notebooks into scripts, v1 into MLflow, the contract of a job kept."""
 
 import re
-import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -151,10 +150,7 @@ def _in_utf8(text: str) -> str:
 
 def _given(source: Source, code: Code) -> None:
     """Let data that the arguments name be inputs, and settings travel."""
-    try:
-        words = shlex.split(source.arguments)
-    except ValueError:  # a quote without an end, in somebody's README
-        return
+    words = source.words
     entry = code.files[code.entry]
     options = arguments.options_of(entry if isinstance(entry, str) else "")
     for at, option in arguments.values(options, words).items():

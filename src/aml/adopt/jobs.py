@@ -208,10 +208,7 @@ def _compute(configurations: list[tuple[Path, Runconfig]]) -> dict[str, Any]:
 def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted:
     """A job of this machine for an entry that no run configuration names."""
     words = ["python", *(["-m", source.module] if source.module else [code.entry])]
-    try:
-        given = shlex.split(source.arguments)
-    except ValueError:  # a quote without an end, in somebody's README
-        given = []
+    given = source.words
     where = next((one.where for one in source.submits if one.words == given), "")
     given, secret = without_secrets(given)
     words += _words(given, source, code)

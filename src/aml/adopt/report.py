@@ -78,16 +78,17 @@ def summary(notes: Iterable[Note], model: str | None) -> list[str]:
     files = {re.split(r":\d|\.ipynb", note.where)[0] for note in changed if note.where}
     rows = {
         "trains": "; ".join(about("entry")),
-        "reads": _few(about("data-file")) or "nothing that lies in the source",
+        "reads": few(about("data-file")) or "nothing that lies in the source",
         "leaves": model or "no model whose place is known: see what is left to decide",
         "changed": ", ".join(f"{title} ({count})" for title, count in counts.items() if count)
         + (f", in {len(files)} file{'s' if len(files) > 1 else ''}" if files else ""),
-        "stays behind": _few(about("stays-behind")),
+        "stays behind": few(about("stays-behind")),
     }
     return [f"{name:<13}{text}" for name, text in rows.items() if text]
 
 
-def _few(names: Sequence[str], most: int = 6) -> str:
+def few(names: Sequence[str], most: int = 6) -> str:
+    """The first of these names, and how many more there are."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 

@@ -56,6 +56,14 @@ class Source:
     notes: list[Note] = field(default_factory=list)
     laid: written.Laid | None = None  # keeps the copy for as long as it is needed
 
+    @property
+    def words(self) -> list[str]:
+        """The arguments, apart; none where a quote has no end, as in somebody's README."""
+        try:
+            return shlex.split(self.arguments)
+        except ValueError:
+            return []
+
     def at_home(self, path: Path) -> Path:
         """A path as its owner has it."""
         return self.home / path.relative_to(self.root) if path.is_relative_to(self.root) else path

@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from aml.adopt.launcher import LAUNCHER, OPTION, text
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
 from aml.adopt.observe.observation import Observation, differences, observe
+from aml.adopt.report import few
 from aml.adopt.resources import may_hold_secrets
 from aml.adopt.tree import folders, shown
 from aml.jobfile import job as job_module
@@ -120,7 +121,7 @@ def _arguments(adoption: Adoption, job: Job) -> list[str]:
 
     They come from the source itself as far as they can: a wrong input of the job would otherwise be wrong in both runs.
     """
-    given = _words(adoption.source.arguments)
+    given = adoption.source.words
     if given and not any(re.search(r"[$%{]|azureml:", word) for word in given):
         missing = [one for one in adoption.code.certain.inputs if one.flag and one.flag not in given]
         return [*given, *(word for one in missing for word in (one.flag, _value(adoption, job, "inputs", one.name)))]
@@ -137,13 +138,6 @@ def _arguments(adoption: Adoption, job: Job) -> list[str]:
         else:
             found.append(COMMAND_OF_JOB.sub(lambda name: _value(adoption, job, name[1], name[2]), word))
     return [word for word in found if word]
-
-
-def _words(arguments: str) -> list[str]:
-    try:
-        return shlex.split(arguments)
-    except ValueError:  # a quote without an end, in somebody's README
-        return []
 
 
 def _flags(adoption: Adoption) -> set[str]:
@@ -212,12 +206,9 @@ def _trained(adoption: Adoption, made: Path, outputs: Mapping[str, str]) -> str:
     metrics = [f"{name} {value:.4g}" for name, value in runs.all_runs(made)[0].metrics().items()]
     model = adoption.code.model
     left = [f"model {model}"] if _is_left(model, outputs) else []
-    return "; ".join([f"trained here on {_few(data) or 'no data of its own'}", *filter(None, [_few(metrics)]), *left])
-
-
-def _few(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - 3} more" if len(texts) > 3 else ""
-    return ", ".join(texts[:3]) + more
+    return "; ".join(
+        [f"trained here on {few(data, 3) or 'no data of its own'}", *filter(None, [few(metrics, 3)]), *left]
+    )
 
 
 def _has(path: Path, root: Path, left: Iterable[str]) -> bool:
@@ -233,7 +224,7 @@ def _options(adoption: Adoption, original: Observation) -> tuple[list[DataInput]
     written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, source.root, original.first.left)]
     places = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
     options = arguments.options_of(certain.texts[script_of(source.entry, adoption.code.entry)])
-    settled = {option.flag for option in options if option.default is not None} | {*_words(source.arguments)}
+    settled = {option.flag for option in options if option.default is not None} | {*source.words}
     given = {flag: place for flag, place in places.items() if flag not in settled}
     return [one for one in inputs if one not in written], given
 

@@ -136,7 +136,7 @@ def differences(original: Observation, converted: Trial, tree: Path, kept: Mappi
             found.append(f"{path} has another content than the original writes")
     printed = _results(converted.output)
     found += [f"it does not print {line!r}" for line in original.lines if not printed[line]]
-    now = trial.marks(tree)
+    now = converted.after
     inside = [path.relative_to(tree).as_posix() for path in converted.opened.read if path.is_relative_to(tree)]
     read = {name: now[name] for name in inside if name in now and name not in kept and _is_data(name)}
     data = original.data
