@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
+from adopt.sources import laid_out
 from aml.cli import main as command_line
 from standin import cloud
 from standin.server import StandIn
@@ -29,7 +30,6 @@ from standin.storage import ACCOUNT
 from support import ENVIRONMENT, GENERATED, TEMPLATE
 
 BIN = "Scripts" if os.name == "nt" else "bin"
-SAMPLES = TEMPLATE / "tests" / "adopt" / "samples"
 SETUP = ["python -m venv .venv", ". .venv/bin/activate", "pip install -e ."]
 GENERATE = ["pip install cookiecutter", "cookiecutter gh:org/aml-template", "cd demo-model"]
 COMMIT = ["git init", "git add --all", 'git commit --message "Generated"']
@@ -57,8 +57,6 @@ PLACEHOLDERS = {
     "WORKSPACE": cloud.WORKSPACE,
     "ACCOUNT": ACCOUNT,
     "CONTAINER": "raw-data",
-    "PATH/TO/YOUR/CODE": (SAMPLES / "plain-script").as_posix(),
-    "PATH/TO/YOUR/NOTEBOOK": (SAMPLES / "notebook").as_posix(),
     "PATH/TO/YOUR/DATA": (GENERATED / "sample-data").as_posix(),
 }
 TYPED = {"cookiecutter": "\n" * 12}
@@ -150,10 +148,11 @@ class Shell:
     environment: Path  # the virtual environment that is active
     service: StandIn
     variables: dict[str, str] = field(default_factory=dict)
+    placeholders: dict[str, str] = field(default_factory=lambda: dict(PLACEHOLDERS))
 
     def run(self, line: str) -> None:
         """Run a line as written, with its placeholders filled in, and assert that it succeeds."""
-        for name, value in PLACEHOLDERS.items():
+        for name, value in self.placeholders.items():
             line = re.sub(rf"(?<![\w/]){re.escape(name)}(?!\w)", value, line)
         if "RUN_ID" in line:
             record = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
@@ -281,7 +280,9 @@ def shell(tmp_path: Path, published: Path, service: StandIn, workspace: cloud.Wo
 @pytest.mark.slow
 @pytest.mark.parametrize("document", SCENARIOS)
 def test_the_commands_run_as_written(document: str, shell: Shell, published: Path) -> None:
-    shutil.copytree(SAMPLES / "plain-script", shell.folder / "risk")  # what docs/adopting.md adopts
+    code = laid_out("plain-script", "data/credit.csv", shell.folder / "risk")
+    notebook = laid_out("notebook", "credit.csv", shell.folder / "notebook")
+    shell.placeholders |= {"PATH/TO/YOUR/CODE": code.as_posix(), "PATH/TO/YOUR/NOTEBOOK": notebook.as_posix()}
     for line in SCENARIOS[document]:
         shell.run(line)
     if document == "docs/updating.md":  # a later version of the template

@@ -46,15 +46,18 @@ def bench(
     generate(folder, f"subscription_id={SUBSCRIPTION}")
     root = folder / "demo-model"
     write_repository(root)
-    patch = pytest.MonkeyPatch()
-    patch.setattr(jobs, "_BEAT", 0.05)
-    patch.setattr(containers, "_RUN", QUICK_SERVER)
     bench = Bench(service, root, folder)
     bench.here = root  # a run of this machine for all
     assert bench.run("submit", "-c", "quick-here.yml", "--here").status == 0
     yield bench
     bench.close()
-    patch.undo()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs and deployments that take no longer than they must."""
+    monkeypatch.setattr(jobs, "_BEAT", 0.05)
+    monkeypatch.setattr(containers, "_RUN", QUICK_SERVER)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,6 +12,7 @@ from standin import assets, cloud, datastores, endpoints, jobs
 from standin.cloud import Workspace
 from standin.contents import BATCH_DEPLOYMENT, CONDA, ENDPOINT, REQUEST, SCORE, SCORE_BATCH, add_model
 from standin.mlflow import Run, experiment_of
+from standin.storage import HOST as BLOB_HOST
 
 from .bench import Verb
 
@@ -165,8 +166,7 @@ def serving(workspace: Workspace) -> None:
     model(workspace)
     code, _ = datastores.locate(workspace, "azureml://datastores/workspaceblobstore/paths/")
     workspace.service.storage.upload(code, "code/score.py", SCORE.encode())
-    place = {"codeUri": "azureml://datastores/workspaceblobstore/paths/code"}
-    assets.store(workspace, "codes", "scoring", "1", place)
+    assets.store(workspace, "codes", "scoring", "1", {"codeUri": f"https://{BLOB_HOST}/{code}/code"})
     assets.store(workspace, "environments", "bare", "1", dict(IMAGE))
     endpoint = endpoints.store(workspace, ENDPOINT, traffic={"demo-model-1": 100})
     parts = {"codeConfiguration": {"codeId": "azureml:scoring:1", "scoringScript": "score.py"}}

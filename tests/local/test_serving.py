@@ -81,11 +81,12 @@ class Running:
     def __init__(self, repository: Repository, *arguments: str) -> None:
         self.port = free_port()
         self.output = repository.path / "output.txt"
+        self.temporary = Path(tempfile.mkdtemp())
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 repository.command("serve", "--port", str(self.port), *arguments),
                 cwd=repository.path,
-                env=ENVIRONMENT,
+                env={**ENVIRONMENT, "TMPDIR": str(self.temporary)},
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -202,7 +203,7 @@ def test_each_worker_answers_and_ctrl_c_ends_them_all(running: Running, trained:
     assert running.said.splitlines()[-1] == "aml: the server has ended"
     assert starts.read(trained.path) == {"deployment": seconds}
     assert "Worker with pid" in (trained.path / "mlruns" / "serve.log").read_text(encoding="utf-8")
-    assert not list(Path(tempfile.gettempdir()).glob("aml-serve-*/program"))
+    assert not list(running.temporary.iterdir())
 
 
 @pytest.mark.slow

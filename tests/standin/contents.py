@@ -40,10 +40,10 @@ def predict(rows):
     return [f"{row} {word}" for row in rows]
 
 def run(body):
-    from azureml_inference_server_http.api.aml_response import AMLResponse
     try:
         return {"predictions": predict(rows_of(body))}
     except KeyError as missing:
+        from azureml_inference_server_http.api.aml_response import AMLResponse
         return AMLResponse({"error": {"message": f"{missing} is missing"}}, 400, json_str=True)
 """
 CONDA = {"dependencies": ["python=3.12", "pip", {"pip": ["azureml-inference-server-http==1.5.1"]}]}
