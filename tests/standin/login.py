@@ -29,6 +29,12 @@ CLIENT_ID = "22222222-3333-4444-5555-666666666666"
 OBJECT_ID = "33333333-4444-5555-6666-777777777777"
 USER = "someone@example.com"
 
+FEDERATED_AUDIENCE = "api://AzureADTokenExchange"
+GITHUB_ISSUER = "https://token.actions.githubusercontent.com"
+#: docs: devops/pipelines/release/automate-service-connections: the issuer of connections made today
+AZURE_DEVOPS_ISSUER = f"https://login.microsoftonline.com/{TENANT}/v2.0"
+SERVICE_CONNECTION = "33333333-cccc-4ccc-8ccc-cccccccccccc"
+
 router = Router()
 imds_router = Router()
 
@@ -51,6 +57,14 @@ class Login:
     federated_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     #: What a process on a compute instance shows to its managed identity.
     msi_secret: str = field(default_factory=lambda: secrets.token_urlsafe(24))
+    #: The issuer and the subject of each federated credential of the application.
+    federated_credentials: set[tuple[str, str]] = field(default_factory=set)
+    #: What the CI system says of the job that asks.
+    ci_subject: str = ""
+    #: Seconds for which what the CI system says is valid.
+    ci_lifetime: float = 300
+    #: What a job shows to its CI system.
+    ci_token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     _key: bytes = field(default_factory=lambda: secrets.token_bytes(32))
 
     def token(self, audience: str, name: str = USER, **claims: object) -> str:
@@ -68,6 +82,41 @@ class Login:
             "jti": uuid.uuid4().hex,
             **claims,
         }
+        return self._signed(payload)
+
+    def assertion(self, issuer: str, audience: str) -> str:
+        """What the CI system gives the job that asks: a token for Microsoft Entra ID."""
+        now = int(time.time())
+        times = {"iat": now, "nbf": now, "exp": now + int(self.ci_lifetime)}
+        return self._signed({"iss": issuer, "sub": self.ci_subject, "aud": audience, **times, "jti": uuid.uuid4().hex})
+
+    def reason_against(self, assertion: str) -> str | None:
+        """Why Microsoft Entra ID does not take what a CI system says of a job; None when it does.
+
+        The messages are those that users report (Azure/login#482, #515); learn.microsoft.com/entra/identity-platform/
+        reference-error-codes has AADSTS700024.
+        """
+        if assertion == self.federated_token:
+            return None
+        parts = assertion.split(".")
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "==")) if len(parts) == 3 else {}
+        if self._signed(claims) != assertion:
+            return "AADSTS700213: No matching federated identity record found for presented assertion."
+        found = [(issuer, subject) for issuer, subject in self.federated_credentials if issuer == claims["iss"]]
+        check = "Check your federated identity credential Subject, Audience and Issuer against the presented assertion."
+        if (claims["iss"], claims["sub"]) not in found or claims["aud"] != FEDERATED_AUDIENCE:
+            message = f"No matching federated identity record found for presented assertion subject '{claims['sub']}'."
+            if claims["sub"].lower() in [subject.lower() for _, subject in found]:
+                matches = (
+                    "The subject matches with case-insensitive comparison, but not with case-sensitive comparison."
+                )
+                return f"AADSTS7002138: {message} {matches} {check}"
+            return f"AADSTS700213: {message} {check}"
+        if claims["exp"] < time.time():
+            return "AADSTS700024: Client assertion is not within its valid time range."
+        return None
+
+    def _signed(self, payload: Json) -> str:
         parts = [_encode(json.dumps(part).encode()) for part in ({"typ": "JWT", "alg": "HS256"}, payload)]
         signature = hmac.new(self._key, ".".join(parts).encode(), hashlib.sha256).digest()
         return ".".join([*parts, _encode(signature)])
@@ -162,9 +211,8 @@ def issue_token(request: Request) -> Response:
     if form.get("client_id") != CLIENT_ID:
         return _refused("unauthorized_client", f"AADSTS700016: Application '{form.get('client_id')}' was not found.")
     if "client_assertion" in form:
-        if form["client_assertion"] != login.federated_token:
-            message = "AADSTS700213: No matching federated identity record found for presented assertion."
-            return _refused("invalid_client", message, status=401)
+        if reason := login.reason_against(form["client_assertion"]):
+            return _refused("invalid_client", reason, status=401)
     elif form.get("client_secret") != login.client_secret:
         return _refused("invalid_client", "AADSTS7000215: Invalid client secret provided.", status=401)
     audience = form.get("scope", "").split(" ")[0].removesuffix("/.default")
@@ -200,6 +248,24 @@ def az_token(request: Request) -> Response:
         },
         delay=login.az_seconds,
     )
+
+
+@router.on("GET", "/standin/github")
+def github_token(request: Request) -> Response:
+    """docs.github.com/actions/reference/security/oidc: an address of its own for each job, its token, an audience."""
+    if request.headers.get("Authorization", "").lower() != f"bearer {request.service.login.ci_token}".lower():
+        return Response(401, {"message": "Unauthorized"})
+    return Response(200, {"value": request.service.login.assertion(GITHUB_ISSUER, request.query["audience"])})
+
+
+@router.on("POST", "/standin/azure-devops")
+def azure_devops_token(request: Request) -> Response:
+    """As azure-identity 1.27 asks for it (`_credentials/azure_pipelines.py`); the audience is always that one."""
+    if request.headers.get("Authorization") != f"Bearer {request.service.login.ci_token}":
+        return Response(401, {"message": "TF400813: The user is not authorized to access this resource."})
+    if request.query["serviceconnectionid"] != SERVICE_CONNECTION:
+        return Response(404, {"message": "The service connection does not exist."})
+    return Response(200, {"oidcToken": request.service.login.assertion(AZURE_DEVOPS_ISSUER, FEDERATED_AUDIENCE)})
 
 
 @imds_router.on("GET", "/metadata/identity/oauth2/token")

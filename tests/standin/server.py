@@ -48,7 +48,7 @@ CONTROL_PLANE = "management.azure.com"
 DATA_PLANE = f"{cloud.LOCATION}.api.azureml.ms"
 #: Answered without a token.
 _PUBLIC = ("/discovery", "/metadata/endpoints")
-SignIn = Literal["az", "client-secret", "federated", "managed-identity", "none"]
+SignIn = Literal["az", "client-secret", "federated", "managed-identity", "github", "azure-devops", "none"]
 
 
 @dataclass(frozen=True)
@@ -171,9 +171,12 @@ class StandIn:
     def environment(self, sign_in: SignIn = "az", **more: str) -> dict[str, str]:
         """The variables for a process that is to meet the stand-in, signed in through az or as `sign_in` says.
 
-        "federated" is what OIDC gives in CI; "managed-identity" is that of a compute instance of Azure ML.
+        "federated" is a token in a file, as workload identity gives; "managed-identity" is that of a compute instance
+        of Azure ML; "github" and "azure-devops" are a job there, of which `login.ci_subject` is said.
         """
-        dropped = ("AZURE_", "AZUREML_", "MLFLOW_", "MSI_", "IDENTITY_", "DEFAULT_IDENTITY_", "ARM_CLOUD_METADATA_URL")
+        ci = ("ACTIONS_", "GITHUB_", "SYSTEM_", "AZURESUBSCRIPTION_")
+        identity = ("MSI_", "IDENTITY_", "DEFAULT_IDENTITY_", "ARM_CLOUD_METADATA_URL")
+        dropped = ("AZURE_", "AZUREML_", "MLFLOW_", *identity, *ci)
         variables = {
             name: value
             for name, value in os.environ.items()
@@ -203,6 +206,16 @@ class StandIn:
             variables["MSI_ENDPOINT"] = f"http://127.0.0.1:{self.port}/MSI/auth"
             variables["MSI_SECRET"] = self.login.msi_secret
             variables["DEFAULT_IDENTITY_CLIENT_ID"] = login.CLIENT_ID
+        elif sign_in == "github":
+            variables |= {"GITHUB_ACTIONS": "true", "AZURE_TENANT_ID": login.TENANT, "AZURE_CLIENT_ID": login.CLIENT_ID}
+            variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"http://127.0.0.1:{self.port}/standin/github?api-version=2.0"
+            variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.login.ci_token
+        elif sign_in == "azure-devops":
+            own = (login.TENANT, login.CLIENT_ID, login.SERVICE_CONNECTION)
+            names = ("TENANT_ID", "CLIENT_ID", "SERVICE_CONNECTION_ID")
+            variables |= {f"AZURESUBSCRIPTION_{name}": value for name, value in zip(names, own, strict=True)}
+            variables["SYSTEM_OIDCREQUESTURI"] = f"http://127.0.0.1:{self.port}/standin/azure-devops"
+            variables["SYSTEM_ACCESSTOKEN"] = self.login.ci_token
         return {**variables, **more}
 
     def count(self, kind: str = "") -> int:

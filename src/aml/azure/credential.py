@@ -1,4 +1,4 @@
-"""Who you are on Azure: tokens from azure-identity's DefaultAzureCredential."""
+"""Who you are on Azure: tokens from azure-identity, in a job of CI or from its DefaultAzureCredential."""
 
 import base64
 import json
@@ -12,6 +12,7 @@ from azure.core.credentials import AccessToken, TokenCredential
 from azure.core.exceptions import AzureError
 from azure.identity import DefaultAzureCredential
 
+from aml.azure import federation
 from aml.errors import ServiceError, UserError
 
 HOST = "login.microsoftonline.com"
@@ -26,9 +27,11 @@ FIXES = {
     "AADSTS90002": "AZURE_TENANT_ID names no tenant: `az account show --query tenantId` prints yours",
     "AADSTS900023": "AZURE_TENANT_ID names no tenant: `az account show --query tenantId` prints yours",
     "AADSTS700016": "AZURE_CLIENT_ID names no application of the tenant AZURE_TENANT_ID: set both anew",
-    "AADSTS700213": "let the application's federated credential name this repository and branch",
-    "AADSTS70021": "let the application's federated credential name this repository and branch",
-    "AADSTS700024": "AZURE_FEDERATED_TOKEN_FILE holds a token that ran out: sign in again in CI",
+    **dict.fromkeys(
+        ("AADSTS700213", "AADSTS7002138", "AADSTS700211", "AADSTS700212", "AADSTS70021"),
+        "`aml ci setup --print` shows the federated credentials that the application needs",
+    ),
+    "AADSTS700024": "the token by which CI vouches for this job ran out: run the job again",
 }
 
 
@@ -80,6 +83,8 @@ def _explain(message: str) -> UserError:
         said = re.search(rf"{code[0]}: (.*?)( Trace ID|$)", message, re.MULTILINE)
         text = f"{code[0]}: {said[1].rstrip('.')}" if said else code[0]
         return UserError(f"Microsoft Entra ID refuses the sign-in: {text}: {FIXES.get(code[0], '`az login`')}")
+    if "OIDC token" in message:  # azure-identity's azure_pipelines.py
+        return UserError("Azure Pipelines gave this step no token: let the pipeline use its service connection")
     if "CERTIFICATE_VERIFY_FAILED" in message:
         text = f"{HOST} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
         return ServiceError(text, 0, "Unreachable")
@@ -106,7 +111,12 @@ def user(token: str) -> str:
 
 
 def _credential() -> TokenCredential:
-    """DefaultAzureCredential, without managed identity where there is none: that takes 25 s. Raises UserError."""
+    """That of a job of CI, else DefaultAzureCredential, without managed identity where there is none: that takes 25 s.
+
+    Raises UserError.
+    """
+    if in_ci := federation.credential():
+        return in_ci
     options: dict[str, Any] = {"managed_identity_client_id": os.environ.get("DEFAULT_IDENTITY_CLIENT_ID")}
     options["process_timeout"] = AZ_TIMEOUT
     if not {"MSI_ENDPOINT", "IDENTITY_ENDPOINT", "AZURE_TOKEN_CREDENTIALS"} & os.environ.keys():
