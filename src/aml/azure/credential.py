@@ -83,8 +83,6 @@ def _explain(message: str) -> UserError:
         said = re.search(rf"{code[0]}: (.*?)( Trace ID|$)", message, re.MULTILINE)
         text = f"{code[0]}: {said[1].rstrip('.')}" if said else code[0]
         return UserError(f"Microsoft Entra ID refuses the sign-in: {text}: {FIXES.get(code[0], '`az login`')}")
-    if "OIDC token" in message:  # azure-identity's azure_pipelines.py
-        return UserError("Azure Pipelines gave this step no token: let the pipeline use its service connection")
     if "CERTIFICATE_VERIFY_FAILED" in message:
         text = f"{HOST} cannot be reached: its certificate is not trusted here (REQUESTS_CA_BUNDLE names others)"
         return ServiceError(text, 0, "Unreachable")
@@ -92,6 +90,8 @@ def _explain(message: str) -> UserError:
         if re.search("connect|resolve|proxy|timed out", text, re.IGNORECASE):
             found = re.search(r"\[Errno -?\d+\] [^\"')]+|Connection [^\"')]+", text)
             return ServiceError(f"{HOST} cannot be reached: {found[0] if found else text}", 0, "Unreachable")
+    if not tried:  # a job of CI: what GitHub or Azure Pipelines says, for Microsoft Entra ID has a code
+        return UserError(f"this job cannot sign in: {message.removeprefix('(None) ').splitlines()[0]}")
     if name in ("EnvironmentCredential", "WorkloadIdentityCredential", "ManagedIdentityCredential"):
         return UserError(f"sign-in with {name} failed: {why}")
     if az and not re.search("az login|not found on path", az):  # `az` says why, or was not done in time
