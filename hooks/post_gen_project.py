@@ -1,5 +1,6 @@
 """Writes the source of the aml package, confirms the workspace settings, and prints the next steps."""
 
+import contextlib
 import json
 import os
 import re
@@ -94,6 +95,9 @@ def report(root: Path, values: list[str]) -> bool:
 
 def main(root: Path, answers: dict[str, str]) -> None:
     """Complete the repository in `root`. Raises SystemExit, with the reason, where it cannot."""
+    for folder in (root / ".github" / "workflows", root / ".github"):
+        with contextlib.suppress(OSError):
+            folder.rmdir()  # only where it is empty: cookiecutter cannot leave out a folder
     out = Path(answers.get("_output_dir", root.anchor))
     bases = [out] if "_commit" in answers else [Path(os.environ.get("PWD", out)), out, *out.parents]
     template, commit = origin(answers, bases)

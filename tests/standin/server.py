@@ -174,7 +174,7 @@ class StandIn:
         "federated" is a token in a file, as workload identity gives; "managed-identity" is that of a compute instance
         of Azure ML; "github" and "azure-devops" are a job there, of which `login.ci_subject` is said.
         """
-        ci = ("ACTIONS_", "GITHUB_", "SYSTEM_", "AZURESUBSCRIPTION_")
+        ci = ("ACTIONS_", "GITHUB_", "SYSTEM_")
         identity = ("MSI_", "IDENTITY_", "DEFAULT_IDENTITY_", "ARM_CLOUD_METADATA_URL")
         dropped = ("AZURE_", "AZUREML_", "MLFLOW_", *identity, *ci)
         variables = {
@@ -211,9 +211,8 @@ class StandIn:
             variables["ACTIONS_ID_TOKEN_REQUEST_URL"] = f"http://127.0.0.1:{self.port}/standin/github?api-version=2.0"
             variables["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = self.login.ci_token
         elif sign_in == "azure-devops":
-            own = (login.TENANT, login.CLIENT_ID, login.SERVICE_CONNECTION)
-            names = ("TENANT_ID", "CLIENT_ID", "SERVICE_CONNECTION_ID")
-            variables |= {f"AZURESUBSCRIPTION_{name}": value for name, value in zip(names, own, strict=True)}
+            variables |= {"AZURE_TENANT_ID": login.TENANT, "AZURE_CLIENT_ID": login.CLIENT_ID}
+            variables["AZURE_SERVICE_CONNECTION_ID"] = login.SERVICE_CONNECTION
             variables["SYSTEM_OIDCREQUESTURI"] = f"http://127.0.0.1:{self.port}/standin/azure-devops"
             variables["SYSTEM_ACCESSTOKEN"] = self.login.ci_token
         return {**variables, **more}

@@ -15,10 +15,10 @@ from aml.errors import ServiceError, UserError
 AUDIENCE = "api://AzureADTokenExchange"
 # https://docs.github.com/actions/reference/security/oidc#methods-for-requesting-the-oidc-token
 GITHUB_URL, GITHUB_TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"  # names of variables
-# What Azure Pipelines sets for each job, what a job has to pass on, and what the task AzureCLI@2 sets:
-# https://learn.microsoft.com/azure/devops/pipelines/build/variables, .../tasks/reference/azure-cli-v2
+# What Azure Pipelines sets for each job, and what a step has to be given:
+# https://learn.microsoft.com/azure/devops/pipelines/build/variables
 DEVOPS_URL, DEVOPS_TOKEN = "SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"
-DEVOPS_CONNECTION = [f"AZURESUBSCRIPTION_{name}" for name in ("TENANT_ID", "CLIENT_ID", "SERVICE_CONNECTION_ID")]
+CONNECTION = "AZURE_SERVICE_CONNECTION_ID"
 OTHER_WAYS = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE")
 
 
@@ -34,10 +34,10 @@ def credential() -> TokenCredential | None:
         if not (os.environ.get(GITHUB_URL) and os.environ.get(GITHUB_TOKEN)):
             raise UserError("this job may not sign in: give it `permissions: id-token: write` in the workflow file")
         return ClientAssertionCredential(tenant, client, ask_github)
-    if os.environ.get(DEVOPS_URL) and all(map(os.environ.get, DEVOPS_CONNECTION)):
+    connection = os.environ.get(CONNECTION)
+    if os.environ.get(DEVOPS_URL) and tenant and client and connection:
         if not (token := os.environ.get(DEVOPS_TOKEN)):
             raise UserError(f"this step may not sign in: give it `env: {DEVOPS_TOKEN}: $(System.AccessToken)`")
-        tenant, client, connection = (os.environ[name] for name in DEVOPS_CONNECTION)
         return AzurePipelinesCredential(
             tenant_id=tenant, client_id=client, service_connection_id=connection, system_access_token=token
         )
