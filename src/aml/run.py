@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from aml.console import display_path
 from aml.errors import UserError
@@ -71,16 +72,28 @@ def write_record(path: Path, run_id: str, experiment: str, compute: str) -> None
     path.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 
-def read_record(path: Path) -> tuple[str, str]:
-    """The id and the compute of the run that such a file names. Raises UserError when it is no such file."""
+class Record(NamedTuple):
+    """What such a file says of a run."""
+
+    run_id: str
+    experiment_name: str
+    compute: str
+
+
+def read_record(path: Path) -> Record:
+    """The run that such a file names. Raises UserError when it is no such file."""
+    return Record(*read_json(path, Record._fields, f"aml submit -t {display_path(path)}"))
+
+
+def read_json(path: Path, keys: Iterable[str], writer: str) -> list[str]:
+    """The values of a JSON object that an earlier step of a workflow wrote.
+
+    Raises UserError, which names the command that writes it, when the file is missing or another one.
+    """
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return str(record["run_id"]), str(record["compute"])
+        return [str(record[key]) for key in keys]
     except OSError as error:
-        raise UserError(
-            f"{display_path(path)}: {error.strerror}; aml submit -t {display_path(path)} writes it"
-        ) from None
+        raise UserError(f"{display_path(path)}: {error.strerror}; {writer} writes it") from None
     except (ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{display_path(path)}: not the record of a run; aml submit -t {display_path(path)} writes it"
-        ) from None
+        raise UserError(f"{display_path(path)}: not what {writer} writes") from None

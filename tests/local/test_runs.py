@@ -367,7 +367,7 @@ def test_models_registered_at_once_get_a_version_each(repository: Repository) ->
         (["-n", "a model"], "-n 'a model': should be 1-255 letters"),
         (["-n", "demo", "--tag", "stage"], "--tag stage: write --tag KEY=VALUE"),
         (["-n", "demo", "-f", "none.json"], "none.json: No such file or directory; aml submit -t none.json writes it"),
-        (["-n", "demo", "-f", "job.yml"], "job.yml: not the record of a run"),
+        (["-n", "demo", "-f", "job.yml"], "job.yml: not what aml submit -t job.yml writes"),
     ],
 )
 def test_what_cannot_be_registered_is_refused(repository: Repository, arguments: list[str], says: str) -> None:

@@ -18,12 +18,16 @@ from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
 from aml.local import serving
+from aml.run import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-c", "--deployment", dest="file", default="deployment", metavar="NAME",
                         help="file in aml_config/, or any path (default: deployment)")  # fmt: skip
-    parser.add_argument("--model", metavar="NAME[:VERSION]", help="registered model (default: that of the file)")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--model", metavar="NAME[:VERSION]", help="registered model (default: that of the file)")
+    which.add_argument("-f", "--model-file", type=Path, metavar="FILE",
+                       help="the model of which aml register-model --report wrote to this file")  # fmt: skip
     parser.add_argument("--traffic", type=_percent, default=100, metavar="N",
                         help="percentage of requests that it gets once it has been tried (default: 100)")  # fmt: skip
     parser.add_argument("--request", type=Path, metavar="FILE",
@@ -42,6 +46,8 @@ def _percent(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
+    if args.model_file:
+        args.model = ":".join(read_json(args.model_file, ("model", "version"), "aml register-model --report"))
     file = files.load(args.file, root)
     name = file.endpoint_name
     if args.delete:

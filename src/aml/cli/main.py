@@ -30,6 +30,7 @@ VERBS = {
     "register-data": "upload and register the data",
     "register-datastore": "let the workspace know a blob container",
     "data": "list registered data",
+    "ci": "connect, check and compare what GitHub Actions or Azure Pipelines runs",
     "adopt": "make a model repository of code that exists",
 }
 

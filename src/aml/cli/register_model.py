@@ -24,7 +24,7 @@ TYPES = ("custom_model", "mlflow_model", "triton_model")  # of a model in the wo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-n", "--name", required=True, help="name of the model")
+    parser.add_argument("-n", "--name", help="name of the model (default: the experiment of the run)")
     parser.add_argument("--asset-path", metavar="PATH",
                         help="file or folder that the run made, or the name of a model that MLflow logged "
                              f"(default: {DEFAULT}, else the only thing in outputs/)")  # fmt: skip
@@ -50,12 +50,12 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
-    RULES["asset"].require(args.name, "-n")
     tags, properties = _parse("--tag", args.tag), _parse("--property", args.property)
     verdicts.check_report(args)
     run_id, compute = args.run_id, "local"
     if args.run_metadata_file:
-        run_id, compute = read_record(args.run_metadata_file)
+        run_id, experiment, compute = read_record(args.run_metadata_file)
+        args.name = args.name or experiment
     trained = None
     if compute == "local" and not (args.to and run_id and not has(root, run_id)):
         if run_id and not has(root, run_id):
@@ -64,10 +64,14 @@ def run(args: argparse.Namespace) -> int:
             )
         trained = find(root, run_id)
         run_id = trained.id
+        args.name = args.name or trained.experiment
         if trained.status != "finished":
             last = last_finished(root)
             which = f"the last one that finished with --run {last.id}" if last else "one that finished with --run"
             raise UserError(f"run {run_id} {trained.status}: name {which} (aml runs lists them)")
+    if not args.name:
+        raise UserError("-n: name the model, for it is not known here which experiment that run is of")
+    RULES["asset"].require(args.name, "-n")
     if trained:
         args.asset_path, asset = find_asset(trained, args.asset_path)
         register = _upload if args.to else _register_here

@@ -13,7 +13,7 @@ from aml.errors import UserError
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
 from aml.local.runs import NO_RUNS, RUNNER, all_runs, find
-from aml.run import Run
+from aml.run import Run, read_record
 
 NEWEST = 50  # runs of a workspace that are listed
 ID = "its id, a part of it, or its id here when it was tracked"
@@ -35,7 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_argument("-o", "--output", type=Path, metavar="FILE",
                          help="where to draw the metrics, as SVG (default: runs/compare.svg)")  # fmt: skip
     cancel = actions.add_parser("cancel", help="end a job on a cluster")
-    cancel.add_argument("id", help=ID)
+    which = cancel.add_mutually_exclusive_group(required=True)
+    which.add_argument("id", nargs="?", help=ID)
+    which.add_argument("-f", "--run-metadata-file", type=Path, metavar="FILE",
+                       help="the run that aml submit -t wrote to this file")  # fmt: skip
     cancel.add_argument("--dry-run", action="store_true", help="print the requests that would be sent")
     download = actions.add_parser("download", help="fetch what a run in the workspace left")
     download.add_argument("id", help=ID)
@@ -46,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
+    if getattr(args, "run_metadata_file", None):
+        args.id = read_record(args.run_metadata_file).run_id
     if args.azure:
         return _run_azure(root, args)
     if args.action in ("follow", "cancel", "download"):
