@@ -26,6 +26,9 @@ ENVIRONMENTS = ("development", "production")  # of the jobs `train` and `deploy`
 # Repositories made, renamed or moved since 2026-07-15 have numbers in the subject of their tokens:
 # https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/
 FORMS = {"": "repo:{OWNER}/{REPOSITORY}", "-ids": "repo:{OWNER}@{OWNER_ID}/{REPOSITORY}@{REPOSITORY_ID}"}
+# What means something to a POSIX shell in a here-document, and between double quotes.
+IN_DOCUMENT, IN_QUOTES = "$`\\", '$`\\"'
+NAME = re.compile(r"\{([A-Z_]+)\}")  # in a word or a document: the place of a value
 
 
 @dataclass(frozen=True)
@@ -85,20 +88,20 @@ def federated(purpose: str, name: str, issuer: str, subject: str) -> Action:
     )
 
 
-def github(repository: str, model: str, scope: str) -> list[Action]:
-    """The actions for a repository of GitHub, OWNER/NAME."""
+def github(repository: str, scope: str) -> list[Action]:
+    """The actions for a repository of GitHub, OWNER/NAME. All models of a codebase share them."""
     owner, _, name = repository.partition("/")
     api = ["gh", "api", f"repos/{repository}"]
     actions = [
         Action("the owner's number", [*api, "--jq", ".owner.id"], gives="OWNER_ID"),
         Action("the repository's number", [*api, "--jq", ".id"], gives="REPOSITORY_ID"),
-        *application(f"aml-ci-{owner}-{name}-{model}", scope),
+        *application(f"aml-ci-{owner}-{name}", scope),
     ]
     for environment in ENVIRONMENTS:
         for suffix, form in FORMS.items():
             subject = form.replace("{OWNER}", owner).replace("{REPOSITORY}", name) + f":environment:{environment}"
-            kind = "older" if not suffix else "new"
-            purpose = f"belief in the jobs of environment {environment}, as {kind} repositories name them"
+            kind = "its numbers" if suffix else "its name"
+            purpose = f"trust in the jobs of environment {environment}, of a repository that GitHub knows by {kind}"
             actions.append(federated(purpose, f"{environment}{suffix}", ISSUER, subject))
     for environment in ENVIRONMENTS:
         place = f"repos/{repository}/environments/{environment}"
@@ -128,10 +131,10 @@ def github(repository: str, model: str, scope: str) -> list[Action]:
     return actions
 
 
-def azure_devops(organization: str, project: str, model: str, scope: str, file: str) -> list[Action]:
-    """The actions for a project of Azure DevOps. `file` is the pipeline's, from the top of the repository."""
+def azure_devops(organization: str, project: str, repository: str, model: str, scope: str, file: str) -> list[Action]:
+    """The actions for a repository of Azure DevOps. `file` is the model's pipeline, from the top of the repository."""
     where = ["--organization", organization, "--project", project]
-    connection, subscription = f"aml-{model}", scope.split("/")[2]
+    connection, subscription = f"aml-{repository}", scope.split("/")[2]
     parameters = "authorization.parameters.workloadIdentityFederation"
 
     def of_connection(query: str) -> list[str]:
@@ -158,7 +161,7 @@ def azure_devops(organization: str, project: str, model: str, scope: str, file: 
                                     project, "--query", "id", "-o", "tsv"], gives="PROJECT_ID"),
         Action("the subscription's name", ["az", "account", "show", "--subscription", subscription, "--query", "name",
                                            "-o", "tsv"], gives="SUBSCRIPTION"),
-        *application(f"aml-ci-{project}-{model}", scope),
+        *application(f"aml-ci-{project}-{repository}", scope),
         Action(
             f"the service connection {connection}",
             ["az", "devops", "service-endpoint", "create", "--service-endpoint-configuration", "{FILE}", *where,
@@ -169,7 +172,7 @@ def azure_devops(organization: str, project: str, model: str, scope: str, file: 
         ),
         Action("who vouches for its jobs", of_connection(f"{parameters}Issuer"), gives="ISSUER"),
         Action("what it says of them", of_connection(f"{parameters}Subject"), gives="SUBJECT"),
-        federated("belief in the jobs that use the connection", connection, "{ISSUER}", "{SUBJECT}"),
+        federated("trust in the jobs that use the connection", connection, "{ISSUER}", "{SUBJECT}"),
         Action(
             "the connection for the pipelines of this project",
             ["az", "devops", "service-endpoint", "update", "--id", "{CONNECTION_ID}", "--enable-for-all", "true",
@@ -212,25 +215,22 @@ def script(actions: list[Action]) -> str:
     """The actions as lines of a POSIX shell, to read or to run."""
     lines = []
     for number, action in enumerate(actions, 1):
-        names = {name: f"${name}" for name in re.findall(r"\{([A-Z_]+)\}", " ".join(action.make))}
-        words = [_shell_word(word, {**names, "FILE": f"{number}.json"}) for word in action.make]
-        line = " ".join(words)
         lines.append(f"# {action.purpose}")
         if action.document is not None:
-            text = json.dumps(action.document)
-            known = {name: f"${name}" for name in re.findall(r"\{([A-Z_]+)\}", text)}
-            lines.append(f"cat > {number}.json <<END\n{_fill(text, known)}\nEND")
+            lines.append(f"cat > {number}.json <<END\n{_expanded(json.dumps(action.document), IN_DOCUMENT)}\nEND")
+        words = (word.replace("{FILE}", f"{number}.json") for word in action.make)
+        line = " ".join(f'"{_expanded(word, IN_QUOTES)}"' if NAME.search(word) else shlex.quote(word) for word in words)
         lines.append(f"{action.gives}=$({line})" if action.gives else line)
     return "\n".join(lines)
 
 
-def _shell_word(word: str, values: Mapping[str, str]) -> str:
-    filled = _fill(word, values)
-    return f'"{filled}"' if "$" in filled else shlex.quote(filled)
+def _expanded(text: str, special: str) -> str:
+    """The text with ${NAME} for {NAME}, where a shell would give a meaning to the letters `special`, too."""
+    return NAME.sub(r"${\1}", re.sub(f"([{re.escape(special)}])", r"\\\1", text))
 
 
 def _fill(text: str, values: Mapping[str, str]) -> str:
-    return re.sub(r"\{([A-Z_]+)\}", lambda name: values.get(name[1], name[0]), text)
+    return NAME.sub(lambda name: values.get(name[1], name[0]), text)
 
 
 def carry_out(actions: list[Action], tell: Callable[[str], None]) -> None:

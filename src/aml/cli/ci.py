@@ -7,6 +7,7 @@ import math
 import os
 import re
 import subprocess
+import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_argument("-f", "--run-metadata-file", type=Path, required=True, metavar="FILE",
                          help="the run that aml submit -t wrote to this file")  # fmt: skip
     compare.add_argument("--base", metavar="BRANCH",
-                         help="what to compare with (default: the target of a pull request, else origin/HEAD)")  # fmt: skip
+                         help="what to compare with (default: a pull request's target, else origin/HEAD)")  # fmt: skip
     compare.add_argument("-c", "--run-configuration-name", dest="name", default="train-local", metavar="NAME",
                          help="runconfig to train that with (default: train-local)")  # fmt: skip
 
@@ -139,21 +140,19 @@ def _setup(root: Path, args: argparse.Namespace) -> int:
     _place(root, found, args.show)
     scope = _scope(root)
     address = _remote(root)
-    model = root.resolve().name
     if found.system == "github":
         match = re.search(r"github\.[\w.]+[:/]+([\w.-]+)/([\w.-]+?)(?:\.git)?/?$", address)
         if not match:
-            raise UserError(
-                f"the remote origin is {address or 'not set'}: push to GitHub first (git remote add origin …)"
-            )
-        actions = setup.github(f"{match[1]}/{match[2]}", model, scope)
+            raise UserError(f"the remote origin is {address or 'not set'}: push to GitHub first")
+        actions = setup.github(f"{match[1]}/{match[2]}", scope)
     else:
-        match = re.search(r"dev\.azure\.com[:/](?:v3/)?([^/]+)/([^/]+)", address)
+        match = re.search(r"dev\.azure\.com[:/](?:v3/)?([^/]+)/([^/]+)/(?:_git/)?([^/]+)$", address)
         if not match:
             raise UserError(f"the remote origin is {address or 'not set'}: push to Azure Repos first")
-        folder = root.resolve().relative_to(workflow.top(root).resolve())
-        file = (folder / workflow.PIPELINE).as_posix()
-        actions = setup.azure_devops(f"https://dev.azure.com/{match[1]}", match[2], model, scope, file)
+        organization, project, repository = map(urllib.parse.unquote, match.groups())
+        file = (root.resolve().relative_to(workflow.top(root)) / workflow.PIPELINE).as_posix()
+        url = f"https://dev.azure.com/{organization}"
+        actions = setup.azure_devops(url, project, repository, root.resolve().name, scope, file)
     if args.show:
         print_safely(setup.script(actions))
     else:
