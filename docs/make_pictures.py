@@ -3,11 +3,12 @@
     .venv/bin/python docs/make_pictures.py        # .venv is what `python dev.py test` makes
 
 It clones this repository as it is committed, runs `python dev.py demo` in the clone and `aml serve --test` in what that
-makes, writes the terminal as docs/pictures/first-run.svg and serve-test.svg, and lets a headless Chromium (on Debian:
-apt-get install chromium) take docs/pictures/mlflow-run.png and docs/pictures/mlflow-runs.png from `aml ui`. It takes
-about three minutes.
+makes, writes the terminal as docs/pictures/first-run.svg and serve-test.svg and the jobs of its workflow as ci.svg, and
+lets a headless Chromium (on Debian: apt-get install chromium) take docs/pictures/mlflow-run.png and mlflow-runs.png
+from `aml ui`. It takes about three minutes.
 """
 
+import html
 import io
 import os
 import re
@@ -20,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import yaml
 from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
@@ -41,6 +43,7 @@ def main() -> None:
         draw_terminal(output, "python dev.py demo", PICTURES / "first-run.svg")
         made = clone / "demo" / "demo-model"
         draw_serving(made)
+        draw_workflow(made / ".github" / "workflows" / "model.yml")
         (record,) = (path.parent for path in (made / "mlruns").glob("*/*/meta.yaml") if path.parent.name[0] == "2")
         with user_interface(made) as address:
             experiment = f"{address.partition('/#')[0]}/#/experiments/{record.parent.name}/runs"
@@ -66,6 +69,40 @@ def draw_serving(made: Path) -> None:
     printed([aml, "serve", "--test"], made)
     output = printed([aml, "serve", "--test"], made)
     draw_terminal(f"$ aml serve --test\n{output}", "aml serve --test", PICTURES / "serve-test.svg")
+
+
+def draw_workflow(file: Path) -> None:
+    """Write the jobs of a workflow of GitHub as boxes with their commands."""
+    jobs = yaml.safe_load(file.read_text(encoding="utf-8"))["jobs"]
+    boxes = {
+        "pull-request": ("a pull request", "no secret, no account"),
+        "train": ("a merge to main", "environment development"),
+        "deploy": ("an approval", "environment production"),
+    }
+    commands = {
+        name: [step["run"] for step in jobs[name]["steps"] if "run" in step and "if" not in step] for name in boxes
+    }
+    width, height, gap = 420, 60 + 24 * max(map(len, commands.values())), 36
+    parts = []
+    for column, (name, (title, subtitle)) in enumerate(boxes.items()):
+        left = column * (width + gap)
+        parts.append(f'<rect x="{left + 1}" y="1" width="{width - 2}" height="{height}" rx="10" class="box"/>')
+        parts.append(f'<text x="{left + 18}" y="30" class="title">{title}</text>')
+        parts.append(f'<text x="{left + width - 18}" y="30" class="note" text-anchor="end">{subtitle}</text>')
+        for row, command in enumerate(commands[name]):
+            shown = html.escape(command.replace("if [ -f src/score.py ]; then ", "").removesuffix("; fi"))
+            parts.append(f'<text x="{left + 18}" y="{60 + 24 * row}" class="command">{shown}</text>')
+        if column:
+            y = height / 2
+            parts.append(f'<path d="M{left - gap + 6} {y} h{gap - 16} m-8 -6 l8 6 l-8 6" class="arrow"/>')
+    style = (
+        ".box{fill:#f6f8fa;stroke:#8c959f} .title{font:bold 16px sans-serif;fill:#1f2328} "
+        ".note{font:13px sans-serif;fill:#59636e} .command{font:13px monospace;fill:#0550ae} "
+        ".arrow{fill:none;stroke:#59636e;stroke-width:2}"
+    )
+    size = f'viewBox="0 0 {3 * width + 2 * gap} {height + 2}"'
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" {size}>', f"<style>{style}</style>", *parts, "</svg>", ""]
+    (PICTURES / "ci.svg").write_text("\n".join(lines), encoding="utf-8", newline="\n")
 
 
 def draw_terminal(output: str, title: str, target: Path) -> None:

@@ -103,12 +103,18 @@ FAULTS: dict[str, tuple[str, str, str, str, str]] = {
     "an import that is not used": ("src/train.py", "import os\n", "import json\nimport os\n", RUFF, "F401"),
     "an input that is not there": (CONFIGURATION, "${{inputs.data}}", "${{inputs.date}}", CHECK, "inputs.date"),
     "two lists of packages": ("aml_config/train-conda.yml", "joblib==1.6.0", "joblib==1.5.3", CHECK, "joblib"),
-    "a gate that is not Python": (GATES, "def reasons_against(", "def reasons_against((", CHECK, "register_model.py"),
+    "a gate without its function": (GATES, "def reasons_against(", "def reasons(", CHECK, "reasons_against(candidate"),
     "probes for nothing": ("aml_config/deployment.yml", "threshold: 30", "threshold: 0", CHECK, "failure_threshold"),
     "a test that fails": ("tests/test_train.py", "> 0.9", "> 0.999", TESTS, "test_accuracy"),
-    "an option of another type": (CONFIGURATION, "${{inputs.max_iter}}", "1.5", TRAIN, "max-iter"),
+    "a column that is not there": (
+        CONFIGURATION,
+        "inputs.max_iter}}",
+        "inputs.max_iter}} --target x",
+        TRAIN,
+        "KeyError",
+    ),
     "a model below the floor": (GATES, "limit=0.9,", "limit=0.995,", GATE, "below its limit 0.995"),
-    "a request with another column": ("sample-data/request.json", '"island"', '"isle"', SERVE, "isle"),
+    "an import of the server": ("src/score.py", "aml_response import", "answers import", SERVE, "ModuleNotFoundError"),
 }
 
 
@@ -131,12 +137,12 @@ def test_a_base_that_cannot_be_trained_is_said(
     """The first pull request after a broken commit, and one that brings the model, pass all the same."""
     root = pushed("github", tmp_path)
     git(root, "switch", "--quiet", "main")
-    edit(root, "aml_config/train-local.yml", "--max-iter ${{inputs.max_iter}}", "--max-iter 1.5")
+    edit(root, CONFIGURATION, "inputs.max_iter}}", "inputs.max_iter}} --target x")
     git(root, "commit", "--quiet", "--all", "--message", "Broken")
     git(root, "push", "--quiet", "origin", "main")
     git(root, "switch", "--quiet", "change")
     git(root, "reset", "--quiet", "--hard", "main")
-    edit(root, "aml_config/train-local.yml", "--max-iter 1.5", "--max-iter ${{inputs.max_iter}}")
+    edit(root, CONFIGURATION, " --target x", "")
     ended = run(machine, root, "github", tmp_path)
     assert not ended.failed, ended.output
     assert "was not trained: " in (tmp_path / "summary.md").read_text(encoding="utf-8")
