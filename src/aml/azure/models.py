@@ -2,14 +2,14 @@
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from aml.azure import assets, blobs, runs, sdk
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import UserError
-from aml.gate import RESERVED, Gate, Registration, Verdict, find_champion
+from aml.gate import RESERVED, Gate, Registration, Verdict, Version, find_champion
 from aml.run import MLMODEL
 from aml.uris import shorten_datastore_path
 
@@ -47,16 +47,27 @@ def register(
                 if changed := [key for key in given if known.get(key) != given[key]]:
                     raise UserError(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
                 if tags.items() - known_tags.items():
-                    there = found["properties"]
-                    put(found["name"], there["modelUri"], there["modelType"], {**known_tags, **tags}, known)
+                    set_tags(client, name, found, {**known_tags, **tags})
                 return Registration(str(found["name"]), False, Verdict.from_tags(known))
-        verdict = gate(find_champion((one["name"], one["properties"]["properties"] or {}) for one in versions))
+        verdict = gate(find_champion(map(version_of, versions)))
         if not verdict.may_register:
             return Registration(None, True, verdict)
         put(version, *source(), tags, properties | verdict.to_tags())
         return Registration(version, True, verdict)
 
     return assets.create(client, "models", name, make)
+
+
+def version_of(resource: Any) -> Version:
+    """A version of a model as the gate sees it."""
+    properties = resource["properties"]
+    return Version(str(resource["name"]), properties.get("properties") or {}, properties.get("tags") or {})
+
+
+def set_tags(client: WorkspaceClient, name: str, resource: Any, tags: Mapping[str, str]) -> None:
+    """Give a version, as it was read, these tags in the place of its own. All else is sent as it came."""
+    body = {"properties": {**resource["properties"], "tags": dict(tags)}}
+    client.send("PUT", f"/models/{name}/versions/{resource['name']}", body)
 
 
 def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> Path:
@@ -89,6 +100,15 @@ def _finished_job(client: WorkspaceClient, run_id: str) -> Any:
 @functools.cache
 def _artifacts(client: WorkspaceClient, run_id: str) -> list[str]:
     return runs.artifacts(client, _finished_job(client, run_id)["experimentName"], run_id)
+
+
+def fetch_file(client: WorkspaceClient, run_id: str, path: str, folder: Path) -> Path | None:
+    """Download the file that a job left at that path of outputs/ into the folder; None when it left none."""
+    if path not in _artifacts(client, run_id):
+        return None
+    place = f"ExperimentRun/dcid.{run_id}/{path}"  # as blobs.download_run has it
+    blobs.datastore(client, blobs.ARTIFACTS).download(place, folder, own_name=True)
+    return folder / path.rpartition("/")[2]
 
 
 def job_outputs(client: WorkspaceClient, run_id: str) -> list[str]:

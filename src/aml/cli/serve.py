@@ -73,7 +73,7 @@ def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) ->
     """The model that the options name, else the newest version of the one that the deployment names."""
     if args.run_id:
         trained = find(root, args.run_id)
-        _, path = find_asset(trained, None)
+        _, path = find_asset(root, trained, None)
         return Model(deployment.model.name if deployment.model else "model", "0", path)
     if args.model:
         name, _, version = args.model.removeprefix("azureml:").partition(":")

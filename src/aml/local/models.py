@@ -5,7 +5,8 @@ from pathlib import Path
 from aml import locks
 from aml.console import display_path
 from aml.errors import UserError
-from aml.gate import Gate, Registration, Verdict, find_champion
+from aml.files import inside
+from aml.gate import Gate, Registration, Verdict, Version, find_champion
 from aml.local import mlflow_store
 from aml.local.runs import AZURE_OPEN, LocalRun
 from aml.run import Run
@@ -34,13 +35,28 @@ def register(
                 for key, value in ({} if dry else tags).items():
                     client.set_model_version_tag(name, number, key, value)
                 return Registration(number, False, Verdict.from_tags(version.tags))
-        verdict = gate(find_champion((number, version.tags) for number, version in versions.items()))
+        verdict = gate(find_champion(Version(number, one.tags, one.tags) for number, one in versions.items()))
         if dry or not verdict.may_register:
             return Registration(None, True, verdict)
         if not client.search_registered_models(f"name = '{name}'"):
             client.create_registered_model(name)
         made_now = client.create_model_version(name, source, run_id=run.id, tags=tags | verdict.to_tags())
     return Registration(str(made_now.version), True, verdict)
+
+
+def find_file(run: LocalRun, path: str, _: Path) -> Path | None:
+    """The file that the run left at that path, or None. Raises UserError for a path that leads out of the run."""
+    file = inside(run.folder, path)
+    return file if file.is_file() else None
+
+
+def find_model(root: Path, name: str, number: str, _: Path) -> Path:
+    """The file or folder of a registered version. Raises UserError when it is gone."""
+    found = (one for one in mlflow_store.read_model_versions(root, name) if str(one.number) == number)
+    path = root / next(found).source
+    if not path.exists():
+        raise UserError(f"its model, {display_path(path)}, is gone")
+    return path
 
 
 def read_metrics(run: LocalRun) -> dict[str, float]:
