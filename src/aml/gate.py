@@ -6,6 +6,7 @@ workspace (both are called tags below), so that the champion can be compared whe
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -115,7 +116,7 @@ class Version:
     def promotion(self) -> int:
         """The number of its promotion; 0 when it never was promoted."""
         text = self.tags.get(PROMOTION, "")
-        return int(text) if text.isascii() and text.isdecimal() else 0
+        return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0  # somebody changed it: it does not count
 
 
 @dataclass(frozen=True)

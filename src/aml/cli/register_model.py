@@ -201,5 +201,5 @@ def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
         if not re.fullmatch(TAG_KEY + "=.*", assignment, re.DOTALL):
             raise UserError(f"{flag} {assignment}: write {flag} KEY=VALUE, the key of letters, digits and _ - . /")
         if assignment.startswith(OWN_KEYS):
-            raise UserError(f"{flag} {assignment}: keys that begin with {' or '.join(OWN_KEYS)} are reserved")
+            raise UserError(f"{flag} {assignment}: keys that begin with {', '.join(OWN_KEYS)} are reserved")
     return dict(assignment.split("=", 1) for assignment in assignments)
