@@ -316,8 +316,8 @@ def test_the_test_data_are_no_model(root: Path, aml: Register, capsys: pytest.Ca
 def test_the_example_scores_its_champion_again(repository: Repository) -> None:
     """The shipped code: two splits of the data, so two tests; the champion gets on the second what train.py says."""
     for seed, said in (("0", "there is no champion yet"), ("1", "scored again on this run's test data")):
-        repository.aml("submit", "-c", "train-local", "--here", "--set", f"inputs.seed={seed}", status=None)
-        repository.submit(f"python src/train.py --data-path sample-data --seed {seed}", code=".")
+        command = f"python train.py --data-path ${{{{inputs.data}}}} --seed {seed}"
+        repository.submit(command, code="src", inputs={"data": {"type": "uri_folder", "path": "sample-data"}})
         assert said in repository.aml("register-model", "-n", "birds").stderr
     tags = versions(repository.path)
     assert tags["1"]["gate.test_data"] != tags["2"]["gate.test_data"]
