@@ -14,6 +14,7 @@ from aml.gate import (
     Champion,
     Metric,
     Verdict,
+    Version,
     find_champion,
     read_metrics,
     store_metrics,
@@ -120,6 +121,11 @@ def test_a_metric_that_would_let_everything_through_is_refused(options: dict[str
 # What is kept with a version
 
 
+def here(number: str, tags: Mapping[str, str]) -> Version:
+    """A version of this machine, where all is kept in tags."""
+    return Version(number, tags, tags)
+
+
 def same(metrics: Mapping[str, float] | None, others: Mapping[str, float] | None) -> bool:
     """Equal, and a NaN is equal to a NaN."""
     return repr(metrics) == repr(others)
@@ -149,7 +155,7 @@ def test_metrics_are_stored_with_all_their_digits(metrics: dict[str, float]) -> 
 def test_a_metric_whose_name_is_too_long_to_keep_is_not_counted() -> None:
     stored = Verdict("passed", {"a" * 236: 1.0, "b" * 200: 2.0}, Champion("1", {"c" * 240: 1.0})).to_tags()
     assert max(map(len, stored)) <= 250
-    assert find_champion([("1", stored)]) == Champion("1", {"b" * 200: 2.0})
+    assert find_champion([here("1", stored)]) == Champion("1", {"b" * 200: 2.0})
 
 
 def test_an_ungated_version_has_no_tags_of_the_gate() -> None:
@@ -164,7 +170,7 @@ def test_an_ungated_version_has_no_tags_of_the_gate() -> None:
 )
 def test_the_champion_is_the_last_version_that_passed(states: list[Any], metrics: dict[str, float]) -> None:
     stored = [Verdict(state, {**metrics, "n": number}).to_tags() for number, state in enumerate(states)]
-    newest_first = [(str(number), tags) for number, tags in enumerate(stored)][::-1]
+    newest_first = [here(str(number), tags) for number, tags in enumerate(stored)][::-1]
     passed = [number for number, state in enumerate(states) if state == "passed"]
     expected = Champion(str(passed[-1]), {**metrics, "n": passed[-1]}) if passed else None
     assert find_champion(newest_first) == expected
@@ -174,7 +180,7 @@ def test_the_champion_is_the_last_version_that_passed(states: list[Any], metrics
 def test_a_champion_whose_numbers_were_changed_has_none(change: dict[str, str | None]) -> None:
     stored: dict[str, Any] = {**Verdict("passed", {"a": 1.0, "b": 2.0}).to_tags(), **change}
     kept = {key: value for key, value in stored.items() if value is not None}
-    assert find_champion([("2", {}), ("1", kept)]) == Champion("1", None)
+    assert find_champion([here("2", {}), here("1", kept)]) == Champion("1", None)
 
 
 @given(metrics=METRICS, champion=st.none() | METRICS)

@@ -48,6 +48,7 @@ def test_the_shipped_gate_lets_the_example_through_and_refuses_a_worse_one(root:
             "test_f1_macro 0.5 is below its limit 0.85",
             "test_f1_macro 0.5 is worse than the champion's 0.98 by 0.48; the tolerance is 0.02",
         ],
+        "data unknown",
     )
     assert judge(root, {}, champion).state == "refused"
     assert judge(root, {"test_accuracy": float("nan"), "test_f1_macro": 1}).state == "refused"

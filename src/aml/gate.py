@@ -1,18 +1,22 @@
 """The gate of aml register-model: a model's metrics against their limits and against those of the champion.
 
-The champion of a model is the last version that the gate accepted; it is not MLflow's alias of that name. The verdict
-is stored with each version, as tags on this machine and as properties in the workspace (both are called tags below), so
-that the champion can be compared when its run is gone.
+The champion of a model is the version that was promoted last (promotion.py), and before any promotion the last version
+that the gate accepted. The verdict is stored with each version, as tags on this machine and as properties in the
+workspace (both are called tags below), so that the champion can be compared when its run is gone.
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from aml.errors import UserError
 
 State = Literal["passed", "forced", "refused", "not judged", "not gated", "not asked"]
+# How the metrics of the champion came about: measured on the same test data, scored again on those of the candidate, on
+# data of which that is not known, or not comparable at all. Empty where nothing was compared.
+Comparison = Literal["", "same data", "scored again", "data unknown", "impossible"]
 EXIT_STATUS: dict[State, int] = {"not judged": 2, "refused": 3}  # 0 for the others, which register
 
 # The names of the tags and properties.
@@ -21,8 +25,11 @@ REASONS = "gate.reasons"
 METRIC_COUNT = "gate.metrics"  # the number of stored metrics, to detect deleted ones
 CHAMPION = "gate.champion"  # the version that was compared
 CHAMPION_METRIC = "gate.champion."
+COMPARISON = "gate.comparison"
+TEST_DATA = "gate.test_data"  # SHA-256 of the rows that the metrics were measured on
 METRIC = "metric."
-RESERVED = ("gate.", METRIC)
+PROMOTION = "champion.number"  # of a promotion: one more than all before, so the highest is that of the champion
+RESERVED = ("gate.", METRIC, "champion.")
 MAX_REASONS_LENGTH = 1000  # characters
 MAX_METRIC_NAME = 200  # characters: with its prefix it must fit into MLflow's limit of 250
 
@@ -84,12 +91,50 @@ class Metric:
         return reference - value if self.better == "higher" else value - reference
 
 
+NOTES: dict[Comparison, str] = {
+    "scored again": "scored again on this run's test data",
+    "data unknown": "whether both had the same test data is not known",
+}
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of a model.
+
+    Attributes:
+        name: Its number.
+        kept: What was kept when it was registered: its properties in the workspace, its tags on this machine.
+        tags: What can be changed later.
+
+    """
+
+    name: str
+    kept: Mapping[str, str]
+    tags: Mapping[str, str]
+
+    @property
+    def promotion(self) -> int:
+        """The number of its promotion; 0 when it never was promoted."""
+        text = self.tags.get(PROMOTION, "")
+        return int(text) if re.fullmatch("[0-9]{1,18}", text) else 0  # somebody changed it: it does not count
+
+
 @dataclass(frozen=True)
 class Champion:
-    """The last version that the gate accepted. `metrics` is None when some were deleted from its tags."""
+    """The version to compare with.
+
+    Attributes:
+        version: Its number.
+        metrics: None when some were deleted from its tags.
+        test_data: SHA-256 of the rows that they were measured on, where that is known.
+        promoted: Whether somebody promoted it; else it is the last one that the gate accepted.
+
+    """
 
     version: str
     metrics: dict[str, float] | None
+    test_data: str | None = None
+    promoted: bool = False
 
     def copy_metrics(self) -> dict[str, float]:
         """Its metrics. Raises UserError when some were deleted."""
@@ -110,6 +155,8 @@ class Verdict:
         metrics: The metrics of the candidate.
         champion: The champion that it was compared with; None for the first version.
         reasons: Why it was refused, or not judged.
+        comparison: How the metrics of the champion came about.
+        test_data: SHA-256 of the rows that the candidate was measured on, where the run kept them.
 
     """
 
@@ -117,6 +164,8 @@ class Verdict:
     metrics: Mapping[str, float] | None = None
     champion: Champion | None = None
     reasons: list[str] = field(default_factory=list)
+    comparison: Comparison = ""
+    test_data: str | None = None
 
     @property
     def may_register(self) -> bool:
@@ -133,9 +182,12 @@ class Verdict:
         if self.metrics is not None:
             kept = store_metrics(self.metrics)
             tags |= {METRIC_COUNT: str(len(kept)), **kept}
+        if self.test_data:
+            tags[TEST_DATA] = self.test_data
         if self.champion:
             tags |= {CHAMPION: self.champion.version}
             tags |= store_metrics(self.champion.metrics or {}, CHAMPION_METRIC)
+            tags |= {COMPARISON: self.comparison} if self.comparison else {}
         return tags
 
     @classmethod
@@ -148,7 +200,10 @@ class Verdict:
         if CHAMPION in tags:
             champion = Champion(tags[CHAMPION], _numbers(tags, CHAMPION_METRIC))
         reasons = [tags[REASONS]] if REASONS in tags else []
-        return cls("forced" if state == "forced" else "passed", read_metrics(tags), champion, reasons)
+        known = (word for word in get_args(Comparison) if word == tags.get(COMPARISON))
+        how: Comparison = next(known, "")
+        metrics, kept = read_metrics(tags), tags.get(TEST_DATA)
+        return cls("forced" if state == "forced" else "passed", metrics, champion, reasons, how, kept)
 
     def report(self, **subject: object) -> dict[str, Any]:
         """The verdict on `subject` as a dict for JSON; NaN and infinity become strings."""
@@ -158,6 +213,8 @@ class Verdict:
             "verdict": self.state,
             "reasons": self.reasons,
             "metrics": _json(self.metrics),
+            "test_data": self.test_data,
+            "comparison": self.comparison,
             "champion": champion and {"version": champion.version, "metrics": _json(champion.metrics)},
         }
 
@@ -168,8 +225,11 @@ class Verdict:
         champion_metrics = (self.champion.metrics if self.champion else None) or {}
         if not self.champion:
             compared = "there is no champion yet"
+        elif self.comparison == "impossible":
+            compared, champion_metrics = f"not compared with version {self.champion.version}", {}
         elif champion_metrics.keys() & (self.metrics or {}).keys():
-            compared = f"compared with version {self.champion.version}"
+            note = NOTES.get(self.comparison)
+            compared = f"compared with version {self.champion.version}" + (f" ({note})" if note else "")
         else:
             compared = f"not compared: version {self.champion.version} has none of these metrics"
         return f"{self.state}, {compared}: {with_differences(self.metrics or {}, champion_metrics)}".removesuffix(": ")
@@ -194,13 +254,18 @@ class Registration:
     verdict: Verdict
 
 
-def find_champion(versions: Iterable[tuple[str, Mapping[str, str]]]) -> Champion | None:
-    """The champion among the versions of a model, given as pairs of version and tags, the newest first."""
-    for version, tags in versions:
-        if tags.get(VERDICT) == "passed":
-            metrics = read_metrics(tags)
-            return Champion(version, metrics if tags.get(METRIC_COUNT) == str(len(metrics)) else None)
-    return None
+def find_champion(versions: Iterable[Version]) -> Champion | None:
+    """The champion among the versions of a model, the newest first; None when none passed and none was promoted."""
+    everything = list(versions)
+    last = max(everything, key=lambda one: one.promotion, default=None)  # the newest, of several with one number
+    if last is None or not last.promotion:
+        last = next((one for one in everything if one.kept.get(VERDICT) == "passed"), None)
+    if last is None:
+        return None
+    metrics, count = read_metrics(last.kept), last.kept.get(METRIC_COUNT)
+    never_counted = count is None and last.kept.get(VERDICT) != "passed"  # the gate had none, or was not asked
+    whole = never_counted or count == str(len(metrics))
+    return Champion(last.name, metrics if whole else None, last.kept.get(TEST_DATA), last.promotion > 0)
 
 
 def store_metrics(metrics: Mapping[str, float], prefix: str = METRIC) -> dict[str, str]:

@@ -6,17 +6,21 @@ is loaded by its path, under a private name, with src/ importable; `aml check` p
 
 import ast
 import contextlib
+import dataclasses
+import hashlib
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple
 
 from aml.console import display_path
-from aml.errors import ServiceError, UserError
-from aml.gate import Champion, State, Verdict
+from aml.errors import FileError, Place, ServiceError, UserError
+from aml.gate import Champion, Comparison, State, Verdict
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,29 @@ class Script:
 
 
 MODEL = Script("register-model", ("candidate", "champion"))
+SCORE = Script("register-model", ("model", "test_data"), "score")
 DATA = Script("register-data", ("path",))
 SCRIPTS = {script.verb: script for script in (MODEL, DATA)}
+
+
+class _Compared(NamedTuple):
+    """The champion with the metrics to compare with, how they came about, and why that is impossible.
+
+    `test_data` is the hash of the candidate's.
+    """
+
+    champion: Champion | None
+    how: Comparison = ""
+    test_data: str | None = None
+    why_not: str = ""
+
+
+def _nothing(path: str, folder: Path) -> Path | None:  # noqa: ARG001  # stands for a function that takes them
+    return None
+
+
+def _no_model(version: str, folder: Path) -> Path:  # noqa: ARG001  # the same
+    raise UserError("its model is not known here")
 
 
 @dataclass(frozen=True)
@@ -52,12 +77,17 @@ class ModelGate:
         read_metrics: Reads the metrics of the model's run. Called when the gate is asked, and not before: a model that
             is registered already is not judged. Raises UserError when they cannot be read.
         force: Register the model even if the script refuses it.
+        find_test_data: The file at a path of the model's run, which may be fetched to a folder; None for no such file.
+        find_model: The file or folder of a registered version, which may be fetched to a folder. Raises UserError when
+            it is gone.
 
     """
 
     root: Path
     read_metrics: Callable[[], dict[str, float]]
     force: bool = False
+    find_test_data: Callable[[str, Path], Path | None] = _nothing
+    find_model: Callable[[str, Path], Path] = _no_model
 
     def __call__(self, champion: Champion | None) -> Verdict:
         """The verdict on the model, compared with the champion; None for the first version.
@@ -66,16 +96,56 @@ class ModelGate:
         """
         if not script_exists(self.root, MODEL):
             return Verdict()
-        metrics = None
+        metrics, compared = None, _Compared(champion)
         try:
             metrics = self.read_metrics()
+            with tempfile.TemporaryDirectory(prefix="aml-gate-", ignore_cleanup_errors=True) as folder:
+                compared = self._compare(champion, metrics, Path(folder))
+            others = compared.champion if compared.how != "impossible" else None
             # a copy: what the owner's code changes in it is not recorded
-            reasons = call_script(self.root, MODEL, dict(metrics), champion and champion.copy_metrics())
+            reasons = call_script(self.root, MODEL, dict(metrics), others and others.copy_metrics())
+            reasons += [compared.why_not] if compared.why_not else []
         except ServiceError:  # the workspace does not answer, so registering would fail too
             raise
         except UserError as error:
-            return Verdict("forced" if self.force else "not judged", metrics, champion, [str(error)])
-        return Verdict(_state(reasons, self.force), metrics, champion, reasons)
+            state: State = "forced" if self.force else "not judged"
+            reasons = [str(error)]
+        else:
+            state = _state(reasons, self.force)
+        return Verdict(state, metrics, compared.champion, reasons, compared.how, compared.test_data)
+
+    def _compare(self, champion: Champion | None, metrics: dict[str, float], folder: Path) -> _Compared:
+        """The champion with metrics on the candidate's test data: those it has, or it is scored again."""
+        path = find_test_data(self.root)
+        data = self.find_test_data(path, folder) if path else None
+        if data is None:
+            return _Compared(champion, "data unknown" if champion else "")
+        with data.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if champion is None or champion.test_data == digest:
+            return _Compared(champion, "same data" if champion else "", digest)
+        try:
+            scored = _score(self.root, self.find_model(champion.version, folder / "champion"), data)
+            if not scored.keys() & metrics.keys():
+                raise UserError(f"{SCORE.path}: score returned none of the metrics that the run logged")  # noqa: TRY301
+        except ServiceError:
+            raise
+        except UserError as error:
+            measured = "which was measured on other test data" if champion.test_data else "whose test data are unknown"
+            why = f"not comparable with the champion, version {champion.version}, {measured}: {error}"
+            return _Compared(champion, "impossible", digest, why)
+        return _Compared(dataclasses.replace(champion, metrics=scored), "scored again", digest)
+
+
+def _score(root: Path, model: Path, test_data: Path) -> dict[str, float]:
+    """The metrics of a model on test data, by the script's score(). Raises UserError when it has none, or fails."""
+    answer = _call(root, SCORE, model, test_data)
+    try:
+        return {str(name): float(value) for name, value in answer.items()}  # type: ignore[attr-defined]
+    except (AttributeError, TypeError, ValueError):
+        line = find_function(root, SCORE) or 1
+        where = f"{display_path(root / SCORE.path)}:{line}"
+        raise UserError(f"{where}: score returned {answer!r}: it should return a dict of numbers") from None
 
 
 def judge_data(root: Path, path: Path, force: bool = False) -> Verdict:
@@ -100,18 +170,22 @@ def call_script(root: Path, script: Script, *arguments: object) -> list[str]:
     Raises UserError, with the line of the script, when it cannot be loaded, fails, or returns anything but a list of
     strings.
     """
-    path = root / script.path
-    function = getattr(load(root, script), script.function, None)
-    if function is None:
-        raise UserError(f"{display_path(path)}:1: {script.missing_function}")
-    with _importable(root / "src"), errors_with_line(root, script):
-        answer = function(*arguments)
+    answer, path = _call(root, script, *arguments), root / script.path
     if not isinstance(answer, list | tuple) or not all(isinstance(reason, str) for reason in answer):
         raise UserError(
             f"{display_path(path)}:{find_function(root, script) or 1}: {script.function} returned {answer!r}: "
             "it should return a list of strings, an empty one to accept"
         )
     return list(answer)
+
+
+def _call(root: Path, script: Script, *arguments: object) -> object:
+    """What the script's function returns. Raises UserError, with the line, when that fails."""
+    function = getattr(load(root, script), script.function, None)
+    if function is None:
+        raise UserError(f"{display_path(root / script.path)}:1: {script.missing_function}")
+    with _importable(root / "src"), errors_with_line(root, script):
+        return function(*arguments)
 
 
 def load(root: Path, script: Script) -> ModuleType:
@@ -155,6 +229,26 @@ def find_function(root: Path, script: Script) -> int | None:
                 continue
         if name == script.function:
             return node.lineno
+    return None
+
+
+def find_test_data(root: Path) -> str | None:
+    """Where a run keeps the rows that it was measured on: TEST_DATA of scripts/register_model.py, or None.
+
+    The script is not run. Raises UserError, with the line, when that is no plain string.
+    """
+    path = root / MODEL.path
+    if not path.is_file():
+        return None
+    with errors_with_line(root, MODEL):
+        body = ast.parse(path.read_bytes(), str(path)).body
+    for node in body:
+        match node:
+            case ast.Assign(targets=[ast.Name(id="TEST_DATA")], value=value):
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    return value.value
+                place = Place(display_path(path), node.lineno)
+                raise FileError(place, "TEST_DATA", 'write a plain string, such as "outputs/test.csv"')
     return None
 
 

@@ -79,7 +79,7 @@ def test_a_model_is_compared_with_the_last_one_that_passed(gated: Attached) -> N
     assert gated.aml(*register(better)).stdout.startswith("model birds, version 3: ")
     assert models(gated)["3"]["gate.champion"] == "1"  # not the one that was forced
     rows = [line.split() for line in gated.aml("models", "--azure").stdout.splitlines()[1:]]
-    assert [row[4] for row in rows] == ["champion", "forced", "passed"]
+    assert [row[4] for row in rows] == ["passed", "forced", "passed"] and rows[0][5:8] == ["by", "the", "gate"]
     assert rows[1][5:] == ["test_accuracy=0.95", "(-0.04)", "test_f1_macro=0.97", "(+0)"]
 
 
@@ -93,7 +93,7 @@ def test_a_version_without_a_verdict_and_a_run_that_is_gone(gated: Attached) -> 
     del gated.workspace.runs[champion], gated.workspace.jobs[champion]
     assert LOSS in gated.aml(*register(add_job(gated.workspace, 3, WORSE)), status=3).stderr
     rows = [line.split() for line in gated.aml("models", "--azure").stdout.splitlines()[1:]]
-    assert [row[4] for row in rows] == ["champion", "not"]  # not gated
+    assert [row[4:8] for row in rows] == [["passed", "by", "the", "gate"], ["not", "gated", *rows[1][6:8]]]
 
 
 def test_a_run_that_is_registered_is_not_judged_again(gated: Attached) -> None:

@@ -128,7 +128,8 @@ def test_a_model_is_compared_with_the_last_one_that_passed(
     reason = "test_accuracy 0.95 is worse than the champion's 0.98 by 0.03; the tolerance is 0.01"
     forced = capsys.readouterr().err.splitlines()
     assert forced == [
-        "gate: forced, compared with version 2: test_accuracy=0.95 (-0.03) test_f1_macro=0.97 (+0)",
+        "gate: forced, compared with version 2 (whether both had the same test data is not known): "
+        "test_accuracy=0.95 (-0.03) test_f1_macro=0.97 (+0)",
         f"  {reason}",
     ]
     add_run(root, {**WORSE, "test_accuracy": 0.96})  # good enough against 3, not against 2
@@ -151,7 +152,7 @@ def test_a_model_is_compared_with_the_last_one_that_passed(
         "4",
         better,
         "outputs/model.pkl",
-        "champion",
+        *("passed", "by", "the", "gate"),
         "test_accuracy=0.99",
         "test_f1_macro=0.97",
     ]
@@ -300,6 +301,8 @@ def test_the_report_has_the_numbers(root: Path, aml: Register, capsys: pytest.Ca
         "verdict": "refused",
         "reasons": ["test_accuracy 0.95 is worse than the champion's 0.98 by 0.03; the tolerance is 0.01"],
         "metrics": {"loss": "inf", **WORSE},
+        "test_data": None,
+        "comparison": "data unknown",
         "champion": {"version": "1", "metrics": GOOD},
     }
     assert run not in text
@@ -307,7 +310,9 @@ def test_the_report_has_the_numbers(root: Path, aml: Register, capsys: pytest.Ca
     assert "--report nowhere" in capsys.readouterr().err and list(versions(root)) == ["1"]
 
 
-@pytest.mark.parametrize("assignment", ["gate.verdict=passed", "metric.test_accuracy=1", "aml.run=x", "property.a=1"])
+@pytest.mark.parametrize(
+    "assignment", ["gate.verdict=passed", "metric.test_accuracy=1", "champion.number=9", "aml.run=x", "property.a=1"]
+)
 def test_what_the_gate_writes_cannot_be_given(
     root: Path, aml: Register, capsys: pytest.CaptureFixture[str], assignment: str
 ) -> None:
@@ -315,7 +320,7 @@ def test_what_the_gate_writes_cannot_be_given(
     assert aml("register-model", "-n", "birds", "--tag", assignment) == 2
     assert (
         capsys.readouterr().err
-        == f"aml: --tag {assignment}: keys that begin with gate. or metric. or aml. or property. are reserved\n"
+        == f"aml: --tag {assignment}: keys that begin with gate., metric., champion., aml., property. are reserved\n"
     )
 
 

@@ -146,6 +146,8 @@ class Cloud:
         self.subscription = SUBSCRIPTION
         self.workspaces: dict[tuple[str, str], Workspace] = {}
         self.operations: dict[str, Any] = {}
+        #: registry → name → version → model; the registry azureml, which has no models here, is always there.
+        self.registries: dict[str, dict[str, dict[str, Json]]] = {"azureml": {}}
         self._service = service
         self.workspace = self.add_workspace()
 

@@ -16,14 +16,23 @@ METRICS = [
     Metric("test_accuracy", better="higher", limit=0.9, tolerance=0.01),
     Metric("test_f1_macro", better="higher", limit=0.85, tolerance=0.02),
 ]
+TEST_DATA = "outputs/test.csv"  # what a run keeps of the data that it was tested on, its target last
 
 
 def reasons_against(candidate: dict[str, float], champion: dict[str, float] | None) -> list[str]:
-    """Why a model with the metrics `candidate` should not be registered; an empty list accepts it.
-
-    `champion` has the metrics of the last version that this gate accepted; None when there is none yet.
-    """
+    """The reasons against a model with these metrics, none to accept it; `champion` is None for the first model."""
     return [reason for metric in METRICS for reason in metric.reasons_against(candidate, champion)]
+
+
+def score(model: Path, test_data: Path) -> dict[str, float]:
+    """The metrics of the champion, in the file `model`, on the test data of a candidate, if its own were others."""
+    import joblib
+    import pandas as pd
+
+    from train import evaluate  # src/train.py
+
+    table = pd.read_csv(test_data)
+    return evaluate(joblib.load(model), table.iloc[:, :-1], table.iloc[:, -1])
 
 
 if __name__ == "__main__":

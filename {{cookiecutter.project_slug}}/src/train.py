@@ -1,4 +1,4 @@
-"""Train a classifier on a table and leave the model in outputs/model.pkl.
+"""Train a classifier on a table and leave the model in outputs/model.pkl, the test data in outputs/test.csv.
 
     python src/train.py --data-path sample-data                  # plain Python, from the repository's folder
     aml submit -c train-local                                    # the same as a tracked job on this machine
@@ -93,6 +93,7 @@ def main(argv: list[str] | None = None) -> None:
 
         args.output_dir.mkdir(parents=True, exist_ok=True)
         joblib.dump(model, args.output_dir / "model.pkl")
+        test_x.assign(**{args.target: test_y}).to_csv(args.output_dir / "test.csv", index=False, lineterminator="\n")
 
     print(f"{len(train_x)} rows to train, {len(test_x)} to test")
     for name, value in metrics.items():

@@ -14,7 +14,9 @@ DATA = '''    """What is wrong with the data at `path`, a file or a folder; an e
 
 def loosen(scripts: Path) -> None:
     """Let the gates of the template, in the folder `scripts`, expect nothing of the example's metrics and columns."""
-    _replace(scripts / "register_model.py", r"METRICS = \[\n.*?^\]\n", METRICS)
+    model = scripts / "register_model.py"
+    _replace(model, r"METRICS = \[\n.*?^\]\nTEST_DATA = .*?\n", METRICS)
+    _replace(model, r"def score\(.*?\n\n\n(?=if __name__)", "")
     data = scripts / "register_data.py"
     _replace(data, r"^TARGET = .*?\n\n\n", "\n")
     _replace(data, r'^    """What is wrong with .*?^    return reasons\n', DATA)

@@ -31,7 +31,7 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/datastores/<datastore>$", (200, {"properties": STORE})),
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
     (r"GET .*/(online|batch)Endpoints/[^/]+(/deployments/[^/]+)?$", NEW),
-    (r"GET .*/(deployments|vmSizes|usages)$", (200, {"value": []})),
+    (r"GET .*/(deployments|onlineEndpoints|vmSizes|usages)$", (200, {"value": []})),
     (r"GET .*/models/[^/]+/versions/[^/]+$", (200, {"properties": {
         "modelUri": "azureml://datastores/<datastore>/paths/<path>"}})),
     (r"POST .*/listKeys$", (200, {"primaryKey": "<key>"})),

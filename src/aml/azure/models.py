@@ -2,17 +2,32 @@
 
 import functools
 import re
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from aml.azure import assets, blobs, runs, sdk
 from aml.azure.workspace_client import WorkspaceClient
 from aml.errors import UserError
-from aml.gate import RESERVED, Gate, Registration, Verdict, find_champion
+from aml.gate import (
+    CHAMPION,
+    COMPARISON,
+    RESERVED,
+    VERDICT,
+    Gate,
+    Registration,
+    Verdict,
+    Version,
+    find_champion,
+    user_tags,
+)
 from aml.run import MLMODEL
 from aml.uris import shorten_datastore_path
 
+ORIGIN = "aml.copied_from"  # property of a version that was copied here: its id in its own workspace
+OF_CHAMPION = (CHAMPION, COMPARISON)  # how properties begin that tell what a version was compared with
+NOT_COPIED = "azureml://datastores/<default datastore>/paths/<copy of the model>"  # in a dry run
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 
 
@@ -30,14 +45,6 @@ def register(
     registers a version meanwhile, the model is judged again: against that version, if it is the champion now.
     """
 
-    def put(version: str, path: str, kind: str, tags: dict[str, str], properties: dict[str, str]) -> None:
-        ml = sdk.ml_client(client)
-        from azure.ai.ml.entities import Model
-
-        model = Model(name=name, version=version, path=path, type=kind, tags=tags, properties=properties)
-        with sdk.translate_azure_errors(client):
-            ml.models.create_or_update(model)
-
     def make(version: str) -> Registration:
         versions = assets.versions(client, "models", name)
         for found in versions:
@@ -47,16 +54,117 @@ def register(
                 if changed := [key for key in given if known.get(key) != given[key]]:
                     raise UserError(f"model {name} version {found['name']} has other properties: {', '.join(changed)}")
                 if tags.items() - known_tags.items():
-                    there = found["properties"]
-                    put(found["name"], there["modelUri"], there["modelType"], {**known_tags, **tags}, known)
+                    set_tags(client, name, found, {**known_tags, **tags})
                 return Registration(str(found["name"]), False, Verdict.from_tags(known))
-        verdict = gate(find_champion((one["name"], one["properties"]["properties"] or {}) for one in versions))
+        verdict = gate(find_champion(map(version_of, versions)))
         if not verdict.may_register:
             return Registration(None, True, verdict)
-        put(version, *source(), tags, properties | verdict.to_tags())
+        path, kind = source()
+        kept = properties | verdict.to_tags()
+        _put(client, name=name, version=version, path=path, type=kind, tags=tags, properties=kept)
         return Registration(version, True, verdict)
 
     return assets.create(client, "models", name, make)
+
+
+def _put(client: WorkspaceClient, **parts: Any) -> None:
+    """Make a version of what azure-ai-ml's Model takes."""
+    ml = sdk.ml_client(client)
+    from azure.ai.ml.entities import Model
+
+    with sdk.translate_azure_errors(client):
+        ml.models.create_or_update(Model(**parts))
+
+
+def copy(source: WorkspaceClient, name: str, version: str, target: WorkspaceClient) -> str:
+    """Copy a version into another workspace, unless it is there; returns its number there.
+
+    It keeps its metrics and the verdict of the gate, but not the champion that it was compared with, which is none of
+    that workspace's. The property ORIGIN says where it came from.
+    """
+    found = source.get(f"/models/{name}/versions/{version}")["properties"]
+    origin = f"azureml:/{source.scope}/models/{name}/versions/{version}"
+    own = {key: value for key, value in (found.get("properties") or {}).items() if not key.startswith(OF_CHAMPION)}
+
+    def make(number: str) -> str:
+        for there in assets.versions(target, "models", name):
+            if version_of(there).kept.get(ORIGIN) == origin:
+                return str(there["name"])
+        parts = {"name": name, "version": number, "type": found.get("modelType"), "properties": {**own, ORIGIN: origin}}
+        with tempfile.TemporaryDirectory(prefix="aml-model-") as folder:
+            model = download(source, name, version, Path(folder))
+            path = NOT_COPIED if source.dry_run else blobs.upload(target, model)
+        tags = user_tags(found.get("tags") or {})
+        _put(target, path=path, tags=tags, description=found.get("description"), **parts)
+        return number
+
+    return assets.create(target, "models", name, make)
+
+
+def share(client: WorkspaceClient, name: str, version: str, registry: str) -> bool:
+    """Share a version in a registry, under the same name and number; False when the registry has one already.
+
+    It does what models.share of azure-ai-ml 1.35 does, which takes no transport: a dry run would be sent.
+    """
+    workspace = client.workspace
+    guid, location = workspace["properties"]["workspaceId"], workspace["location"]
+    with sdk.translate_azure_errors(client, f"AzureML Registry User of registry {registry}"):
+        ml = sdk.ml_client(client, registry)
+        from azure.ai.ml.entities import WorkspaceModelReference
+        from azure.core.exceptions import ResourceNotFoundError
+
+        asset = f"azureml://locations/{location}/workspaces/{guid}/models/{name}/versions/{version}"
+        try:
+            ml.models.get(name, version)
+        except ResourceNotFoundError:
+            ml.models.create_or_update(WorkspaceModelReference(name=name, version=version, asset_id=asset))
+            return True
+    return False
+
+
+class WorkspaceVersions:
+    """The versions of a model of the workspace, to promote one: Versions of aml.promotion."""
+
+    def __init__(self, client: WorkspaceClient, name: str) -> None:
+        self._client = client
+        self._name = name
+        self._resources: list[Any] = []
+
+    def read(self) -> list[Version]:
+        """All of them, the newest first."""
+        self._resources = assets.versions(self._client, "models", self._name)
+        return [version_of(one) for one in self._resources]
+
+    def set_tags(self, version: Version, tags: Mapping[str, str]) -> None:
+        """Give a version that was read these tags in the place of its own."""
+        resource = next(one for one in self._resources if str(one["name"]) == version.name)
+        set_tags(self._client, self._name, resource, tags)
+        if self._client.dry_run:
+            resource["properties"]["tags"] = dict(tags)
+            self._pretend()
+
+    def pretend(self, version: str | None) -> None:
+        """Let a dry run find one version, which passed the gate and never was promoted."""
+        properties = {"modelUri": "<path>", "tags": {}, "properties": {VERDICT: "passed"}}
+        self._resources = [{"name": version or "<newest that passed>", "properties": properties}]
+        self._pretend()
+
+    def _pretend(self) -> None:
+        if self._client.printer:
+            path = f"{self._client.scope}/models/{self._name}/versions"
+            self._client.printer.pretend(path, {"value": self._resources})
+
+
+def version_of(resource: Any) -> Version:
+    """A version of a model as the gate sees it."""
+    properties = resource["properties"]
+    return Version(str(resource["name"]), properties.get("properties") or {}, properties.get("tags") or {})
+
+
+def set_tags(client: WorkspaceClient, name: str, resource: Any, tags: Mapping[str, str]) -> None:
+    """Give a version, as it was read, these tags in the place of its own. All else is sent as it came."""
+    body = {"properties": {**resource["properties"], "tags": dict(tags)}}
+    client.send("PUT", f"/models/{name}/versions/{resource['name']}", body)
 
 
 def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> Path:
@@ -89,6 +197,15 @@ def _finished_job(client: WorkspaceClient, run_id: str) -> Any:
 @functools.cache
 def _artifacts(client: WorkspaceClient, run_id: str) -> list[str]:
     return runs.artifacts(client, _finished_job(client, run_id)["experimentName"], run_id)
+
+
+def fetch_file(client: WorkspaceClient, run_id: str, path: str, folder: Path) -> Path | None:
+    """Download the file that a job left at that path of outputs/ into the folder; None when it left none."""
+    if path not in _artifacts(client, run_id):
+        return None
+    place = f"ExperimentRun/dcid.{run_id}/{path}"  # as blobs.download_run has it
+    blobs.datastore(client, blobs.ARTIFACTS).download(place, folder, own_name=True)
+    return folder / path.rpartition("/")[2]
 
 
 def job_outputs(client: WorkspaceClient, run_id: str) -> list[str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from azure.ai.ml import MLClient
 
 
-def ml_client(client: WorkspaceClient) -> "MLClient":
-    """azure-ai-ml's client. Its import takes two seconds."""
+def ml_client(client: WorkspaceClient, registry: str | None = None) -> "MLClient":
+    """azure-ai-ml's client of the workspace, or of a registry. Its import takes two seconds."""
     if not log.isEnabledFor(logging.DEBUG):
         warnings.simplefilter("ignore")
     from azure.ai.ml import MLClient
@@ -30,11 +30,15 @@ def ml_client(client: WorkspaceClient) -> "MLClient":
     from azure.mgmt.core.polling.arm_polling import ARMPolling
 
     AzureMLPolling.update_status = ARMPolling.update_status  # type: ignore[method-assign]  # its own prints a dot
+    own = client.settings
+    place: dict[str, Any] = {
+        "subscription_id": own["subscription_id"],
+        "resource_group_name": own["resource_group"],
+        "workspace_name": own["workspace_name"],
+    }
     return MLClient(
         client.credential,
-        client.settings["subscription_id"],
-        client.settings["resource_group"],
-        client.settings["workspace_name"],
+        **({"registry_name": registry} if registry else place),
         show_progress=False,
         enable_telemetry=False,
         transport=client.transport,

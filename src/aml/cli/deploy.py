@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     endpoint = _require_endpoint(file)
     require_none(file.document.name, [*check_deployment(file, root), *check_endpoint(endpoint.document)])
     request = read_request(args.request or root / REQUEST)
-    model = deploy.find_model(client, file, _model(args.model) if args.model else None)
+    model = deploy.find_model(client, file, _model(args))
     wanted = deploy.Wanted(file, endpoint, model, request)
     try:
         made = deploy.deploy(client, wanted, args.traffic, lambda: _answer_here(client, wanted))
@@ -83,7 +83,7 @@ def _deploy_batch(root: Path, client: WorkspaceClient, file: files.Deployment, a
     endpoint = _endpoint(file)
     findings = [*check_deployment(file, root), *(check_endpoint(endpoint.document) if endpoint else [])]
     require_none(file.document.name, findings)
-    model = deploy.find_model(client, file, _model(args.model) if args.model else None)
+    model = deploy.find_model(client, file, _model(args))
     made = batch.make(client, file, endpoint, model)
     _tell(client, f"batch endpoint {file.endpoint_name}: its jobs use deployment {made}")
     return 0
@@ -94,13 +94,9 @@ def _tell(client: WorkspaceClient, done: str) -> None:
         print_safely(done)
 
 
-def _model(text: str) -> ModelReference:
+def _model(args: argparse.Namespace) -> ModelReference | None:
     """The model that --model names."""
-    name, mark, version = text.removeprefix("azureml:").partition(":")
-    RULES["asset"].require(name, "--model")
-    if mark and not (version.isdecimal() and int(version)):
-        raise UserError(f"--model {text}: version {version!r} should be a number, as aml models --azure lists them")
-    return ModelReference(name, version or None)
+    return ModelReference.parse(args.model, "--model") if args.model else None
 
 
 def _require_endpoint(file: files.Deployment) -> files.Endpoint:

@@ -20,6 +20,7 @@ VERBS = {
     "runs": "list runs, show one, or compare several",
     "register-model": "register the model of a run",
     "models": "list registered models and versions",
+    "promote": "make a version of a model the champion, here, in the workspace or in another one",
     "deploy": "deploy a registered model to an endpoint, or go back to the one before",
     "endpoints": "list endpoints and their deployments, or show one",
     "invoke": "send a request to the endpoint",

@@ -4,6 +4,7 @@ import argparse
 import functools
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from aml import policy
@@ -73,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("-n: name the model, for it is not known here which experiment that run is of")
     RULES["asset"].require(args.name, "-n")
     if trained:
-        args.asset_path, asset = find_asset(trained, args.asset_path)
+        args.asset_path, asset = find_asset(root, trained, args.asset_path)
         register = _upload if args.to else _register_here
         done = register(root, args, trained, asset, tags, properties)
     else:
@@ -90,8 +91,14 @@ def _register_here(
     properties: dict[str, str],
 ) -> Registration:
     tags |= {f"property.{key}": value for key, value in properties.items()}  # MLflow has no properties
-    gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
+    gate = _gate_here(root, trained, args.force, functools.partial(local_models.find_model, root, args.name))
     return local_models.register(root, args.name, trained, asset, tags, gate, args.dry_run)
+
+
+def _gate_here(root: Path, run: LocalRun, force: bool, find_model: Callable[[str, Path], Path]) -> policy.ModelGate:
+    """The gate for a run of this machine; `find_model` gives the model of the champion."""
+    read_metrics = functools.partial(local_models.read_metrics, run)
+    return policy.ModelGate(root, read_metrics, force, functools.partial(local_models.find_file, run), find_model)
 
 
 def _upload(
@@ -104,13 +111,14 @@ def _upload(
 ) -> Registration:
     """Register in the workspace what a run of this machine made."""
     from aml import local_runs_in_azure
+    from aml.azure import models
     from aml.azure.workspace_client import connect
 
     client = connect(root, args.dry_run)
     if args.dry_run and policy.script_exists(root, policy.MODEL):
         say("a dry run does not read the champion of the workspace: the gate is asked as for a first version")
     properties |= {"aml.run": trained.id, "aml.path": args.asset_path}
-    gate = policy.ModelGate(root, functools.partial(local_models.read_metrics, trained), args.force)
+    gate = _gate_here(root, trained, args.force, functools.partial(models.download, client, args.name))
     kind = args.type or ("mlflow_model" if (asset / MLMODEL).is_file() else "custom_model")
     return local_runs_in_azure.register_model(client, args.name, trained, asset, kind, tags, properties, gate)
 
@@ -124,7 +132,7 @@ def _register_job(
 
     client = connect(root, args.dry_run)
     if args.asset_path is None:
-        files = models.job_outputs(client, run_id)
+        files = _without_test_data(root, models.job_outputs(client, run_id))
         args.asset_path = DEFAULT if DEFAULT in files or args.dry_run else _choose(run_id, top_outputs(files), files)
     properties |= {"aml.run": run_id, "aml.path": args.asset_path}
 
@@ -142,7 +150,9 @@ def _register_job(
             reason = "a dry run does not read the metrics of the workspace"
             say(f"the gate is not asked: {reason}")
             return Verdict("not asked", reasons=[reason])
-        return policy.ModelGate(root, read_metrics, args.force)(champion)
+        find_test_data = functools.partial(models.fetch_file, client, run_id)
+        find_model = functools.partial(models.download, client, args.name)
+        return policy.ModelGate(root, read_metrics, args.force, find_test_data, find_model)(champion)
 
     return models.register(client, args.name, source, tags, properties, judge)
 
@@ -158,7 +168,7 @@ def _show(args: argparse.Namespace, run_id: str, done: Registration) -> int:
     return verdicts.show(args, f"model {args.name}, {what}", policy.MODEL, done.verdict, done.new, **subject)
 
 
-def find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
+def find_asset(root: Path, run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
     """What the run made at that path, and the path as messages name it. Raises UserError with what it made instead."""
     folder, models = run.folder.resolve(), run.stored.logged_models()
     path = asset_path or DEFAULT
@@ -172,8 +182,13 @@ def find_asset(run: LocalRun, asset_path: str | None) -> tuple[str, Path]:
     made = [*files, *models]
     if asset_path:
         raise UserError(f"--asset-path {path}: run {run.id} has no such file; it has {', '.join(made) or 'none'}")
-    path = _choose(run.id, [*top_outputs(files), *models], made)
+    path = _choose(run.id, [*top_outputs(_without_test_data(root, files)), *models], made)
     return path, models.get(path, folder / path).resolve()
+
+
+def _without_test_data(root: Path, files: list[str]) -> list[str]:
+    """The files of a run that may be its model: not the rows that the gate compares models on."""
+    return [file for file in files if file != policy.find_test_data(root)]
 
 
 def _choose(run_id: str, found: list[str], made: list[str]) -> str:
@@ -190,5 +205,5 @@ def _parse(flag: str, assignments: list[str]) -> dict[str, str]:
         if not re.fullmatch(TAG_KEY + "=.*", assignment, re.DOTALL):
             raise UserError(f"{flag} {assignment}: write {flag} KEY=VALUE, the key of letters, digits and _ - . /")
         if assignment.startswith(OWN_KEYS):
-            raise UserError(f"{flag} {assignment}: keys that begin with {' or '.join(OWN_KEYS)} are reserved")
+            raise UserError(f"{flag} {assignment}: keys that begin with {', '.join(OWN_KEYS)} are reserved")
     return dict(assignment.split("=", 1) for assignment in assignments)

@@ -4,7 +4,6 @@ import argparse
 import copy
 import json
 import os
-import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ from aml.files import inside
 from aml.jobfile import deployment as deployments
 from aml.jobfile import starts
 from aml.jobfile.deployment import Deployment, ModelReference
-from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
 from aml.local import serving
 from aml.local.runs import find
@@ -73,14 +71,10 @@ def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) ->
     """The model that the options name, else the newest version of the one that the deployment names."""
     if args.run_id:
         trained = find(root, args.run_id)
-        _, path = find_asset(trained, None)
+        _, path = find_asset(root, trained, None)
         return Model(deployment.model.name if deployment.model else "model", "0", path)
     if args.model:
-        name, _, version = args.model.removeprefix("azureml:").partition(":")
-        RULES["asset"].require(name, "--model")
-        if version and not re.fullmatch(r"[1-9]\d{0,9}", version):
-            raise UserError(f"--model {args.model}: the version should be a number, such as {name}:1")
-        return serving.registered_model(root, ModelReference(name, version or None))
+        return serving.registered_model(root, ModelReference.parse(args.model, "--model"))
     if deployment.model is None:
         raise FileError(deployment.where("model"), "no model", "add it, or name one with --model or --run")
     return serving.registered_model(root, ModelReference(deployment.model.name, None))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from aml.console import say
 from aml.errors import UserError
-from aml.gate import EXIT_STATUS, Verdict
+from aml.gate import EXIT_STATUS, NOTES, Verdict
 from aml.policy import Script
 
 
@@ -33,7 +33,9 @@ def show(
         args.report.write_text(text + "\n", encoding="utf-8", newline="\n")
     reasons = "".join(f"\n  {reason}" for reason in verdict.reasons)
     if verdict.state == "refused":
-        compared = f" (the champion is version {verdict.champion.version})" if verdict.champion else ""
+        note = NOTES.get(verdict.comparison)
+        compared = f"the champion is version {verdict.champion.version}" if verdict.champion else ""
+        compared = f" ({compared}{'; ' if note else ''}{note or ''})" if compared else ""
         say(f"aml: {script.path} refuses {what}{compared}:{reasons}\n  --force registers it all the same")
     elif verdict.state == "not judged":
         say(f"aml: {script.path} could not judge {what}:{reasons}\n  fix it, or register it all the same with --force")

@@ -6,9 +6,9 @@ reference-yaml-deployment-batch.
 
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from aml.errors import FileError
+from aml.errors import FileError, UserError
 from aml.jobfile.description import Description, find_file
 from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
@@ -20,6 +20,15 @@ class ModelReference(NamedTuple):
 
     name: str
     version: str | None
+
+    @classmethod
+    def parse(cls, text: str, what: str) -> Self:
+        """The model that the option `what` names as NAME, NAME:VERSION or azureml:NAME:VERSION. Raises UserError."""
+        name, mark, version = text.removeprefix("azureml:").partition(":")
+        RULES["asset"].require(name, what)
+        if mark and not re.fullmatch(r"[1-9][0-9]{0,9}", version):
+            raise UserError(f"{what} {text}: the version should be a number, such as {name}:1")
+        return cls(name, version or None)
 
     def __str__(self) -> str:
         return f"{self.name}:{self.version}" if self.version else self.name

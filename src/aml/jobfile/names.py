@@ -70,5 +70,10 @@ RULES = {
     "container": Rule(
         r"[a-z0-9](?!.*--)[a-z0-9-]{1,61}[a-z0-9]", "3-63 small letters, digits and single dashes", "training-data"
     ),
+    "registry": Rule(
+        r"[a-zA-Z0-9][a-zA-Z0-9_-]{2,32}",
+        "3-33 letters, digits, - and _, beginning with a letter or digit",
+        "team-models",
+    ),
     "input": Rule(r"[a-zA-Z_][a-zA-Z0-9_]*", "letters, digits and _, not beginning with a digit", "training_data"),
 }
