@@ -9,6 +9,7 @@ from aml.azure import batch, deploy, endpoints, models, traffic
 from aml.azure.workspace_client import WorkspaceClient, connect
 from aml.checks.finding import require_none
 from aml.checks.serving import check_deployment, check_endpoint
+from aml.cli import verdicts
 from aml.cli.invoke import REQUEST, read_request
 from aml.console import display_path, print_safely, say
 from aml.errors import FileError, UserError
@@ -18,7 +19,6 @@ from aml.jobfile.document import Document
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
 from aml.local import serving
-from aml.run import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,7 +47,7 @@ def _percent(text: str) -> int:
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
     if args.model_file:
-        args.model = ":".join(read_json(args.model_file, ("model", "version"), "aml register-model --report"))
+        args.model = verdicts.read_model(args.model_file)
     file = files.load(args.file, root)
     name = file.endpoint_name
     if args.delete:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aml.cli import verdicts
 from aml.console import one_line, print_safely, say
 from aml.errors import UserError
 from aml.gate import EXIT_STATUS
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the verb."""
-    parser.add_argument("model", metavar="NAME[:VERSION]",
-                        help="without VERSION: the newest one that passed the gate")  # fmt: skip
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("model", nargs="?", metavar="NAME[:VERSION]",
+                       help="without VERSION: the newest one that passed the gate")  # fmt: skip
+    which.add_argument("-f", "--model-file", type=Path, metavar="FILE",
+                       help="the model of which aml register-model --report wrote to this file")  # fmt: skip
     parser.add_argument("--azure", action="store_true", help="in the workspace")
     parser.add_argument("--registry", metavar="NAME", help="share it in this registry, too; means --azure")
     parser.add_argument("--to-workspace", metavar="SUBSCRIPTION/GROUP/WORKSPACE",
@@ -35,7 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Promote; returns the exit status."""
     root = find_root(args.start)
-    model = ModelReference.parse(args.model, "model")
+    given = verdicts.read_model(args.model_file) if args.model_file else args.model
+    model = ModelReference.parse(given, "model")
     if args.registry:
         RULES["registry"].require(args.registry, "--registry")
     there = _place(args.to_workspace) if args.to_workspace else None

@@ -4,10 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from aml.console import say
+from aml.console import display_path, say
 from aml.errors import UserError
 from aml.gate import EXIT_STATUS, NOTES, Verdict
 from aml.policy import Script
+from aml.run import read_json
 
 
 def add_arguments(parser: argparse.ArgumentParser, script: Script) -> None:
@@ -19,6 +20,14 @@ def check_report(args: argparse.Namespace) -> None:
     """Refuse a --report that cannot be written, before anything is registered."""
     if args.report and (args.report.is_dir() or not args.report.absolute().parent.is_dir()):
         raise UserError(f"--report {args.report}: should be a file in a folder that exists")
+
+
+def read_model(report: Path) -> str:
+    """The model that aml register-model registered, by its report, as NAME:VERSION. Raises UserError when it did not."""
+    name, version, verdict = read_json(report, ("model", "version", "verdict"), "aml register-model --report")
+    if version == "None":
+        raise UserError(f"{display_path(report)}: no version of model {name} was registered: the gate said {verdict}")
+    return f"{name}:{version}"
 
 
 def show(
