@@ -77,7 +77,7 @@ def draw_workflow(file: Path) -> None:
     boxes = {
         "pull-request": ("a pull request", "no secret, no account"),
         "train": ("a merge to main", "environment development"),
-        "deploy": ("an approval", "environment production"),
+        "promote": ("an approval", "environment production"),
     }
     commands = {
         name: [step["run"] for step in jobs[name]["steps"] if "run" in step and "if" not in step] for name in boxes
@@ -90,7 +90,7 @@ def draw_workflow(file: Path) -> None:
         parts.append(f'<text x="{left + 18}" y="30" class="title">{title}</text>')
         parts.append(f'<text x="{left + width - 18}" y="30" class="note" text-anchor="end">{subtitle}</text>')
         for row, command in enumerate(commands[name]):
-            shown = html.escape(command.replace("if [ -f src/score.py ]; then ", "").removesuffix("; fi"))
+            shown = html.escape(command)
             parts.append(f'<text x="{left + 18}" y="{60 + 24 * row}" class="command">{shown}</text>')
         if column:
             y = height / 2

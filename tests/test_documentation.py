@@ -39,6 +39,7 @@ SCENARIOS: dict[str, list[str]] = {
     "README.md": [],
     "docs/training.md": [],
     "docs/azure.md": [*GENERATE, *SETUP],
+    "docs/ci.md": [*GENERATE, *SETUP, *COMMIT, "git branch -M main"],
     "docs/codebase.md": ["pip install cookiecutter"],
     "docs/adopting.md": [],
     "docs/serving.md": [*GENERATE, *SETUP],
@@ -47,6 +48,7 @@ SCENARIOS: dict[str, list[str]] = {
 }
 # Commands that no test runs as they are written, and why.
 NOT_RUN = {
+    "aml ci setup": "changes a tenant of Microsoft Entra ID and a repository of GitHub",
     "az login": "signs in to Azure itself, in a browser",
     "aml submit -c train-amlcompute --local --docker": "pulls an image of 2 GB from mcr.microsoft.com",
     "python dev.py test": "runs this test",

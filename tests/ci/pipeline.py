@@ -80,9 +80,7 @@ class Machine:
     def run(self, file: Path, job: str, folder: Path, *, cancel: str = "", **variables: str) -> Ended:
         """Run a job in a checkout. It is cancelled at the command `cancel`, which runs and then counts as failed."""
         path = os.pathsep.join([str(self.python / BIN), str(Path(find_uv_bin()).parent), ENVIRONMENT["PATH"]])
-        base = {**ENVIRONMENT, "VIRTUAL_ENV": str(self.python), "PATH": path, **variables}
-        if az := variables.get("PATH"):
-            base["PATH"] = f"{path}{os.pathsep}{az}"
+        base = {**ENVIRONMENT, **variables, "VIRTUAL_ENV": str(self.python), "PATH": path}
         ended, cancelled = Ended(), False
         for step in steps(file, job):
             given = {key: _fill(value, folder) for key, value in step.given.items()}
@@ -124,8 +122,8 @@ class Machine:
                 if (folder / path).exists():
                     shutil.copy(folder / path, self.artifacts)
         elif re.match("actions/download-artifact@|DownloadPipelineArtifact@", name):
-            for path in self.artifacts.iterdir():
-                shutil.copy(path, folder / (given.get("path") or given["targetPath"]))
+            for file in self.artifacts.iterdir():
+                shutil.copy(file, folder / (given.get("path") or given["targetPath"]))
         else:
             assert name == "self" or name.startswith("actions/checkout@"), name
 

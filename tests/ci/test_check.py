@@ -55,7 +55,7 @@ def test_nothing_is_found_in_what_the_template_brings(serving: str, bake: Callab
 
 def test_both_systems_run_the_same_commands(github: Path, bake: Callable[..., Path]) -> None:
     devops = bake(ci="azure-devops", project_slug="other")
-    for jobs in (("pull-request", "pull_request"), ("train", "train"), ("deploy", "deploy")):
+    for jobs in (("pull-request", "pull_request"), ("train", "train"), ("promote", "promote")):
         ours, theirs = commands(github / GITHUB, jobs[0]), commands(devops / DEVOPS, jobs[1])
         assert ours[1:] == theirs[1:] and "install" in ours[0] and "install" in theirs[0]
 

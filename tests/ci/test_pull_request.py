@@ -20,7 +20,7 @@ TRAIN, GATE, COMPARE = (
     "aml register-model -f run.json",
     "aml ci compare -f run.json",
 )
-SERVE = "if [ -f src/score.py ]; then aml serve --test; fi"
+SERVE = "aml serve --test"
 INSTALL = "uv pip install --editable ."
 FILES = {"github": ".github/workflows/model.yml", "azure-devops": "azure-pipelines.yml"}
 JOBS = {"github": "pull-request", "azure-devops": "pull_request"}
@@ -29,12 +29,6 @@ JOBS = {"github": "pull-request", "azure-devops": "pull_request"}
 def git(folder: Path, *arguments: str) -> None:
     command = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", *arguments]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
-
-
-@pytest.fixture(scope="session")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    folder = tmp_path_factory.mktemp("machine")
-    return Machine(folder / "python", folder / "artifacts")
 
 
 @pytest.fixture(scope="session")

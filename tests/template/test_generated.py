@@ -16,6 +16,7 @@ from support import ENVIRONMENT, GENERATED, TEMPLATE, Repository
 
 WITH_ANSWERS = {
     ".cruft.json",
+    ".github/workflows/model.yml",
     "README.md",
     "aml_config/compute.yml",
     "aml_config/config.json",
@@ -87,9 +88,12 @@ def test_files_are_these(generated: Path) -> None:
     assert files(generated) == FILES
 
 
-@pytest.mark.parametrize(("serving", "most_files", "most_lines"), [("online", 26, 800), ("none", 20, 600)])
-def test_it_is_small(serving: str, most_files: int, most_lines: int, bake: Callable[..., Path]) -> None:
-    folder = bake(serving=serving)
+@pytest.mark.parametrize(
+    ("serving", "ci", "most_files", "most_lines"),
+    [("online", "github", 26, 900), ("online", "none", 25, 800), ("none", "none", 20, 600)],
+)
+def test_it_is_small(serving: str, ci: str, most_files: int, most_lines: int, bake: Callable[..., Path]) -> None:
+    folder = bake(serving=serving, ci=ci)
     made = files(folder)
     lines = [line for file in made if not file.endswith(".csv") for line in (folder / file).open(encoding="utf-8")]
     assert len(made) <= most_files

@@ -23,7 +23,7 @@ def check_report(args: argparse.Namespace) -> None:
 
 
 def read_model(report: Path) -> str:
-    """The model that aml register-model registered, by its report, as NAME:VERSION. Raises UserError when it did not."""
+    """The model that was registered, NAME:VERSION, by the report of that. Raises UserError when none was."""
     name, version, verdict = read_json(report, ("model", "version", "verdict"), "aml register-model --report")
     if version == "None":
         raise UserError(f"{display_path(report)}: no version of model {name} was registered: the gate said {verdict}")
