@@ -15,6 +15,7 @@ from standin.cloud import Workspace
 from standin.fixtures import CLUSTER
 from standin.login import AZURE_DEVOPS_ISSUER, GITHUB_ISSUER
 from standin.server import SignIn, StandIn
+from support import Repository
 
 from .pipeline import Ended, Machine
 
@@ -46,14 +47,21 @@ class Merge:
 
 @pytest.fixture
 def merge(
-    generate: Callable[..., object], machine: Machine, service: StandIn, workspace: Workspace, tmp_path: Path
+    generate: Callable[..., object],
+    installed: Repository,
+    machine: Machine,
+    service: StandIn,
+    workspace: Workspace,
+    tmp_path: Path,
 ) -> Callable[..., Merge]:
-    """With the federated credentials that aml ci setup makes."""
+    """With the federated credentials that aml ci setup makes, a cluster, and the data, registered once by somebody."""
 
     def _merge(ci: SignIn = "github", form: str = "repo:org/demo-model") -> Merge:
         scope = f"subscription_id={cloud.SUBSCRIPTION}"
         generate(tmp_path, f"ci={ci}", scope, f"resource_group={cloud.GROUP}", f"workspace_name={cloud.WORKSPACE}")
         workspace.computes[CLUSTER] = {"name": CLUSTER, "properties": {"properties": {}}}
+        root = tmp_path / "demo-model"
+        Repository(root, installed.python).aml("register-data", env=service.environment())
         actions = setup.github("org/demo-model", workspace.scope)
         documents = [action.document for action in actions if "federated-credential" in action.make]
         numbers = {"{OWNER_ID}": "1234", "{REPOSITORY_ID}": "5678"}
@@ -65,7 +73,7 @@ def merge(
         service.login.federated_credentials.add((AZURE_DEVOPS_ISSUER, SUBJECT))
         assert {issuer for issuer, _ in service.login.federated_credentials} == {GITHUB_ISSUER, AZURE_DEVOPS_ISSUER}
         own = Machine(machine.python, tmp_path / "artifacts")
-        return Merge(tmp_path / "demo-model", own, service, ci, form)
+        return Merge(root, own, service, ci, form)
 
     return _merge
 

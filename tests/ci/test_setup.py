@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from aml.ci import setup
 from support import ENVIRONMENT
 
+pytestmark = pytest.mark.slow
 SCOPE = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/ml/providers/Microsoft.MachineLearningServices/workspaces/mlws"  # noqa: E501  # an address
 VALUES = {
     "account show --query tenantId": "tenant-1",
@@ -248,3 +249,34 @@ def test_nothing_of_a_name_means_something_to_the_shell(name: str, words: list[s
     if "{" not in name + "".join(words):
         assert given.split("\0") == ["value" + name, *words]
         assert json.loads(document) == {"name": name, "given": "value"}
+
+
+@pytest.mark.parametrize(
+    ("ci", "before", "after", "line", "origin"),
+    [
+        ("github", "models/demo-model/.github/workflows/model.yml", ".github/workflows/demo-model.yml",
+         "FOLDER: models/demo-model # of this model", "https://github.com/org/demo-model"),
+        ("azure-devops", "models/demo-model/azure-pipelines.yml", "models/demo-model/azure-pipelines.yml",
+         "folder: models/demo-model # of this model", "https://dev.azure.com/org/P/_git/demo-model"),
+    ],
+)  # fmt: skip
+def test_in_a_codebase(
+    ci: str, before: str, after: str, line: str, origin: str,
+    repository: Callable[[str, str], Path], programs: Programs, tmp_path: Path,
+) -> None:  # fmt: skip
+    """The workflow goes where it is read, with the model's folder in it; the second time there is nothing to do."""
+    codebase = tmp_path / "codebase"
+    root = codebase / "models" / "demo-model"
+    shutil.copytree(repository(ci, origin), root, ignore=shutil.ignore_patterns(".git"))
+    subprocess.run(["git", "init", "--quiet"], cwd=codebase, check=True)
+    subprocess.run(["git", "remote", "add", "origin", origin], cwd=codebase, check=True)
+    generated = (codebase / before).read_text(encoding="utf-8")
+    aml(root, programs, "setup")
+    text = (codebase / after).read_text(encoding="utf-8")
+    assert line in text and text.replace("models/demo-model #", ". #") == generated
+    assert not (codebase / before).exists() or before == after
+    said = aml(root, programs, "setup")
+    assert "the workflow, with folder" not in said and (codebase / after).read_text(encoding="utf-8") == text
+    if ci == "azure-devops":
+        ((words, _),) = programs.calls("az pipelines create")[:1]
+        assert words[words.index("--yml-path") + 1] == after
