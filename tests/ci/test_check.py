@@ -135,7 +135,7 @@ def aml(root: Path, *arguments: str, status: int = 0) -> str:
     [
         ("aml submit -c train-local", "aml submit -c train-loca", "-c train-loca: no such runconfig"),
         ("aml check", "aml chek", "aml chek: there is no verb chek"),
-        ("aml ci compare -f run.json", "aml ci compare -f run.json --bas", "unrecognized arguments: --bas"),
+        ("aml ci compare -f run.json", "aml ci compare -f run.json --often", "unrecognized arguments: --often"),
         ("timeout-minutes: 30", "timeout-minuts: 30", "actionlint says:"),
         ("          BEFORE:", "          OTHER: ${{ github.head_ref }}\n          BEFORE:", ""),
         ("- run: pytest", "- run: echo ${{ github.head_ref }}", "zizmor says:"),
