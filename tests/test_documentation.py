@@ -54,6 +54,8 @@ NOT_RUN = {
     "python dev.py test": "runs this test",
 }
 PLACEHOLDERS = {
+    "SUBSCRIPTION/GROUP/WORKSPACE": f"{cloud.SUBSCRIPTION}/{cloud.GROUP}/aml-prod",
+    "REGISTRY": "team-models",
     "SUBSCRIPTION": cloud.SUBSCRIPTION,
     "RESOURCE_GROUP": cloud.GROUP,
     "WORKSPACE": cloud.WORKSPACE,
@@ -285,6 +287,8 @@ def test_the_commands_run_as_written(document: str, shell: Shell, published: Pat
     code = laid_out("plain-script", "data/credit.csv", shell.folder / "risk")
     notebook = laid_out("notebook", "credit.csv", shell.folder / "notebook")
     shell.placeholders |= {"PATH/TO/YOUR/CODE": code.as_posix(), "PATH/TO/YOUR/NOTEBOOK": notebook.as_posix()}
+    shell.service.cloud.add_workspace("aml-prod")
+    shell.service.cloud.registries["team-models"] = {}
     for line in SCENARIOS[document]:
         shell.run(line)
     if document == "docs/updating.md":  # a later version of the template

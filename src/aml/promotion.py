@@ -3,7 +3,7 @@
 Each promotion has a number, one more than all before, and the version with the highest one is the champion: so a single
 change of a single version makes it the champion, and at no time are there two, or none. That the one before was demoted
 is history, which is written afterwards. Nothing locks a workspace, so two may write the same number: then the newer
-version is the champion, and the other one's tags are put back.
+version is the champion, and who promoted the other one learns that.
 """
 
 import re
@@ -93,40 +93,41 @@ def promote(model: Versions, name: str, wanted: str | None, now: str, force: boo
         raise NotPassed(f"the gate did not let version {version.name} of model {name} pass:{why}")
     before = champion if champion and champion.version != version.name else None
     number = 1 + max(one.promotion for one in versions)
-    intervals = [*held(version.tags), (now, "")][-MAX_INTERVALS:]
+    intervals = [*((start, end or now) for start, end in held(version.tags)), (now, "")][-MAX_INTERVALS:]
     model.set_tags(version, {**version.tags, PROMOTION: str(number), HELD: _text(intervals)})
-    _require_first(model, name, version, number)
+    _require_last(model, name, version.name, number)
     return Promoted(version.name, before, True, verdict.state)
 
 
-def _require_first(model: Versions, name: str, version: Version, number: int) -> None:
-    """Demote all others, unless somebody else was faster: then the version gets its former tags, and UserError."""
+def _require_last(model: Versions, name: str, version: str, number: int) -> None:
+    """Demote all others, and raise UserError when somebody else's version is the champion after all."""
     versions = model.read()
-    written = next((one for one in versions if one.name == version.name), None)
+    written = next((one for one in versions if one.name == version), None)
     champion = find_champion(versions)
-    if champion and champion.version == version.name and written:
-        _demote_others(model, versions, written)
-        return
-    if champion is None or written is None or written.promotion != number:
-        raise UserError(f"model {name}: version {version.name} is not what was written: run it again")
-    others = [one for one in versions if one.name == champion.version]
-    if others[0].promotion > number:
-        raise UserError(f"model {name}: version {champion.version} was promoted right after version {version.name}")
-    model.set_tags(written, version.tags)
-    raise UserError(
-        f"model {name}: somebody promoted version {champion.version} at the same moment, and it is the champion; "
-        f"version {version.name} is as it was"
-    )
+    if champion is None or written is None or written.promotion < number:
+        raise UserError(f"model {name}: the promotion of version {version} is not to be seen yet: run it again")
+    _demote_others(model, versions, next(one for one in versions if one.name == champion.version))
+    if champion.version != version:
+        last = max(one.promotion for one in versions)
+        when = "at the same moment" if last == number else "right after it"
+        raise UserError(
+            f"model {name}: somebody promoted version {champion.version} {when}: that is the champion, "
+            f"and version {version} is not"
+        )
 
 
 def _demote_others(model: Versions, versions: Iterable[Version], champion: Version) -> None:
-    """End the time of each version that was promoted before the champion, when that one's began."""
+    """End the time of each version that was promoted before the champion, when that one's began.
+
+    The tags of a version can only be written all at once: should somebody promote such a version again between this
+    read and this write, theirs would be lost.
+    """
     since = held(champion.tags)[-1][0] if held(champion.tags) else ""
     for one in versions:
         times = held(one.tags)
-        if one.name != champion.name and 0 < one.promotion <= champion.promotion and times and not times[-1][1]:
-            closed = [*times[:-1], (times[-1][0], since or times[-1][0])]
-            model.set_tags(one, {**one.tags, HELD: _text(closed)})
+        if one.name != champion.name and one.promotion and times and not times[-1][1]:
+            start = times[-1][0]
+            model.set_tags(one, {**one.tags, HELD: _text([*times[:-1], (start, max(start, since))])})
 
 
 def _text(intervals: Iterable[tuple[str, str]]) -> str:

@@ -90,8 +90,7 @@ def test_two_at_once(gated: Attached) -> None:
     kept = tags(workspace)
     assert [version for version, one in kept.items() if one.get("champion.held", "").endswith("/")] == ["3"]
     if first.returncode:
-        assert first.returncode == 2 and "version 3" in said[0][1] and "it is the champion" in said[0][1]
-        assert kept["1"] == {"of": "1"}
+        assert first.returncode == 2 and "somebody promoted version 3 at the same moment" in said[0][1]
     assert "the champion is version 3" in gated.aml(*register(add_job(workspace, 4, WORSE)), status=3).stderr
 
 
@@ -158,7 +157,8 @@ def test_a_dry_run_says_what_is_sent(gated: Attached) -> None:
     before = len(gated.service.calls)
     said = gated.aml(*arguments, "--dry-run", env=gated.environment("none", PATH="/usr/bin:/bin"))
     assert len(gated.service.calls) == before
-    dry = re.findall(r"^(PUT|POST) +https://[^/]+(\S+?)(?:\?|$)", said.stdout, re.MULTILINE)
+    printed = re.findall(r"^(PUT|POST) +https://[^/]+(/[^?\n]+)", said.stdout, re.MULTILINE)
+    dry = [(method, path) for method, path in printed if "listSecrets" not in path]
     with gated.service.watch() as calls:
         gated.aml(*arguments)
     sent = [

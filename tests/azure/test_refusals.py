@@ -26,6 +26,7 @@ VERBS: dict[str, list[str]] = {
     "register-datastore": ["register-datastore", "-n", "birds", "--account", "another", "--container", "birds"],
     "submit": ["submit", "-c", "job.yml", "--no-wait"],
     "register-model": ["register-model", "-n", "birds", "--to", "azure", "--run", "HERE"],
+    "promote": ["promote", "demo-model:1", "--azure"],
     "deploy": ["deploy"],
     "deploy --rollback": ["deploy", "--rollback"],
     "deploy --delete": ["deploy", "--delete", "demo-model-1"],
@@ -89,7 +90,7 @@ def _said(repository: Attached, verb: str, variables: dict[str, str] | None = No
         here = repository.aml("runs", "show").stdout.split()[0]
         arguments = [here if word == "HERE" else word for word in arguments]
         arguments += ["--asset-path", "outputs/model.pkl"]
-    if verb in ("deploy", "deploy --rollback", "deploy --delete", "invoke"):
+    if verb in ("promote", "deploy", "deploy --rollback", "deploy --delete", "invoke"):
         serve_quickly(repository)
     if verb in ("deploy --rollback", "deploy --delete", "invoke"):
         endpoint = endpoints.store(repository.workspace, ENDPOINT, traffic={"demo-model-2": 100})

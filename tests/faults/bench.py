@@ -36,7 +36,7 @@ RETRYABLE = (
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"), "<uuid>"),
     (re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}"), "<run>"),
     (re.compile(r"[0-9a-f]{32}(?![0-9a-f])"), "<id>"),
-    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\S*"), "<time>"),
+    (re.compile(r'\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^\s"/]*'), "<time>"),
     (re.compile(r"\d+\.\d s\b"), "<seconds>"),
 )
 
@@ -333,15 +333,23 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
             for run in workspace.runs.values()
             if not (trains and run.status == "Failed")
         ],
-        "assets": {
-            kind: {
-                name: {version: described(resource) for version, resource in versions.items()}
-                for name, versions in named.items()
-            }
-            for kind, named in workspace.assets.items()
+        "assets": {kind: versions_of(named) for kind, named in workspace.assets.items()},
+        "registries": {name: versions_of(named) for name, named in workspace.service.cloud.registries.items()},
+        "elsewhere": {
+            one.name: {kind: versions_of(named) for kind, named in one.assets.items()}
+            for one in workspace.service.cloud.workspaces.values()
+            if one is not workspace
         },
         "snapshots": codes,
         "blobs": {name: sizes(storage.client.get_container_client(containers[name]), "") for name in own},
+    }
+
+
+def versions_of(named: dict[str, dict[str, Any]]) -> Any:
+    """The versions of each asset."""
+    return {
+        name: {version: described(resource) for version, resource in versions.items()}
+        for name, versions in named.items()
     }
 
 

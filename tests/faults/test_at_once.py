@@ -13,10 +13,11 @@ import pytest
 from adopt.sources import contents
 from standin import datastores
 from standin.cloud import Workspace
+from standin.contents import add_model
 from standin.jobs import LOG
 
 from .bench import NOISE, Bench, Ended
-from .verbs import CLUSTER, DATA, IMAGE, JOB, MODEL, add_job, cluster, write
+from .verbs import CLUSTER, DATA, IMAGE, JOB, MODEL, add_job, cluster, gated, write
 
 pytestmark = [
     pytest.mark.slow,
@@ -56,6 +57,22 @@ def test_two_register_a_model_of_one_name(bench: Bench) -> None:
     versions = workspace.assets["models"]["raced"]
     assert sorted(versions) == ["1", "2"]
     assert sorted(version["properties"]["jobName"] for version in versions.values()) == runs
+
+
+def test_two_promote_versions_of_one_model(bench: Bench) -> None:
+    """Both read who is the champion before either writes: the newer version stays, and the other one's time is over."""
+    workspace = bench.fresh(gated)
+    add_model(workspace, "3", "owl 3")
+    raced = bench.service.faults.add("slow", method="GET", path="/models/demo-model/versions$", times=2, seconds=1)
+    ends = bench.together(*(("promote", f"demo-model:{version}", "--azure") for version in ("2", "3")))
+    assert len(raced.hits) == 2 and not bench.service.violations
+    assert [ended.status for ended in ends] in ([2, 0], [0, 0]) and not any(NOISE.search(end.errors) for end in ends)
+    found = workspace.assets["models"]["demo-model"]
+    kept = {version: one["properties"]["tags"] for version, one in found.items()}
+    assert [version for version, tags in kept.items() if tags.get("champion.held", "").endswith("/")] == ["3"]
+    assert not kept["1"]["champion.held"].endswith("/")
+    if ends[0].status:
+        assert "somebody promoted version 3 at the same moment" in ends[0].errors
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same data", "other data"])

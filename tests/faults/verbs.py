@@ -21,6 +21,19 @@ DATA = "demo-model-data"
 IMAGE = {"image": "mcr.microsoft.com/azureml/openmpi5.0-ubuntu24.04"}
 JOB = "11111111-aaaa-bbbb-cccc-000000000001"  # of the workspace
 MODEL = "outputs/model.pkl"
+GATE = """
+from aml.cli.register_model import main
+
+TEST_DATA = "outputs/test.csv"
+
+def reasons_against(candidate, champion):
+    return []
+
+def score(model, test_data):
+    return {"accuracy": len(model.read_text() + test_data.read_text())}
+"""
+PROD = "aml-prod"  # another workspace
+REGISTRY = "team-models"
 
 
 def write_repository(root: Path) -> None:
@@ -31,8 +44,7 @@ def write_repository(root: Path) -> None:
     (root / "more-data").mkdir()
     (root / "scripts" / "register_data.py").unlink()
     # a gate that is asked, with what it asks the workspace for
-    gate = "from aml.cli.register_model import main\ndef reasons_against(candidate, champion):\n    return []\n"
-    (root / "scripts" / "register_model.py").write_text(gate)
+    (root / "scripts" / "register_model.py").write_text(GATE)
     for number in range(3):
         (root / "more-data" / f"{number}.csv").write_text(f"a,b\n{number},1\n")
     command = "cat main.py part.txt ${{inputs.more}}/*.csv; mkdir -p outputs; echo 1 > outputs/model.pkl"
@@ -135,6 +147,35 @@ def models(workspace: Workspace) -> None:
         assets.store(workspace, "models", name, version, given)
 
 
+def gated(workspace: Workspace) -> None:
+    """Two versions that passed the gate, of which the first one was promoted."""
+    trained(workspace)
+    for version in ("1", "2"):
+        add_model(workspace, version, f"owl {version}")
+        kept = {"gate.verdict": "passed", "gate.metrics": "1", "metric.accuracy": "0.5", "gate.test_data": "another"}
+        workspace.assets["models"]["demo-model"][version]["properties"]["properties"] = kept
+    promoted = {"champion.number": "1", "champion.held": "2026-11-26T10:00:00Z/"}
+    workspace.assets["models"]["demo-model"]["1"]["properties"]["tags"] = promoted
+
+
+def gated_on_other_data(workspace: Workspace) -> None:
+    """The same, and a job that kept its test data."""
+    gated(workspace)
+    artifacts, _ = datastores.locate(workspace, f"azureml://datastores/{datastores.ARTIFACTS}/paths/")
+    place = workspace.jobs[JOB].run.artifact_prefix + "outputs/test.csv"
+    workspace.service.storage.upload(artifacts, place, b"a,b\n")
+
+
+def with_registry(workspace: Workspace) -> None:
+    gated(workspace)
+    workspace.service.cloud.registries[REGISTRY] = {}
+
+
+def with_another(workspace: Workspace) -> None:
+    gated(workspace)
+    workspace.service.cloud.add_workspace(PROD)
+
+
 def model(workspace: Workspace) -> None:
     """A registered model that can be deployed."""
     add_model(workspace, "1", "owl")
@@ -197,6 +238,14 @@ VERBS = [
     Verb("runs --azure download", ("runs", "--azure", "download", JOB), trained),
     Verb("register-model", ("register-model", "-n", "demo-model", "-f", "cloud.json", "--tag", "a=b"), trained),
     Verb("register-model --to azure", ("register-model", "-n", "demo-model", "--to", "azure", "--property", "a=b")),
+    Verb("register-model, other data", ("register-model", "-n", "demo-model", "-f", "cloud.json"), gated_on_other_data),
+    Verb("promote", ("promote", "demo-model", "--azure"), gated),
+    Verb("promote --registry", ("promote", "demo-model", "--registry", REGISTRY), with_registry),
+    Verb(
+        "promote --to-workspace",
+        ("promote", "demo-model", "--to-workspace", f"{cloud.SUBSCRIPTION}/{cloud.GROUP}/{PROD}"),
+        with_another,
+    ),
     Verb("models --azure", ("models", "--azure"), models, reads=True),
     Verb("deploy", ("deploy",), model),
     Verb("deploy, one that failed", ("deploy",), failed),

@@ -150,6 +150,7 @@ def _readme(text: str, adoption: Adoption) -> str:
         (r"^src/train\.py +", lambda _: f"{entry:<32} "),
         (r"`src/train\.py`", lambda _: f"`{entry}`"),
         (r"aml register-model -n [\w-]+", lambda _: register),
+        (r"aml promote [\w-]+", lambda _: f"aml promote {adoption.model}"),
         (r"^    aml register-data\b.*\n", lambda found: found[0] + "".join(more)),
         (r"`pip install -e \.` installs them", lambda _: "`pip install -e .[training]` installs them for tests"),
         (r"\A# .*\n\n", lambda found: found[0] + report),

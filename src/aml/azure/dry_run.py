@@ -32,6 +32,8 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
     (r"GET .*/(online|batch)Endpoints/[^/]+(/deployments/[^/]+)?$", NEW),
     (r"GET .*/(deployments|onlineEndpoints|vmSizes|usages)$", (200, {"value": []})),
+    (r"GET .*/registries/[^/]+/models/[^/]+/versions/[^/]+$", NEW),
+    (r"POST .*/registries/[^/]+/import$", (200, None)),
     (r"GET .*/models/[^/]+/versions/[^/]+$", (200, {"properties": {
         "modelUri": "azureml://datastores/<datastore>/paths/<path>"}})),
     (r"POST .*/listKeys$", (200, {"primaryKey": "<key>"})),
@@ -45,7 +47,7 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
      (200, {"properties": {"latestVersion": "<latest version>", "nextVersion": "<next version>"}})),
     (r"GET .*/versions$", (200, {"value": []})),
     (r"GET .*/datastores$", (200, {"value": [{"name": "<default datastore>", "properties": STORE}]})),
-    (r"GET .*/workspaces/[^/]+$", (200, {"location": "<region>", "properties": {
+    (r"GET .*/workspaces/[^/]+$", (200, {"location": "<region>", "properties": {"workspaceId": "<workspace id>",
         "mlFlowTrackingUri": "azureml://<region>.api.azureml.ms/mlflow/v1.0/<workspace>"}})),
     (r"GET .*/registries/[^/]+/discovery", (200, {
         "primaryRegionResourceProviderUri": "https://<region>.api.azureml.ms/",

@@ -1,5 +1,6 @@
 """Registered models of the workspace."""
 
+import contextlib
 import functools
 import re
 import tempfile
@@ -27,7 +28,7 @@ from aml.uris import shorten_datastore_path
 
 ORIGIN = "aml.copied_from"  # property of a version that was copied here: its id in its own workspace
 OF_CHAMPION = (CHAMPION, COMPARISON)  # how properties begin that tell what a version was compared with
-NOT_COPIED = "azureml://datastores/<default datastore>/paths/<copy of the model>"  # in a dry run
+STORED = "azureml://datastores/<datastore>/paths/<path>"  # a model, in a dry run
 TYPES = ("custom_model", "mlflow_model", "triton_model")
 
 
@@ -93,7 +94,7 @@ def copy(source: WorkspaceClient, name: str, version: str, target: WorkspaceClie
         parts = {"name": name, "version": number, "type": found.get("modelType"), "properties": {**own, ORIGIN: origin}}
         with tempfile.TemporaryDirectory(prefix="aml-model-") as folder:
             model = download(source, name, version, Path(folder))
-            path = NOT_COPIED if source.dry_run else blobs.upload(target, model)
+            path = STORED if source.dry_run else blobs.upload(target, model)
         tags = user_tags(found.get("tags") or {})
         _put(target, path=path, tags=tags, description=found.get("description"), **parts)
         return number
@@ -117,7 +118,9 @@ def share(client: WorkspaceClient, name: str, version: str, registry: str) -> bo
         try:
             ml.models.get(name, version)
         except ResourceNotFoundError:
-            ml.models.create_or_update(WorkspaceModelReference(name=name, version=version, asset_id=asset))
+            not_made = (ResourceNotFoundError,) if client.dry_run else ()
+            with contextlib.suppress(*not_made):
+                ml.models.create_or_update(WorkspaceModelReference(name=name, version=version, asset_id=asset))
             return True
     return False
 
@@ -145,7 +148,7 @@ class WorkspaceVersions:
 
     def pretend(self, version: str | None) -> None:
         """Let a dry run find one version, which passed the gate and never was promoted."""
-        properties = {"modelUri": "<path>", "tags": {}, "properties": {VERDICT: "passed"}}
+        properties = {"modelUri": STORED, "tags": {}, "properties": {VERDICT: "passed"}}
         self._resources = [{"name": version or "<newest that passed>", "properties": properties}]
         self._pretend()
 
