@@ -1,14 +1,19 @@
 """The scripts of the repository: loaded by their path, asked, and judged without being run."""
 
+import hashlib
 import importlib
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from aml import policy
-from aml.errors import UserError
+from aml.errors import ServiceError, UserError
 from aml.gate import Champion, Verdict
 from support import GENERATED
 
@@ -72,6 +77,66 @@ def test_what_cannot_be_judged_is_neither_passed_nor_refused(root: Path) -> None
 
     assert policy.ModelGate(root, unreadable)(None) == Verdict("not judged", None, None, ["the store is gone"])
     assert policy.ModelGate(root, unreadable, force=True)(None).state == "forced"
+
+
+VALUES = st.dictionaries(st.sampled_from(["a", "b", "c"]), st.none() | st.floats() | st.just(0.5), max_size=3)
+TOLERANT = """
+import json
+from aml.gate import Metric
+TEST_DATA = "outputs/rows"
+METRICS = [Metric("a", better="higher", limit=0, tolerance=0.5), Metric("b", better="lower")]
+
+def reasons_against(candidate, champion):
+    return [reason for metric in METRICS for reason in metric.reasons_against(candidate, champion)]
+
+def score(model, test_data):
+    return json.loads(model.read_text())
+"""
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(candidate=VALUES, stored=VALUES, again=VALUES, force=st.booleans())
+def test_a_champion_that_is_scored_again_is_compared_by_that_alone(
+    root: Path, candidate: dict[str, Any], stored: dict[str, Any], again: dict[str, Any], force: bool
+) -> None:
+    """Missing values, ties, NaN and infinity, both directions: as if it had had these metrics from the start."""
+    candidate, stored, again = (
+        {key: value for key, value in one.items() if value is not None} for one in (candidate, stored, again)
+    )
+    write(root, TOLERANT)
+    rows, model = root / "rows", root / "model"
+    rows.write_text("1", encoding="utf-8")
+    model.write_text(json.dumps(again), encoding="utf-8")
+    digest = hashlib.sha256(b"1").hexdigest()
+
+    def ask(champion: Champion) -> Verdict:
+        return policy.ModelGate(root, lambda: candidate, force, lambda *_: rows, lambda *_: model)(champion)
+
+    scored = ask(Champion("4", stored, "another"))
+    assert scored.test_data == digest
+    if candidate.keys() & again.keys():
+        as_if = ask(Champion("4", again, digest))
+        assert (scored.comparison, as_if.comparison) == ("scored again", "same data")
+        assert (scored.state, scored.reasons) == (as_if.state, as_if.reasons)
+        assert scored.champion is not None and repr(scored.champion.metrics) == repr(again)
+    else:
+        assert scored.comparison == "impossible" and scored.state == ("forced" if force else "refused")
+        assert "score returned none of the metrics" in scored.reasons[-1]
+    unknown = policy.ModelGate(root, lambda: candidate, force)(Champion("4", stored, "another"))
+    same = ask(Champion("4", stored, digest))
+    assert unknown.comparison == "data unknown" and unknown.test_data is None
+    assert (unknown.state, unknown.reasons) == (same.state, same.reasons)
+
+
+def test_a_workspace_that_does_not_answer_is_no_verdict(root: Path) -> None:
+    rows = root / "rows"
+    rows.write_text("1", encoding="utf-8")
+
+    def busy(version: str, folder: Path) -> Path:
+        raise ServiceError("busy", 503, "ServerBusy")
+
+    with pytest.raises(ServiceError, match="busy"):
+        policy.ModelGate(root, lambda: GOOD, True, lambda *_: rows, busy)(Champion("4", GOOD, "another"))
 
 
 def test_without_the_script_there_is_no_policy(root: Path) -> None:

@@ -16,7 +16,7 @@ from aml.gate import PROMOTION, VERDICT, Champion, State, Verdict, Version, find
 
 HELD = "champion.held"  # when it was the champion: START/END of each time; the last one is open while it is
 _INTERVAL = re.compile(r"([^\s/]+)/([^\s/]*)")
-MAX_INTERVALS = 20  # the last ones are kept: a tag is no place for a long text
+MAX_INTERVALS = 6  # the last ones are kept: a tag of Azure has at most 256 characters
 
 
 class Versions(Protocol):

@@ -105,8 +105,8 @@ def test_into_a_registry(gated: Attached) -> None:
     assert again[0].endswith("already: nothing was changed")
     assert again[-1] == f"registry {REGISTRY}: has birds:3 already, and it was not shared again"
     assert len(gated.calls("POST", "/import$")) == 1
-    assert "Registry nowhere could not be found" in gated.refused("promote", "birds", "--registry", "nowhere")
-    assert tags(workspace)["3"]["champion.number"] == "1"
+    assert "Registry nowhere could not be found" in gated.refused("promote", "birds:1", "--registry", "nowhere")
+    assert tags(workspace)["3"]["champion.number"] == "1" and "champion.number" not in tags(workspace)["1"]
 
 
 def test_into_another_workspace(gated: Attached) -> None:
@@ -145,8 +145,9 @@ def test_into_another_workspace(gated: Attached) -> None:
     ],
 )
 def test_another_workspace_that_is_none(gated: Attached, place: str, says: str) -> None:
-    three(gated)
+    workspace = three(gated)
     assert says in gated.refused("promote", "birds", "--to-workspace", place)
+    assert "champion.number" not in tags(workspace)["3"]  # nothing was changed here either
 
 
 def test_a_dry_run_says_what_is_sent(gated: Attached) -> None:

@@ -31,6 +31,8 @@ def test_trains_tracks_and_saves_a_model_that_predicts(tmp_path: Path) -> None:
     model = joblib.load(tmp_path / "outputs" / "model.pkl")
     table = train.read_table(SAMPLE_DATA)
     assert set(model.predict(table.drop(columns="species"))) == set(table["species"])
+    tested = pd.read_csv(tmp_path / "outputs" / "test.csv")
+    assert train.evaluate(model, tested.iloc[:, :-1], tested.iloc[:, -1]).items() <= run.data.metrics.items()
 
 
 def test_reads_one_file_or_all_files_of_a_folder(tmp_path: Path) -> None:

@@ -102,27 +102,36 @@ def copy(source: WorkspaceClient, name: str, version: str, target: WorkspaceClie
     return assets.create(target, "models", name, make)
 
 
-def share(client: WorkspaceClient, name: str, version: str, registry: str) -> bool:
-    """Share a version in a registry, under the same name and number; False when the registry has one already.
+class Registry:
+    """A registry, to share models in. Raises UserError when it is not there."""
 
-    It does what models.share of azure-ai-ml 1.35 does, which takes no transport: a dry run would be sent.
-    """
-    workspace = client.workspace
-    guid, location = workspace["properties"]["workspaceId"], workspace["location"]
-    with sdk.translate_azure_errors(client, f"AzureML Registry User of registry {registry}"):
-        ml = sdk.ml_client(client, registry)
+    def __init__(self, client: WorkspaceClient, name: str) -> None:
+        self._client = client
+        self._role = f"AzureML Registry User of registry {name}"
+        with sdk.translate_azure_errors(client, self._role):
+            self._ml = sdk.ml_client(client, name)  # which looks it up
+
+    def share(self, name: str, version: str) -> bool:
+        """Share a version of the workspace, under the same name and number; False when the registry has one already.
+
+        It does what models.share of azure-ai-ml 1.35 does, which takes no transport: a dry run would be sent.
+        """
         from azure.ai.ml.entities import WorkspaceModelReference
         from azure.core.exceptions import ResourceNotFoundError
 
-        asset = f"azureml://locations/{location}/workspaces/{guid}/models/{name}/versions/{version}"
-        try:
-            ml.models.get(name, version)
-        except ResourceNotFoundError:
-            not_made = (ResourceNotFoundError,) if client.dry_run else ()
-            with contextlib.suppress(*not_made):
-                ml.models.create_or_update(WorkspaceModelReference(name=name, version=version, asset_id=asset))
-            return True
-    return False
+        workspace = self._client.workspace
+        place = f"locations/{workspace['location']}/workspaces/{workspace['properties']['workspaceId']}"
+        asset = f"azureml://{place}/models/{name}/versions/{version}"
+        with sdk.translate_azure_errors(self._client, self._role):
+            try:
+                self._ml.models.get(name, version)
+            except ResourceNotFoundError:
+                not_made = (ResourceNotFoundError,) if self._client.dry_run else ()
+                with contextlib.suppress(*not_made):
+                    reference = WorkspaceModelReference(name=name, version=version, asset_id=asset)
+                    self._ml.models.create_or_update(reference)
+                return True
+        return False
 
 
 class WorkspaceVersions:
@@ -166,8 +175,8 @@ def version_of(resource: Any) -> Version:
 
 def set_tags(client: WorkspaceClient, name: str, resource: Any, tags: Mapping[str, str]) -> None:
     """Give a version, as it was read, these tags in the place of its own. All else is sent as it came."""
-    body = {"properties": {**resource["properties"], "tags": dict(tags)}}
-    client.send("PUT", f"/models/{name}/versions/{resource['name']}", body)
+    own = {key: value for key, value in resource["properties"].items() if key != "provisioningState"}
+    client.send("PUT", f"/models/{name}/versions/{resource['name']}", {"properties": {**own, "tags": dict(tags)}})
 
 
 def download(client: WorkspaceClient, name: str, version: str, folder: Path) -> Path:

@@ -67,13 +67,15 @@ def _promote_in_workspace(
     target = WorkspaceClient(there, dry_run=args.dry_run) if there else None
     if target and target.scope.lower() == client.scope.lower():
         raise UserError(f"--to-workspace {args.to_workspace} is the workspace of this repository")
+    if target:
+        target.get("")  # before anything is changed: is it there?
+    registry = models.Registry(client, args.registry) if args.registry else None
     if args.dry_run:
         say("a dry run does not read who is the champion: its tags change, too, when another one is promoted")
     version = _promote(client, model.name, model.version, now, args.force)
-    if args.registry and models.share(client, model.name, version, args.registry):
-        _print(client, f"registry {args.registry}: has {model.name}:{version} now")
-    elif args.registry:
-        _print(client, f"registry {args.registry}: has {model.name}:{version} already, and it was not shared again")
+    if registry:
+        how = "now" if registry.share(model.name, version) else "already, and it was not shared again"
+        _print(client, f"registry {args.registry}: has {model.name}:{version} {how}")
     if target:
         number = models.copy(client, model.name, version, target)
         _print(target, f"workspace {target.name}: {model.name}:{version} is version {number} there")
