@@ -21,6 +21,7 @@ from standin import StandIn
 from standin.cloud import Workspace
 from standin.faults import Kind
 from standin.fixtures import until
+from standin.resources import Endpoint
 from standin.server import Call, SignIn
 
 RUNS = 3  # of the same verb, at most, until it succeeds
@@ -309,20 +310,8 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
     return {
         "computes": {name: described(compute) for name, compute in workspace.computes.items()},
         "datastores": {name: described(store) for name, store in workspace.datastores.items()},
-        "endpoints": {
-            name: {
-                "resource": described(endpoint.resource),
-                "deployments": {one.resource["name"]: described(one.resource) for one in endpoint.deployments.values()},
-            }
-            for name, endpoint in workspace.endpoints.items()
-        },
-        "batches": {
-            name: {
-                "resource": described(endpoint.resource),
-                "deployments": {one: described(resource) for one, resource in endpoint.deployments.items()},
-            }
-            for name, endpoint in workspace.batch_endpoints.items()
-        },
+        "endpoints": {name: endpoint_with_deployments(one) for name, one in workspace.endpoints.items()},
+        "batches": {name: endpoint_with_deployments(one) for name, one in workspace.batch_endpoints.items()},
         "jobs": [
             {**job.properties, "displayName": None, "status": job.status, "error": job.run.error}
             for job in workspace.jobs.values()
@@ -343,6 +332,11 @@ def in_workspace(workspace: Workspace, trains: bool) -> Any:
         "snapshots": codes,
         "blobs": {name: sizes(storage.client.get_container_client(containers[name]), "") for name in own},
     }
+
+
+def endpoint_with_deployments(endpoint: Endpoint[Any]) -> Any:
+    deployments = {name: described(one.resource) for name, one in endpoint.deployments.items()}
+    return {"resource": described(endpoint.resource), "deployments": deployments}
 
 
 def described(resource: Any) -> Any:
