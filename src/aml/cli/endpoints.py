@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 def _which(endpoint: Endpoint, name: str | None) -> str:
     """The deployment whose log is asked for. Raises UserError when there is none."""
     if endpoint.kind == "batch":
-        raise UserError(f"batch endpoint {endpoint.name}: its jobs print, not its deployments: aml runs --azure follow ID")
+        raise UserError(f"batch endpoint {endpoint.name}: its jobs print, not it: aml runs --azure follow ID")
     name = name or max(endpoint.traffic, key=lambda known: endpoint.traffic[known], default="")
     if endpoint.deployment(name) is None:
         known = ", ".join(known.name for known in endpoint.deployments) or "none"
