@@ -16,7 +16,7 @@ from aml.console import display_path, one_line, print_safely, say
 from aml.errors import FileError, UserError
 from aml.files import inside
 from aml.jobfile import deployment as deployments
-from aml.jobfile import starts
+from aml.jobfile import snapshot, starts
 from aml.jobfile.deployment import Deployment, ModelReference
 from aml.jobfile.names import RULES
 from aml.jobfile.repository import find_root
@@ -87,8 +87,9 @@ def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) ->
 
 
 def _batch(root: Path, deployment: Deployment, model: Model, data: Path) -> int:
-    """Run the script over all files at a path, and say where its rows are; returns 1 where it failed on some."""
-    files = sorted(path for path in ([data] if data.is_file() else data.rglob("*")) if path.is_file())
+    """Run the script over the files that would be uploaded, and say where its rows are; returns 1 where it failed."""
+    files = [data / path for path in snapshot.files(data)] if data.is_dir() else [data]
+    files = sorted(path for path in files if path.is_file())
     if not files:
         raise UserError(f"--batch {data}: no such file, and no folder with files")
     settings, output = deployment.batch_settings, root / "runs" / "batch"
