@@ -73,7 +73,7 @@ def test_a_file_that_fails_does_not_stop_the_others(batches: Repository, tmp_pat
     (model.path / "sample-data" / "birds.json").write_text("{}")
     done = model.aml("serve", "--batch", "sample-data", status=1)  # without request.json, which is no data
     assert "1 of 2 files: 344 rows in runs/batch/predictions.csv" in done.stdout
-    assert "src/score_batch.py: run() failed on 1 files: the reasons are above" in done.stderr
+    assert "src/score_batch.py: run() failed on 1 file: the reasons are above" in done.stderr
     settings.write_text(one + "  error_threshold: 0\n", encoding="utf-8")
     (model.path / "sample-data" / "a.json").write_text("{}")
     assert "0 of 3 files: 0 rows" in model.aml("serve", "--batch", "sample-data", status=1).stdout

@@ -97,14 +97,18 @@ def _batch(root: Path, deployment: Deployment, model: Model, data: Path) -> int:
         place = deployment.where("settings", "mini_batch_size")
         raise FileError(place, f"mini_batch_size {settings.mini_batch_size}", "should be a whole number from 1")
     path = inside(output, settings.output_file_name)
-    say(f"{model}: {len(files)} files, {settings.mini_batch_size} at a time")
+    say(f"{model}: {_counted(len(files))}, {settings.mini_batch_size} at a time")
     with serving.prepared(deployment, model) as server:
         done = serving.batch(server, settings, files, output, root / "mlruns" / "batch.log")
     made = f"{done.rows} rows in {display_path(path)}" if settings.output_action == "append_row" else "no rows are kept"
-    print_safely(f"{done.files - done.failed} of {len(files)} files: {made}")
+    print_safely(f"{done.files - done.failed} of {_counted(len(files))}: {made}")
     if done.failed:
-        say(f"aml: {display_path(server.script)}: run() failed on {done.failed} files: the reasons are above")
+        say(f"aml: {display_path(server.script)}: run() failed on {_counted(done.failed)}: the reasons are above")
     return 1 if done.failed else 0
+
+
+def _counted(files: int) -> str:
+    return f"{files} file{'' if files == 1 else 's'}"
 
 
 def curl(address: str, request: Path, windows: bool = os.name == "nt") -> str:
