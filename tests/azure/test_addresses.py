@@ -15,21 +15,9 @@ import pytest
 
 from aml.azure.workspace_client import connect
 from aml.errors import ServiceError
-from standin import (
-    assets,
-    batches,
-    cloud,
-    computes,
-    datastores,
-    endpoints,
-    jobs,
-    mlflow,
-    operations,
-    registries,
-    routes,
-    runhistory,
-)
+from standin import cloud, routes
 from standin.fixtures import Attached
+from standin.server import ROUTERS
 
 WORKSPACE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.MachineLearningServices/workspaces/w"
 LOCATION = "/subscriptions/s/providers/Microsoft.MachineLearningServices/locations/l"
@@ -50,6 +38,7 @@ RESOURCE = "{resourceProviderNamespace}/{parentResourcePath}/{resourceType}"
         ("PUT", f"{WORKSPACE}/onlineEndpoints/e/deployments/d", "api-version"),
         ("POST", f"{WORKSPACE}/onlineEndpoints/e/deployments/d/getLogs", "api-version"),
         ("POST", f"{WORKSPACE}/onlineEndpoints/e/token", "api-version"),
+        ("GET", f"/mferp/managementfrontend{WORKSPACE}/batchEndpoints/e/jobs", "api-version"),
         ("GET", f"{LOCATION}/usages", "api-version"),
         ("POST", f"{TRACKING}/runs/search", "experiment_ids"),
         ("GET", f"{TRACKING}/experiments/get-by-name", "experiment_name"),
@@ -103,17 +92,14 @@ def _requests(module: Any) -> Iterator[Any]:
 
 def test_the_stand_in_answers_no_address_of_its_own() -> None:
     """But those that it hands out itself, in the header of an operation that takes a while."""
-    modules = (
-        *(cloud, computes, datastores, assets, jobs, endpoints, batches, operations),
-        *(runhistory, mlflow, registries),
-    )
-    handlers = {handler for module in modules for _, _, handler in module.router.routes}
+    routers = [router for answering in ROUTERS.values() for router in answering]
+    handlers = {handler for router in routers for _, _, handler in router.routes}
     answered = set()
     for route in routes.all_routes():
         for collection in ("codes", "data", "environments", "models"):
             path = route.template.replace(RESOURCE, f"{cloud.PROVIDER}/workspaces")
             path = re.sub(r"\{\w+\}", collection, path)
-            answered |= {found[0] for module in modules if (found := module.router.find(route.method, path))}
+            answered |= {found[0] for router in routers if (found := router.find(route.method, path))}
     assert {handler.__name__ for handler in handlers - answered} == {
         "cancel_result", "operation_result", "operation_status", "endpoint_operation_result",
         "endpoint_operation_status",

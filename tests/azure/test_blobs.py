@@ -54,7 +54,7 @@ def kill_at_upload(repository: Attached, nth: int, *arguments: str) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="a kill is told from an end by the signal")
 def test_an_upload_that_was_cut_off_goes_on(attached: Attached) -> None:
     """The process dies with 20 of 60 files uploaded: the other 40 are what is left to do."""
-    plant(attached.path / "sample-data", {f"{index}.csv": b"%d" % index for index in range(58)})
+    plant(attached.path / "sample-data", {f"{index}.csv": b"%d" % index for index in range(59)})
     kill_at_upload(attached, 20, "register-data")
     assert not versions(attached)
     attached.aml("register-data")

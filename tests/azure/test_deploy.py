@@ -38,9 +38,9 @@ def test_from_a_registered_model_to_a_prediction(served: Attached) -> None:
     assert answer.stderr.startswith("endpoint demo-model, deployment demo-model-1, ")
     listed = served.aml("endpoints").stdout.splitlines()
     assert re.split(r"  +", listed[1]) == [
-        "demo-model", "demo-model-1", "demo-model:1", "100 %", "succeeded", "1 x Standard_DS2_v2",
+        "demo-model", "online", "demo-model-1", "demo-model:1", "100 %", "succeeded", "1 x Standard_DS2_v2",
     ]  # fmt: skip
-    assert listed[2] == "1 instance is billed now, whatever the traffic"
+    assert listed[2:] == ["1 instance is billed now, even without traffic"]
     shown = json.loads(served.aml("endpoints", "show", ENDPOINT, "--json").stdout)
     assert (
         shown["deployments"][0] | {"instances": 1, "traffic": 100, "model": "demo-model:1"} == shown["deployments"][0]
@@ -154,6 +154,13 @@ def test_what_cannot_be_deployed_is_refused_before_anything_is_made(served: Atta
     assert "model demo-model:1 answers 400 here, and nothing was deployed: 'data' is missing" in said
     assert "no request (No such file" in served.refused("deploy", "--request", "none.json")
     assert [str(call) for call in served.changes() if call.method != "POST"] == []
+
+
+def test_a_size_that_the_service_does_not_take_is_said_with_its_line(served: Attached) -> None:
+    served.write("deployment.yml", instance_type="Standard_DS2_v9")
+    said = served.aml("deploy", status=2).stderr
+    assert re.search(r"aml: aml_config/deployment.yml:\d+: .*Standard_DS2_v9", said)
+    assert states(served) == {}
 
 
 def test_requests_that_are_refused(served: Attached) -> None:

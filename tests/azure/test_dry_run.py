@@ -1,4 +1,4 @@
-"""--dry-run prints what the verb then sends: both are compared, request by request; the first has nothing at hand."""
+"""--dry-run prints what the verb then sends: both are compared, request by request; the first has no service."""
 
 from __future__ import annotations
 

@@ -9,8 +9,8 @@ import certifi
 import pytest
 
 from aml.azure.workspace_client import STORAGE_FIXES, explain_storage
-from standin import endpoints
-from standin.contents import DATA, ENDPOINT, run_here, serve_quickly
+from standin import batches, endpoints
+from standin.contents import BATCH_ENDPOINT, DATA, ENDPOINT, batch_quickly, run_here, serve_quickly
 from standin.fixtures import Attached
 
 NO_PATH = {"PATH": "/usr/bin:/bin"}
@@ -30,9 +30,12 @@ VERBS: dict[str, list[str]] = {
     "deploy": ["deploy"],
     "deploy --rollback": ["deploy", "--rollback"],
     "deploy --delete": ["deploy", "--delete", "demo-model-1"],
+    "deploy, batch": ["deploy", "-c", "batch-deployment"],
+    "deploy --delete, batch": ["deploy", "-c", "batch-deployment", "--delete", BATCH_ENDPOINT],
     "endpoints": ["endpoints"],
     "endpoints show": ["endpoints", "show", "nobody"],
     "invoke": ["invoke"],
+    "invoke, batch": ["invoke", "-c", "batch-deployment", "--data", "sample-data"],
 }
 READS = ("workspace", "runs", "runs show", "models", "data", "endpoints", "endpoints show")
 
@@ -90,6 +93,9 @@ def _said(repository: Attached, verb: str, variables: dict[str, str] | None = No
         here = repository.aml("runs", "show").stdout.split()[0]
         arguments = [here if word == "HERE" else word for word in arguments]
         arguments += ["--asset-path", "outputs/model.pkl"]
+    if verb.endswith(", batch"):
+        batch_quickly(repository)
+        batches.store(repository.workspace, BATCH_ENDPOINT, "demo-model-1", "demo-model:1")
     if verb in ("promote", "deploy", "deploy --rollback", "deploy --delete", "invoke"):
         serve_quickly(repository)
     if verb in ("deploy --rollback", "deploy --delete", "invoke"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from typing import get_args
 
@@ -20,20 +19,15 @@ pytestmark = [
 ]
 KINDS: list[Kind] = list(get_args(Kind))
 CREATES = ("PUT", "control")
-POLLS = re.compile(r"/mfeOperation(sStatus|Results)/|/getLogs$")
 
 
 def affected(bench: Bench, verb: Verb, kind: Kind) -> list[int]:
     """The numbers of the verb's requests for which this kind makes a difference, from 1."""
-    found, polled = [], set()
-    for number, call in enumerate(bench.clean(verb).calls, 1):
-        if POLLS.search(call.path):  # of those that ask the same again and again, the first stands for all
-            if call.path in polled:
-                continue
-            polled.add(call.path)
-        if kind != "404-after-create" or (call.method, call.kind) == CREATES:
-            found.append(number)
-    return found
+    return [
+        number
+        for number, call in enumerate(bench.clean(verb).calls, 1)
+        if kind != "404-after-create" or (call.method, call.kind) == CREATES
+    ]
 
 
 @pytest.mark.faults

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from standin import assets, cloud, datastores, endpoints, jobs
+from standin import assets, batches, cloud, datastores, endpoints, jobs
 from standin.cloud import Workspace
-from standin.contents import BATCH_DEPLOYMENT, CONDA, ENDPOINT, REQUEST, SCORE, SCORE_BATCH, add_model
+from standin.contents import BATCH_DEPLOYMENT, BATCH_ENDPOINT, CONDA, ENDPOINT, REQUEST, SCORE, SCORE_BATCH, add_model
 from standin.mlflow import Run, experiment_of
 from standin.storage import HOST as BLOB_HOST
 
@@ -186,6 +186,13 @@ def model_and_cluster(workspace: Workspace) -> None:
     cluster(workspace)
 
 
+def batches_ready(workspace: Workspace) -> None:
+    """A batch endpoint whose jobs need no packages."""
+    model(workspace)
+    parts = scoring_parts(workspace, "score_batch.py", SCORE_BATCH)
+    batches.store(workspace, BATCH_ENDPOINT, "demo-model-1", "demo-model:1", **parts)
+
+
 def deployed(workspace: Workspace) -> None:
     """Two deployments, of which the second answers: before, the first one did."""
     endpoint = endpoints.store(workspace, ENDPOINT, traffic={"demo-model-2": 100})
@@ -202,18 +209,22 @@ def failed(workspace: Workspace) -> None:
     endpoints.store_deployment(workspace, endpoint, "demo-model-1", "demo-model:1", provisioningState="Failed")
 
 
+def scoring_parts(workspace: Workspace, script: str, text: str) -> dict[str, Any]:
+    """What a deployment says of its script and of an environment without packages, which are in the workspace."""
+    code, _ = datastores.locate(workspace, "azureml://datastores/workspaceblobstore/paths/")
+    workspace.service.storage.upload(code, f"code/{script}", text.encode())
+    assets.store(workspace, "codes", "scoring", "1", {"codeUri": f"https://{BLOB_HOST}/{code}/code"})
+    assets.store(workspace, "environments", "bare", "1", dict(IMAGE))
+    code_configuration = {"codeId": "azureml:scoring:1", "scoringScript": script}
+    return {"codeConfiguration": code_configuration, "environmentId": "azureml:bare:1"}
+
+
 def serving(workspace: Workspace) -> None:
     """A deployment that answers."""
     model(workspace)
-    code, _ = datastores.locate(workspace, "azureml://datastores/workspaceblobstore/paths/")
-    workspace.service.storage.upload(code, "code/score.py", SCORE.encode())
-    assets.store(workspace, "codes", "scoring", "1", {"codeUri": f"https://{BLOB_HOST}/{code}/code"})
-    assets.store(workspace, "environments", "bare", "1", dict(IMAGE))
+    parts = scoring_parts(workspace, "score.py", SCORE)
     endpoint = endpoints.store(workspace, ENDPOINT, traffic={"demo-model-1": 100})
-    parts = {"codeConfiguration": {"codeId": "azureml:scoring:1", "scoringScript": "score.py"}}
-    made = endpoints.store_deployment(
-        workspace, endpoint, "demo-model-1", "demo-model:1", environmentId="azureml:bare:1", **parts
-    )
+    made = endpoints.store_deployment(workspace, endpoint, "demo-model-1", "demo-model:1", **parts)
     assert made.container.start() is None
 
 
@@ -256,5 +267,7 @@ VERBS = [
     Verb("endpoints", ("endpoints",), deployed, reads=True),
     Verb("endpoints show", ("endpoints", "show", ENDPOINT), deployed, reads=True),
     Verb("endpoints logs", ("endpoints", "logs", ENDPOINT), deployed, reads=True),
+    Verb("endpoints show, batch", ("endpoints", "show", BATCH_ENDPOINT), batches_ready, reads=True),
     Verb("invoke", ("invoke",), serving, reads=True),
+    Verb("invoke, batch", ("invoke", "-c", "batch-deployment", "--data", "more-data"), batches_ready),
 ]

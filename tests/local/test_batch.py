@@ -70,11 +70,12 @@ def test_a_file_that_fails_does_not_stop_the_others(batches: Repository, tmp_pat
     settings = model.path / "aml_config" / "batch-deployment.yml"
     one = settings.read_text(encoding="utf-8").replace("mini_batch_size: 10", "mini_batch_size: 1")
     settings.write_text(one, encoding="utf-8")
-    done = model.aml("serve", "--batch", "sample-data", status=1)  # it has request.json, too
+    (model.path / "sample-data" / "birds.json").write_text("{}")
+    done = model.aml("serve", "--batch", "sample-data", status=1)  # without request.json, which is no data
     assert "1 of 2 files: 344 rows in runs/batch/predictions.csv" in done.stdout
-    assert "src/score_batch.py: run() failed on 1 files: the reasons are above" in done.stderr
+    assert "src/score_batch.py: run() failed on 1 file: the reasons are above" in done.stderr
     settings.write_text(one + "  error_threshold: 0\n", encoding="utf-8")
-    shutil.copy(model.path / "sample-data" / "request.json", model.path / "sample-data" / "a.json")
+    (model.path / "sample-data" / "a.json").write_text("{}")
     assert "0 of 3 files: 0 rows" in model.aml("serve", "--batch", "sample-data", status=1).stdout
 
 

@@ -19,8 +19,9 @@ in azure-identity or in azureml-mlflow is replaced or told apart from the real t
 | computes, datastores, assets | the resources of a workspace |
 | registries | curated environments |
 | jobs | jobs, executed for real |
-| endpoints, containers, operations | online endpoints; deployments, which really serve; what is under way |
+| endpoints, containers | online endpoints; deployments, which really serve |
 | batches | batch endpoints, deployments and their jobs, which really run |
+| resources, operations | what both kinds of endpoints have in common; what is under way |
 | runhistory, mlflow | what a run reports and what reads it |
 | storage | Azurite, and the way to it |
 | faults | faults by rule |

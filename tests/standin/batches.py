@@ -5,12 +5,15 @@ Sources: the contract's BatchEndpoints and BatchDeployments operations, as the c
 endpoint's own address, and for what is read of the answer; docs: how-to-batch-scoring-script.md for run(mini_batch)
 and what becomes of its rows, reference-yaml-deployment-batch.md for the settings.
 
+What is said of a default deployment that is not there is the stand-in's own: nothing may depend on it.
+
 A job of the service is a pipeline whose step has the log; here it is one run, with the log under the name that the run
 of a pipeline has for its own.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -22,20 +25,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import assets, datastores, jobs
-from .cloud import PROVIDER, WS, checked_body, page, system_data, workspace_of
+from . import assets, datastores, jobs, operations, resources
+from .cloud import PROVIDER, checked_body, page, system_data, workspace_of
 from .containers import download, lay_out_model
-from .endpoints import AUDIENCE, SCORING_DOMAIN, TERMINAL, later, refuse_conflict
+from .endpoints import AUDIENCE, SCORING_DOMAIN
 from .mlflow import Run, experiment_of
-from .operations import Operation, asynchronous, located
+from .resources import Deployment, Kind, refuse_conflict
 from .wire import Json, Request, Response, Router, ServiceError
 
 if TYPE_CHECKING:
     from .cloud import Workspace
 
 router = Router()
-_ENDPOINTS = f"{WS}/batchEndpoints"
-_DEPLOYMENTS = f"{_ENDPOINTS}/{{endpoint}}/deployments"
+jobs_router = Router()
+#: Below the address of a region: azure-ai-ml's MFE_PATH_PREFIX (constants/_common.py).
+MFE = "/mferp/managementfrontend"
 LOG = "logs/azureml/executionlogs.txt"
 #: What runs the script: a mini batch at a time, each in its order; rows without a head, their values apart by a blank.
 _DRIVER = """
@@ -65,162 +69,135 @@ if 0 <= order["threshold"] < failed:
 
 
 @dataclass
-class BatchEndpoint:
-    resource: Json
-    #: Name and resource.
-    deployments: dict[str, Json] = field(default_factory=dict)
-
-    @property
-    def is_busy(self) -> bool:
-        return self.resource["properties"]["provisioningState"] not in TERMINAL
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing of it is under way."""
-        states = [one["properties"]["provisioningState"] for one in list(self.deployments.values())]
-        return not self.is_busy and all(state in TERMINAL for state in states)
+class BatchEndpoint(resources.Endpoint[Deployment]):
+    #: Those of its jobs, by the id of the request that started them.
+    jobs: dict[str, BatchJob] = field(default_factory=dict)
 
 
-def _find(workspace: Workspace, name: str) -> BatchEndpoint:
-    if name not in workspace.batch_endpoints:
-        raise ServiceError(404, "ResourceNotFound", f"Endpoint with name: {name} not found.")
-    return workspace.batch_endpoints[name]
+BATCH: Kind[BatchEndpoint] = Kind("batchEndpoints", lambda workspace: workspace.batch_endpoints)
+BATCH.answer_reads(router)
 
 
-@router.on("GET", _ENDPOINTS)
-def list_batch_endpoints(request: Request) -> Response:
-    workspace = workspace_of(request, "batchEndpoints/read")
-    return page(request, [endpoint.resource for endpoint in workspace.batch_endpoints.values()])
+def store(workspace: Workspace, name: str, default: str, model: str, **properties: object) -> BatchEndpoint:
+    """An endpoint that is there already with a default deployment, for tests; `properties` are the deployment's."""
+    given: Json = {"authMode": "AADToken", "defaults": {"deploymentName": default}}
+    endpoint = BatchEndpoint(_resource(workspace, name, workspace.location, {}, given, "Succeeded"))
+    asset = f"{workspace.scope}/models/{model.replace(':', '/versions/')}"
+    given = {"model": {"referenceType": "Id", "assetId": asset}, "miniBatchSize": 10, **properties}
+    endpoint.deployments[default] = Deployment(
+        _deployment(endpoint, default, workspace.location, {}, given, "Succeeded")
+    )
+    workspace.batch_endpoints[name] = endpoint
+    return endpoint
 
 
-@router.on("GET", f"{_ENDPOINTS}/{{endpoint}}")
-def get_batch_endpoint(request: Request) -> Response:
-    return Response(200, _find(workspace_of(request, "batchEndpoints/read"), request.names["endpoint"]).resource)
+def _resource(workspace: Workspace, name: str, location: str, tags: Json, given: Json, state: str) -> Json:
+    return {
+        "id": f"{workspace.scope}/batchEndpoints/{name}",
+        "name": name,
+        "type": f"{PROVIDER}/workspaces/batchEndpoints",
+        "location": location,
+        "tags": tags,
+        "systemData": system_data(),
+        "properties": {
+            "description": None,
+            **given,
+            "properties": given.get("properties") or {},
+            "defaults": {"deploymentName": (given.get("defaults") or {}).get("deploymentName")},
+            "scoringUri": f"https://{name}{SCORING_DOMAIN}/jobs",
+            "swaggerUri": None,
+            "provisioningState": state,
+        },
+    }
 
 
-@router.on("PUT", f"{_ENDPOINTS}/{{endpoint}}")
+def _deployment(endpoint: BatchEndpoint, name: str, location: str, tags: Json, given: Json, state: str) -> Json:
+    return {
+        "id": f"{endpoint.resource['id']}/deployments/{name}",
+        "name": name,
+        "type": f"{PROVIDER}/workspaces/batchEndpoints/deployments",
+        "location": location,
+        "tags": tags,
+        "systemData": system_data(),
+        "properties": {**given, "properties": given.get("properties") or {}, "provisioningState": state},
+    }
+
+
+@router.on("PUT", f"{BATCH.endpoints}/{{endpoint}}")
 def put_batch_endpoint(request: Request) -> Response:
     workspace = workspace_of(request, "batchEndpoints/write")
     body, name = checked_body(request, "BatchEndpoint"), request.names["endpoint"]
     before = workspace.batch_endpoints.get(name)
-    refuse_conflict(before is not None and before.is_busy, f"endpoint {name}")
+    refuse_conflict(workspace, before)
     default = (body["properties"].get("defaults") or {}).get("deploymentName")
     if default and (before is None or default not in before.deployments):
         raise ServiceError(400, "BadRequest", f"The default deployment {default} does not exist.")
-    resource: Json = {
-        "id": f"{workspace.scope}/batchEndpoints/{name}",
-        "name": name,
-        "type": f"{PROVIDER}/workspaces/batchEndpoints",
-        "location": body["location"],
-        "tags": body.get("tags") or {},
-        "systemData": system_data(before.resource["systemData"]["createdAt"] if before else None),
-        "properties": {
-            "description": None,
-            **body["properties"],
-            "properties": body["properties"].get("properties") or {},
-            "defaults": {"deploymentName": default},
-            "scoringUri": f"https://{name}{SCORING_DOMAIN}/jobs",
-            "swaggerUri": None,
-            "provisioningState": "Updating" if before else "Creating",
-        },
-    }
+    state = "Updating" if before else "Creating"
+    resource = _resource(workspace, name, body["location"], body.get("tags") or {}, body["properties"], state)
+    if before:
+        resource["systemData"] = system_data(before.resource["systemData"]["createdAt"])
     endpoint = before or BatchEndpoint(resource)
     endpoint.resource = resource
     workspace.batch_endpoints[name] = endpoint
-    operation = Operation("beidp")
-
-    def done() -> None:
-        resource["properties"]["provisioningState"] = "Succeeded"
-        operation.end()
-
-    later(request.service, done)
-    return Response(200 if before else 201, resource, asynchronous(request, operation))
+    return operations.put(request, "beidp", resource, is_new=before is None)
 
 
-@router.on("DELETE", f"{_ENDPOINTS}/{{endpoint}}")
+@router.on("DELETE", f"{BATCH.endpoints}/{{endpoint}}")
 def delete_batch_endpoint(request: Request) -> Response:
     workspace, name = workspace_of(request, "batchEndpoints/delete"), request.names["endpoint"]
-    if name not in workspace.batch_endpoints:
+    endpoint = workspace.batch_endpoints.get(name)
+    if endpoint is None:
         return Response(204)
-    operation = Operation("beidp")
-
-    def done() -> None:
-        workspace.batch_endpoints.pop(name, None)
-        operation.end()
-
-    later(request.service, done)
-    return Response(202, None, located(request, operation))
+    refuse_conflict(workspace, endpoint)
+    remove = functools.partial(workspace.batch_endpoints.pop, name, None)
+    return operations.delete(request, "beidp", endpoint.resource, remove)
 
 
-@router.on("GET", _DEPLOYMENTS)
-def list_batch_deployments(request: Request) -> Response:
-    workspace = workspace_of(request, "batchEndpoints/deployments/read")
-    return page(request, list(_find(workspace, request.names["endpoint"]).deployments.values()))
-
-
-@router.on("GET", f"{_DEPLOYMENTS}/{{name}}")
-def get_batch_deployment(request: Request) -> Response:
-    workspace = workspace_of(request, "batchEndpoints/deployments/read")
-    found = _find(workspace, request.names["endpoint"]).deployments.get(request.names["name"])
-    if found is None:
-        raise ServiceError(404, "ResourceNotFound", f"Deployment with name: {request.names['name']} not found.")
-    return Response(200, found)
-
-
-@router.on("PUT", f"{_DEPLOYMENTS}/{{name}}")
+@router.on("PUT", f"{BATCH.deployments}/{{name}}")
 def put_batch_deployment(request: Request) -> Response:
     """What it names is there; nothing runs until there is a job."""
     workspace = workspace_of(request, "batchEndpoints/deployments/write")
     body, name = checked_body(request, "BatchDeployment"), request.names["name"]
-    endpoint, given = _find(workspace, request.names["endpoint"]), body["properties"]
+    endpoint, given = BATCH.find(workspace, request.names["endpoint"]), body["properties"]
     before = endpoint.deployments.get(name)
-    refuse_conflict(
-        before is not None and before["properties"]["provisioningState"] == "Creating", f"deployment {name}"
-    )
+    refuse_conflict(workspace, endpoint, before)
     assets.conda_file(workspace, given["environmentId"])
     assets.find(workspace, given["model"]["assetId"], "models")
     assets.find(workspace, given["codeConfiguration"]["codeId"], "codes")
     compute = str(given.get("compute") or "").rsplit("/", 1)[-1]
     if compute not in workspace.computes:
         raise ServiceError(404, "UserError", f"Unknown compute target '{compute}' in workspace {workspace.name}.")
-    resource: Json = {
-        "id": f"{workspace.scope}/batchEndpoints/{request.names['endpoint']}/deployments/{name}",
-        "name": name,
-        "type": f"{PROVIDER}/workspaces/batchEndpoints/deployments",
-        "location": body["location"],
-        "tags": body.get("tags") or {},
-        "systemData": system_data(),
-        "properties": {**given, "properties": given.get("properties") or {}, "provisioningState": "Creating"},
-    }
-    endpoint.deployments[name] = resource
-    operation = Operation("bdidp")
-
-    def done() -> None:
-        resource["properties"]["provisioningState"] = "Succeeded"
-        operation.end()
-
-    later(request.service, done)
-    return Response(200 if before else 201, resource, asynchronous(request, operation))
+    resource = _deployment(endpoint, name, body["location"], body.get("tags") or {}, given, "Creating")
+    endpoint.deployments[name] = Deployment(resource)
+    return operations.put(request, "bdidp", resource, is_new=before is None)
 
 
-@router.on("DELETE", f"{_DEPLOYMENTS}/{{name}}")
+@router.on("DELETE", f"{BATCH.deployments}/{{name}}")
 def delete_batch_deployment(request: Request) -> Response:
     workspace = workspace_of(request, "batchEndpoints/deployments/delete")
-    endpoint, name = _find(workspace, request.names["endpoint"]), request.names["name"]
-    if name not in endpoint.deployments:
+    endpoint, name = BATCH.find(workspace, request.names["endpoint"]), request.names["name"]
+    deployment = endpoint.deployments.get(name)
+    if deployment is None:
         return Response(204)
-    operation = Operation("bdidp")
+    refuse_conflict(workspace, endpoint, deployment)
+    remove = functools.partial(endpoint.deployments.pop, name, None)
+    return operations.delete(request, "bdidp", deployment.resource, remove)
 
-    def done() -> None:
-        endpoint.deployments.pop(name, None)
-        operation.end()
 
-    later(request.service, done)
-    return Response(202, None, located(request, operation))
+@jobs_router.on("GET", f"{MFE}{BATCH.endpoints}/{{endpoint}}/jobs")
+def list_batch_jobs(request: Request) -> Response:
+    """azure-ai-ml's list_jobs, by the address of the region."""
+    workspace = workspace_of(request, "batchEndpoints/read")
+    return page(request, [job.entry for job in BATCH.find(workspace, request.names["endpoint"]).jobs.values()])
 
 
 def start_job(request: Request, workspace: Workspace, name: str) -> Response:
-    """POST to the endpoint's own address: 201 and the job. The same name again is the same job."""
+    """POST to the endpoint's own address: 201 and the job, whose name is the service's own.
+
+    Recorded answers (Azure/azure-sdk-for-python at 0cb6bef, sdk/ml/azure-ai-ml/tests/recordings/batch_services): a name
+    batchjob-…, while properties.name is another one. azure-ai-ml repeats a request that had no answer with the same
+    repeatability_request-id; the same job is what such headers are for (docs.oasis-open.org, Repeatable Requests 1.0).
+    """
     service, endpoint = request.service, workspace.batch_endpoints[name]
     try:
         claims = service.login.claims(request)
@@ -228,30 +205,35 @@ def start_job(request: Request, workspace: Workspace, name: str) -> Response:
         return Response(401)
     if str(claims["aud"]).rstrip("/") != AUDIENCE or workspace.role in ("none", "Reader"):
         return Response(401)
-    given = request.json["properties"]
-    wanted = (
-        request.headers.get("azureml-model-deployment") or endpoint.resource["properties"]["defaults"]["deploymentName"]
-    )
+    wanted = request.headers.get("azureml-model-deployment") or endpoint.properties["defaults"]["deploymentName"]
     deployment = endpoint.deployments.get(wanted or "")
     if deployment is None or request.path != "/jobs":
         return Response(404, {"error": {"code": "NotFound", "message": f"There is no deployment {wanted}."}})
-    job_name = str(given.get("name") or f"batchjob-{uuid.uuid4()}")
-    job = workspace.jobs.get(job_name)
+    request_id = request.headers.get("repeatability_request-id") or str(uuid.uuid4())
+    job = endpoint.jobs.get(request_id)
     if job is None:
-        experiment = experiment_of(workspace, name)
-        run = Run(workspace, experiment, job_name, job_name, status="NotStarted")
-        properties = {"jobType": "Pipeline", "experimentName": name, "displayName": job_name, "tags": {}, "inputs": {}}
-        job = BatchJob(workspace, job_name, properties, run, given=given, deployment=deployment["properties"])
-        workspace.runs[job_name], workspace.jobs[job_name] = run, job
+        given, job_name = request.json["properties"], f"batchjob-{uuid.uuid4()}"
+        shown = str(given.get("name") or job_name)
+        run = Run(workspace, experiment_of(workspace, name), job_name, shown, status="NotStarted")
+        properties = {"jobType": "Pipeline", "experimentName": name, "displayName": shown, "tags": {}, "inputs": {}}
+        job = BatchJob(workspace, job_name, properties, run, given=given, deployment=deployment.resource["properties"])
+        endpoint.jobs[request_id] = workspace.jobs[job_name] = job
+        workspace.runs[job_name] = run
         job.start()
-    body = {"id": job.resource["id"], "name": job_name, "type": f"{PROVIDER}/workspaces/batchEndpoints/jobs"}
-    return Response(201, {**body, "properties": {**given, "name": job_name, "status": job.status}})
+    return Response(201, job.entry)
 
 
 @dataclass(repr=False)
 class BatchJob(jobs.Job):
     given: Json = field(default_factory=dict)
     deployment: Json = field(default_factory=dict)
+
+    @property
+    def entry(self) -> Json:
+        """As the endpoint has it."""
+        properties = {**self.given, "name": self.properties["displayName"], "status": self.status}
+        kind = f"{PROVIDER}/workspaces/batchEndpoints/deployments/jobs"
+        return {"id": self.resource["id"], "name": self.name, "type": kind, "properties": properties}
 
     def _execute(self) -> None:
         folder = self.workspace.service.folder / "batches" / self.name

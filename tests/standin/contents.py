@@ -21,6 +21,7 @@ echo trained; mkdir -p outputs; echo 1 > outputs/model.pkl
 """
 
 ENDPOINT = "demo-model"
+BATCH_ENDPOINT = "demo-batch"
 REQUEST = {"data": ["a", "b"]}
 SCORE = """
 import json, os
@@ -63,7 +64,7 @@ def run(mini_batch):
 """
 BATCH_DEPLOYMENT = f"""$schema: https://azuremlschemas.azureedge.net/latest/modelBatchDeployment.schema.json
 name: batch
-endpoint_name: demo-batch
+endpoint_name: {BATCH_ENDPOINT}
 type: model
 model: azureml:demo-model@latest
 code_configuration:

@@ -4,9 +4,8 @@ Sources, but for what is named at its place: the contract's OnlineEndpoints and 
 clients in azure-ai-ml 1.35.2 call them; docs: how-to-deploy-online-endpoints.md, how-to-safely-rollout-online-
 endpoints.md, how-to-manage-quotas.md, concept-endpoints-online-auth.md.
 
-A request for what somebody is changing at that moment gets 409: "any new operation on that same online endpoint
-responds with a 409 conflict error" (how-to-troubleshoot-online-endpoints.md, of Kubernetes; for the managed kind, Azure
-Resource Manager's contract for resource providers asks for the same). The words are not verified.
+Three refusals are known by their status alone: traffic to a deployment that is not there, the deletion of a deployment
+with traffic, and an unknown VM size. Nothing may depend on their words, which are the stand-in's.
 """
 
 from __future__ import annotations
@@ -17,14 +16,13 @@ import random
 import re
 import secrets
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from . import assets, computes
-from .cloud import LOCATION, PROVIDER, WS, checked_body, page, system_data, workspace_of
+from . import assets, computes, operations, resources
+from .cloud import LOCATION, PROVIDER, checked_body, system_data, workspace_of
 from .containers import Container
-from .operations import Operation, asynchronous, located
+from .resources import Kind, refuse_conflict
 from .wire import Json, Request, Response, Router, ServiceError
 
 if TYPE_CHECKING:
@@ -36,21 +34,13 @@ router = Router()
 SCORING_DOMAIN = f".{LOCATION}.inference.ml.azure.com"
 #: Whom a token for an endpoint with aad_token is for; azure-ai-ml's AAD_TOKEN_RESOURCE_ENDPOINT (constants/_common.py).
 AUDIENCE = "https://ml.azure.com"
-_ENDPOINTS = f"{WS}/onlineEndpoints"
-_DEPLOYMENTS = f"{_ENDPOINTS}/{{endpoint}}/deployments"
-TERMINAL = ("Succeeded", "Failed", "Canceled")
 #: reference-managed-online-endpoints-vm-sku-list.md: no fifth more for these
 _NO_SURPLUS = re.compile("_A100_|_H100_|_ND|_NC\\d+ads", re.IGNORECASE)
 
 
 @dataclass
-class Deployment:
-    resource: Json
+class Deployment(resources.Deployment):
     container: Container
-
-    @property
-    def state(self) -> str:
-        return str(self.resource["properties"]["provisioningState"])
 
     @property
     def cores(self) -> int:
@@ -60,25 +50,13 @@ class Deployment:
 
 
 @dataclass
-class Endpoint:
-    resource: Json
-    deployments: dict[str, Deployment] = field(default_factory=dict)
+class Endpoint(resources.Endpoint[Deployment]):
     keys: list[str] = field(default_factory=lambda: [secrets.token_urlsafe(24) for _ in range(2)])
     tokens: list[str] = field(default_factory=list)
 
-    @property
-    def properties(self) -> Json:
-        properties: Json = self.resource["properties"]
-        return properties
 
-    @property
-    def is_busy(self) -> bool:
-        return self.properties["provisioningState"] not in TERMINAL
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether nothing of it is under way."""
-        return not self.is_busy and all(one.state in TERMINAL for one in list(self.deployments.values()))
+ONLINE: Kind[Endpoint] = Kind("onlineEndpoints", lambda workspace: workspace.endpoints)
+ONLINE.answer_reads(router)
 
 
 def store(workspace: Workspace, name: str, **properties: object) -> Endpoint:
@@ -156,43 +134,13 @@ def stop_all(workspace: Workspace) -> None:
             deployment.container.stop()
 
 
-def _find(workspace: Workspace, name: str) -> Endpoint:
-    for known, endpoint in workspace.endpoints.items():
-        if known.lower() == name.lower():
-            return endpoint
-    raise ServiceError(404, "ResourceNotFound", f"Endpoint with name: {name} not found in workspace {workspace.name}.")
-
-
-def _find_deployment(workspace: Workspace, request: Request) -> tuple[Endpoint, Deployment]:
-    endpoint, name = _find(workspace, request.names["endpoint"]), request.names["name"]
-    if name not in endpoint.deployments:
-        raise ServiceError(404, "ResourceNotFound", f"Deployment with name: {name} not found.")
-    return endpoint, endpoint.deployments[name]
-
-
-def refuse_conflict(is_busy: bool, what: str) -> None:
-    if is_busy:
-        raise ServiceError(409, "Conflict", f"An operation on {what} is already in progress.")
-
-
-@router.on("GET", _ENDPOINTS)
-def list_endpoints(request: Request) -> Response:
-    workspace = workspace_of(request, "onlineEndpoints/read")
-    return page(request, [endpoint.resource for endpoint in workspace.endpoints.values()])
-
-
-@router.on("GET", f"{_ENDPOINTS}/{{endpoint}}")
-def get_endpoint(request: Request) -> Response:
-    return Response(200, _find(workspace_of(request, "onlineEndpoints/read"), request.names["endpoint"]).resource)
-
-
-@router.on("PUT", f"{_ENDPOINTS}/{{endpoint}}")
+@router.on("PUT", f"{ONLINE.endpoints}/{{endpoint}}")
 def put_endpoint(request: Request) -> Response:
     """Made at once, ready after the first answer that it is not; a change of traffic as well."""
     workspace = workspace_of(request, "onlineEndpoints/write")
     body, name = checked_body(request, "OnlineEndpoint"), request.names["endpoint"]
     before = workspace.endpoints.get(name)
-    refuse_conflict(before is not None and before.is_busy, f"endpoint {name}")
+    refuse_conflict(workspace, before)
     _check_traffic(body["properties"], before)
     given = {key: value for key, value in body["properties"].items() if key != "keys"}
     state = "Updating" if before else "Creating"
@@ -203,22 +151,7 @@ def put_endpoint(request: Request) -> Response:
     endpoint = before or Endpoint(resource)
     endpoint.resource = resource
     workspace.endpoints[name] = endpoint
-    operation = Operation("oeidp")
-
-    def done() -> None:
-        resource["properties"]["provisioningState"] = "Succeeded"
-        operation.end()
-
-    later(request.service, done)
-    return Response(200 if before else 201, resource, asynchronous(request, operation))
-
-
-def later(service: StandIn, done: Callable[[], None]) -> None:
-    def wait() -> None:
-        with service.cloud.lock:
-            done()
-
-    threading.Timer(0.2, wait).start()
+    return operations.put(request, "oeidp", resource, is_new=before is None)
 
 
 def _check_traffic(properties: Json, endpoint: Endpoint | None) -> None:
@@ -231,46 +164,42 @@ def _check_traffic(properties: Json, endpoint: Endpoint | None) -> None:
         raise ServiceError(400, "BadRequest", f"The sum of traffic must be 0 or 100, not {sum(traffic.values())}.")
 
 
-@router.on("DELETE", f"{_ENDPOINTS}/{{endpoint}}")
+@router.on("DELETE", f"{ONLINE.endpoints}/{{endpoint}}")
 def delete_endpoint(request: Request) -> Response:
     """With all of its deployments, whatever their traffic."""
     workspace, name = workspace_of(request, "onlineEndpoints/delete"), request.names["endpoint"]
     endpoint = workspace.endpoints.get(name)
     if endpoint is None:
         return Response(204)
-    refuse_conflict(endpoint.is_busy, f"endpoint {name}")
-    endpoint.properties["provisioningState"] = "Deleting"
-    operation = Operation("oeidp")
+    refuse_conflict(workspace, endpoint)
 
-    def done() -> None:
+    def remove() -> None:
         for deployment in endpoint.deployments.values():
             deployment.container.stop()
         workspace.endpoints.pop(name, None)
-        operation.end()
 
-    later(request.service, done)
-    return Response(202, None, located(request, operation))
+    return operations.delete(request, "oeidp", endpoint.resource, remove)
 
 
-@router.on("POST", f"{_ENDPOINTS}/{{endpoint}}/listKeys")
+@router.on("POST", f"{ONLINE.endpoints}/{{endpoint}}/listKeys")
 def list_keys(request: Request) -> Response:
-    endpoint = _find(workspace_of(request, "onlineEndpoints/listKeys/action"), request.names["endpoint"])
+    endpoint = ONLINE.find(workspace_of(request, "onlineEndpoints/listKeys/action"), request.names["endpoint"])
     if endpoint.properties["authMode"] != "Key":
         raise ServiceError(400, "BadRequest", "The endpoint does not use keys for authentication.")
     return Response(200, {"primaryKey": endpoint.keys[0], "secondaryKey": endpoint.keys[1]})
 
 
-@router.on("POST", f"{_ENDPOINTS}/{{endpoint}}/regenerateKeys")
+@router.on("POST", f"{ONLINE.endpoints}/{{endpoint}}/regenerateKeys")
 def regenerate_keys(request: Request) -> Response:
-    endpoint = _find(workspace_of(request, "onlineEndpoints/regenerateKeys/action"), request.names["endpoint"])
+    endpoint = ONLINE.find(workspace_of(request, "onlineEndpoints/regenerateKeys/action"), request.names["endpoint"])
     body = checked_body(request, "RegenerateEndpointKeysRequest")
     endpoint.keys[body["keyType"] == "Secondary"] = body.get("keyValue") or secrets.token_urlsafe(24)
     return Response(200)
 
 
-@router.on("POST", f"{_ENDPOINTS}/{{endpoint}}/token")
+@router.on("POST", f"{ONLINE.endpoints}/{{endpoint}}/token")
 def get_token(request: Request) -> Response:
-    endpoint = _find(workspace_of(request, "onlineEndpoints/token/action"), request.names["endpoint"])
+    endpoint = ONLINE.find(workspace_of(request, "onlineEndpoints/token/action"), request.names["endpoint"])
     if endpoint.properties["authMode"] != "AMLToken":
         raise ServiceError(400, "BadRequest", "The endpoint does not use tokens of Azure Machine Learning.")
     login = request.service.login
@@ -281,29 +210,16 @@ def get_token(request: Request) -> Response:
     return Response(200, {"accessToken": token, "tokenType": "Bearer", **expiry})
 
 
-@router.on("GET", _DEPLOYMENTS)
-def list_deployments(request: Request) -> Response:
-    workspace = workspace_of(request, "onlineEndpoints/deployments/read")
-    return page(request, [one.resource for one in _find(workspace, request.names["endpoint"]).deployments.values()])
-
-
-@router.on("GET", f"{_DEPLOYMENTS}/{{name}}")
-def get_deployment(request: Request) -> Response:
-    workspace = workspace_of(request, "onlineEndpoints/deployments/read")
-    return Response(200, _find_deployment(workspace, request)[1].resource)
-
-
-@router.on("PUT", f"{_DEPLOYMENTS}/{{name}}")
+@router.on("PUT", f"{ONLINE.deployments}/{{name}}")
 def put_deployment(request: Request) -> Response:
     workspace = workspace_of(request, "onlineEndpoints/deployments/write")
     body, name = checked_body(request, "OnlineDeployment"), request.names["name"]
-    endpoint = _find(workspace, request.names["endpoint"])
+    endpoint = ONLINE.find(workspace, request.names["endpoint"])
     before = endpoint.deployments.get(name)
-    refuse_conflict(endpoint.is_busy or (before is not None and before.state not in TERMINAL), f"deployment {name}")
+    refuse_conflict(workspace, endpoint, before)
     given, capacity = body["properties"], (body.get("sku") or {}).get("capacity") or 1
     _check_parts(workspace, given, capacity, before)
-    operation = Operation("odidp")
-    headers = asynchronous(request, operation)
+    operation, headers = operations.begin(request, "odidp", "Azure-AsyncOperation")
     resource: Json = {
         "id": f"{workspace.scope}/onlineEndpoints/{endpoint.resource['name']}/deployments/{name}",
         "name": name,
@@ -343,7 +259,8 @@ def put_deployment(request: Request) -> Response:
 def _check_parts(workspace: Workspace, given: Json, capacity: int, before: Deployment | None) -> None:
     """What it names is there, and the quota is.
 
-    The error of the quota is the one that users report (MicrosoftLearning/mslearn-azure-ml#30).
+    The error of the quota is the one that users report (MicrosoftLearning/mslearn-azure-ml#30); that of an unknown size
+    has its form, for both are found wrong in the same field.
     """
     assets.conda_file(workspace, given["environmentId"])
     if given.get("model"):
@@ -353,48 +270,47 @@ def _check_parts(workspace: Workspace, given: Json, capacity: int, before: Deplo
     kind = given.get("instanceType") or ""
     size = computes.SIZES.get(kind.lower())
     if size is None:
-        raise ServiceError(400, "BadRequest", f"The specified VM size {kind} is not supported for online endpoints.")
+        raise _wrong_size(f"{kind} is not among the sizes for online endpoints.")
     used = used_cores(workspace, size.family) - (before.cores if before else 0)
     limit, needed = workspace.quota.get(size.family, 0), cores_for(kind, capacity)
     if used + needed > limit:
-        reason = (
+        raise _wrong_size(
             f"Not enough quota available for {size.name} in SubscriptionId {workspace.subscription}. Current "
             f"usage/limit: {used}/{limit}. Additional needed: {needed} Please see troubleshooting guide, available "
             "here: https://aka.ms/oe-tsg#error-outofquota"
         )
-        detail = ("InferencingClientCallFailed", json.dumps({"errors": {"VmSize": [reason]}}))
-        raise ServiceError(400, "BadRequest", "The request is invalid.", detail)
 
 
-@router.on("DELETE", f"{_DEPLOYMENTS}/{{name}}")
+def _wrong_size(reason: str) -> ServiceError:
+    detail = ("InferencingClientCallFailed", json.dumps({"errors": {"VmSize": [reason]}}))
+    return ServiceError(400, "BadRequest", "The request is invalid.", detail)
+
+
+@router.on("DELETE", f"{ONLINE.deployments}/{{name}}")
 def delete_deployment(request: Request) -> Response:
-    """Only without traffic: users drain it first because of "400 errors about non-zero traffic"; the words are ours."""
+    """Only without traffic: users drain it first because of "400 errors about non-zero traffic"."""
     workspace, name = workspace_of(request, "onlineEndpoints/deployments/delete"), request.names["name"]
-    endpoint = _find(workspace, request.names["endpoint"])
+    endpoint = ONLINE.find(workspace, request.names["endpoint"])
     deployment = endpoint.deployments.get(name)
     if deployment is None:
         return Response(204)
     if endpoint.properties["traffic"].get(name):
         raise ServiceError(400, "BadRequest", f"Deployment {name} has non-zero traffic: set it to 0 to delete it.")
-    refuse_conflict(endpoint.is_busy or deployment.state not in TERMINAL, f"deployment {name}")
-    deployment.resource["properties"]["provisioningState"] = "Deleting"
-    operation = Operation("odidp")
+    refuse_conflict(workspace, endpoint, deployment)
 
-    def done() -> None:
+    def remove() -> None:
         deployment.container.stop()
         endpoint.deployments.pop(name, None)
         endpoint.properties["traffic"].pop(name, None)
-        operation.end()
 
-    later(request.service, done)
-    return Response(202, None, located(request, operation))
+    return operations.delete(request, "odidp", deployment.resource, remove)
 
 
-@router.on("POST", f"{_DEPLOYMENTS}/{{name}}/getLogs")
+@router.on("POST", f"{ONLINE.deployments}/{{name}}/getLogs")
 def get_logs(request: Request) -> Response:
     workspace = workspace_of(request, "onlineEndpoints/deployments/getLogs/action")
     body = checked_body(request, "DeploymentLogsRequest")
-    _, deployment = _find_deployment(workspace, request)
+    deployment: Deployment = ONLINE.find_deployment(workspace, request)
     log = deployment.container.log(body.get("containerType") or "InferenceServer", body.get("tail") or 100)
     return Response(200, {"content": log})
 

@@ -39,7 +39,9 @@ class Rule:
     times: int
     seconds: float
     action: Callable[[], object] | None
+    polls: re.Pattern[str] | None = None
     seen: int = 0
+    polled: set[str] = field(default_factory=set)
     #: "PUT host/path" of the requests that met with it.
     hits: list[str] = field(default_factory=list)
 
@@ -60,14 +62,16 @@ class Faults:
         times: int = 1,
         seconds: float = 1.0,
         action: Callable[[], object] | None = None,
+        polls: re.Pattern[str] | None = None,
     ) -> Rule:
         """Add a rule. `path` is searched in host and path; the nth fitting request and the next ones, `times` in all.
 
-        `seconds` is the delay of "slow" and the Retry-After of "429" and "503".
+        Of requests for the same address that `polls` is found in, only the first fits: how many there are depends on
+        how fast the machine is. `seconds` is the delay of "slow" and the Retry-After of "429" and "503".
         """
         if kind not in get_args(Kind):
             raise ValueError(f"no such fault: {kind}")
-        rule = Rule(kind, method.upper(), re.compile(path, re.IGNORECASE), nth, times, seconds, action)
+        rule = Rule(kind, method.upper(), re.compile(path, re.IGNORECASE), nth, times, seconds, action, polls)
         with self._lock:
             self._rules.append(rule)
         return rule
@@ -97,6 +101,10 @@ class Faults:
             for rule in self._rules:
                 if not re.fullmatch(rule.method, method, re.IGNORECASE) or not rule.path.search(host + path):
                     continue
+                if rule.polls and rule.polls.search(path):
+                    if path in rule.polled:
+                        continue
+                    rule.polled.add(path)
                 rule.seen += 1
                 if met is None and rule.nth <= rule.seen < rule.nth + rule.times:
                     rule.hits.append(f"{method} {host}{path}")

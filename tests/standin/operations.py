@@ -9,8 +9,11 @@ status that failed, are those of azure-resource-manager/management/async-operati
 
 from __future__ import annotations
 
+import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from .cloud import LOCATION, PROVIDER
 from .wire import Json, Request, Response, Router, ServiceError
@@ -41,24 +44,43 @@ class Operation:
         return f"https://{request.host}{path}/{what}/{self.kind}:{self.identifier}?api-version={version}"
 
 
-def asynchronous(request: Request, operation: Operation) -> dict[str, str]:
-    """The headers of an answer to a PUT."""
-    request.service.cloud.operations[f"{operation.kind}:{operation.identifier}"] = operation
-    return {
-        "Azure-AsyncOperation": operation.address(request, "mfeOperationsStatus"),
-        "x-ms-async-operation-timeout": "PT1H",
-        "Retry-After": "1",
-    }
+#: An operation, and the headers of the answer that begins it.
+Begun = tuple[Operation, dict[str, str]]
+
+#: Which address follows an operation, by the header that names it.
+_FOLLOWED = {"Azure-AsyncOperation": "mfeOperationsStatus", "Location": "mfeOperationResults"}
 
 
-def located(request: Request, operation: Operation) -> dict[str, str]:
-    """The headers of an answer to a DELETE."""
+def begin(request: Request, kind: str, header: Literal["Azure-AsyncOperation", "Location"]) -> Begun:
+    """Begin an operation; `header` tells of it in the answer."""
+    operation = Operation(kind)
     request.service.cloud.operations[f"{operation.kind}:{operation.identifier}"] = operation
-    return {
-        "Location": operation.address(request, "mfeOperationResults"),
-        "x-ms-async-operation-timeout": "PT1H",
-        "Retry-After": "1",
-    }
+    address = operation.address(request, _FOLLOWED[header])
+    return operation, {header: address, "x-ms-async-operation-timeout": "PT1H", "Retry-After": "1"}
+
+
+def put(request: Request, kind: str, resource: Json, is_new: bool) -> Response:
+    """The answer to a PUT of what is ready a moment later."""
+    operation, headers = begin(request, kind, "Azure-AsyncOperation")
+    _end_later(request, operation, lambda: resource["properties"].update(provisioningState="Succeeded"))
+    return Response(201 if is_new else 200, resource, headers)
+
+
+def delete(request: Request, kind: str, resource: Json, remove: Callable[[], object]) -> Response:
+    """The answer to a DELETE of what is gone a moment later."""
+    operation, headers = begin(request, kind, "Location")
+    resource["properties"]["provisioningState"] = "Deleting"
+    _end_later(request, operation, remove)
+    return Response(202, None, headers)
+
+
+def _end_later(request: Request, operation: Operation, done: Callable[[], object]) -> None:
+    def wait() -> None:
+        with request.service.cloud.lock:
+            done()
+            operation.end()
+
+    threading.Timer(0.2, wait).start()
 
 
 def _find(request: Request) -> Operation:

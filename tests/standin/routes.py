@@ -40,12 +40,17 @@ _TRACKING = (
     "/mlflow/v2.0/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers"
     "/Microsoft.MachineLearningServices/workspaces/{workspaceName}/api/2.0"
 )
-#: azure-ai-ml's MFE_PATH_PREFIX (`constants/_common.py`): a registry's resources, by its own address.
+#: azure-ai-ml's MFE_PATH_PREFIX (`constants/_common.py`): resources of a registry, and jobs of batch endpoints.
 _REGISTRY_PREFIX = "/mferp/managementfrontend"
 #: Addresses that clients ask for outside of their generated parts, with where that is.
 _BY_HAND = (
     ("GET", "/metadata/endpoints"),  # azure-ai-ml `_azure_environments.py`, azureml-mlflow `_common/_cloud/cloud.py`
     ("GET", "/discovery"),  # azure-ai-ml `_utils/utils.py`, by the workspace's discoveryUrl
+    (  # azure-ai-ml `operations/_batch_endpoint_operations.py`, list_jobs
+        "GET",
+        f"{_REGISTRY_PREFIX}/subscriptions/{{subscriptionId}}/resourceGroups/{{resourceGroupName}}/providers"
+        "/Microsoft.MachineLearningServices/workspaces/{workspaceName}/batchEndpoints/{endpointName}/jobs",
+    ),
 )
 
 

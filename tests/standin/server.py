@@ -46,6 +46,14 @@ from .wire import Request, Response, Router, ServiceError
 CONTROL_PLANE = "management.azure.com"
 #: The address of a region's data plane; docs: how-to-access-azureml-behind-firewall.md.
 DATA_PLANE = f"{cloud.LOCATION}.api.azureml.ms"
+#: What answers for the workspace.
+ROUTERS = {
+    CONTROL_PLANE: (
+        *(cloud.router, computes.router, datastores.router, assets.router, jobs.router),
+        *(endpoints.router, batches.router, operations.router),
+    ),
+    DATA_PLANE: (runhistory.router, mlflow.router, registries.router, batches.jobs_router),
+}
 #: Answered without a token.
 _PUBLIC = ("/discovery", "/metadata/endpoints")
 SignIn = Literal["az", "client-secret", "federated", "managed-identity", "github", "azure-devops", "none"]
@@ -122,17 +130,7 @@ class StandIn:
         self._az = login.write_az(self.folder / "bin", self.port)
         self.cloud = cloud.Cloud(self)
         self._routes = {
-            CONTROL_PLANE: _joined(
-                cloud.router,
-                computes.router,
-                datastores.router,
-                assets.router,
-                jobs.router,
-                endpoints.router,
-                batches.router,
-                operations.router,
-            ),
-            DATA_PLANE: _joined(runhistory.router, mlflow.router, registries.router),
+            **{plane: _joined(*routers) for plane, routers in ROUTERS.items()},
             login.LOGIN_HOST: login.router,
             "127.0.0.1": login.router,
             login.IMDS_HOST: login.imds_router,

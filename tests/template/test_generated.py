@@ -40,6 +40,7 @@ FILES = WITH_ANSWERS | {
     "tests/test_configuration.py",
     "tests/test_train.py",
     "tests/test_score.py",
+    "sample-data/.amlignore",
     "sample-data/request.json",
     "src/score.py",
 }
@@ -47,6 +48,7 @@ SERVING = {
     "aml_config/deployment.yml",
     "aml_config/endpoint.yml",
     "aml_config/score-conda.yml",
+    "sample-data/.amlignore",
     "sample-data/request.json",
     "src/score.py",
     "tests/test_score.py",

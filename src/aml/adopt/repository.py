@@ -78,7 +78,7 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
     for place, path in adoption.data.files.items():
         _put(made / "sample-data" / place, path)
     if not adoption.data.files:
-        (made / "sample-data").rmdir()
+        shutil.rmtree(made / "sample-data")
     prefix = "own/" if "conftest.py" in adoption.source.tests else ""
     for place, path in adoption.source.tests.items():
         _put(made / "tests" / f"{prefix}{place}", path)

@@ -3,24 +3,21 @@
 import json
 import re
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from aml.azure import assets, blobs, code, deploy, follow
-from aml.azure.endpoints import SCOPE, settled
+from aml.azure import assets, blobs, code, deploy, endpoints, follow
+from aml.azure.endpoints import SCOPE, Endpoint, path_of, settled
+from aml.azure.once import once
 from aml.azure.sdk import load, ml_client, translate_azure_errors
-from aml.azure.workspace_client import WorkspaceClient
+from aml.azure.workspace_client import DATA_SCIENTIST_ROLE, WorkspaceClient
 from aml.console import say
 from aml.errors import FileError, ServiceError, UserError
 from aml.jobfile import deployment as files
 from aml.jobfile.deployment import ModelReference
 from aml.run import new_id
 from aml.uris import REMOTE_URI, name_and_version
-
-
-def path_of(endpoint: str, deployment: str = "") -> str:
-    """The address of a batch endpoint, or of a deployment of it, below the workspace."""
-    return f"/batchEndpoints/{endpoint}" + (f"/deployments/{deployment}" if deployment else "")
 
 
 def make(
@@ -35,8 +32,9 @@ def make(
         raise FileError(file.where("code_configuration"), "no code", "name a folder with the scoring script")
     identifier, upload = code.snapshot(client, file.code)
     digest = deploy.digest(client, file, model, identifier)
-    found = settled(client, path_of(name))
-    there = list(client.all(f"{path_of(name)}/deployments")) if found else []
+    base = path_of(name, kind="batch")
+    found = settled(client, base)
+    there = list(client.all(f"{base}/deployments")) if found else []
     deployment, present = deploy.choose(model, name, [deploy.Present.of(one) for one in there], digest)
     ml = ml_client(client)
     if found is None:
@@ -59,7 +57,7 @@ def _make_endpoint(client: WorkspaceClient, ml: Any, file: files.Deployment, end
             body = {key: value for key, value in data.items() if key != "defaults"}
             ml.batch_endpoints.begin_create_or_update(load(load_batch_endpoint, document, body)).result()
     except ServiceError as error:
-        if error.status != 409 or not settled(client, path_of(file.endpoint_name)):
+        if error.status != 409 or not settled(client, path_of(file.endpoint_name, kind="batch")):
             raise
 
 
@@ -80,7 +78,7 @@ def _make_deployment(
     loader = load_model_batch_deployment if "settings" in body or "type" in body else load_batch_deployment
     entity = load(loader, file.document, body)
     say(f"creating deployment {name}")
-    path = path_of(file.endpoint_name, name)
+    path = path_of(file.endpoint_name, name, "batch")
     try:
         with translate_azure_errors(client):
             ml.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
@@ -92,7 +90,7 @@ def _make_deployment(
 
 def _use(client: WorkspaceClient, ml: Any, endpoint: str, deployment: str) -> None:
     """Let the endpoint's jobs use the deployment, unless they do."""
-    found = settled(client, path_of(endpoint))
+    found = settled(client, path_of(endpoint, kind="batch"))
     if found and (found["properties"].get("defaults") or {}).get("deploymentName") == deployment:
         return
     with translate_azure_errors(client):
@@ -101,42 +99,46 @@ def _use(client: WorkspaceClient, ml: Any, endpoint: str, deployment: str) -> No
         ml.batch_endpoints.begin_create_or_update(entity).result()
 
 
-def run(client: WorkspaceClient, file: files.Deployment, data: str, folder: Path) -> tuple[int, list[Path]]:
-    """Start a job of the endpoint over the data, follow it, and download its rows below `folder`.
+def run(root: Path, client: WorkspaceClient, file: files.Deployment, data: str) -> tuple[int, list[Path]]:
+    """Start a job of the endpoint over the data, follow it, and download its rows below runs/.
 
-    Returns its exit status, and the file with the rows.
+    Returns its exit status, and the file with the rows. A job that was begun by the same command, which was cut off, is
+    followed further: the same as it is the deployment, the content of the data and the repository.
 
     `data` is a path of this machine, azureml:NAME:VERSION, or an address. Raises UserError.
     """
     name = file.endpoint_name
-    found = client.find(path_of(name))
+    found = endpoints.find(client, name, "batch")
     if found is None:
         raise UserError(
             f"batch endpoint {name} is not in workspace {client.name}: aml deploy -c {file.document.path.stem}"
         )
-    kind, uri = _input(client, data)
-    job, file_name = new_id(), file.batch_settings.output_file_name
-    place = f"batch/{name}/{job}/{file_name}"
-    body = {
-        "name": job,
-        "inputData": {kind: {"jobInputType": kind, "uri": uri}},
-        "outputData": {
-            "score": {"jobOutputType": "UriFile", "uri": f"azureml://datastores/{blobs.DEFAULT}/paths/{place}"}
-        },
-    }
-    _start(client, name, str(found["properties"]["scoringUri"]), body)
-    say(f"run {job}, batch endpoint {name}\n{client.studio(job)}")
-    status = follow.watch(client, job)
+    kind, uri, upload = _input(client, data)
+    same = [client.scope, name, found.traffic, kind, uri]
     got: list[Path] = []
-    if status == 0:
-        got = blobs.datastore(client, blobs.DEFAULT).download(place, folder / job, own_name=True)
-        if not got:
-            raise UserError(f"run {job}: it left no rows at azureml://datastores/{blobs.DEFAULT}/paths/{place}")
+    with once(root, same, new_id) as (mark, again, forget):
+        place = f"batch/{name}/{mark}/{file.batch_settings.output_file_name}"
+        job = _begun(client, name, mark) if again else None
+        if job:
+            say(f"going on with run {job}, which this command began")
+        else:
+            upload()
+            job = _start(client, found, mark, {kind: {"jobInputType": kind, "uri": uri}}, place)
+
+        def ended(end: follow.End) -> None:
+            if end.status == "finished":
+                got.extend(blobs.datastore(client, blobs.DEFAULT).download(place, root / "runs" / job, own_name=True))
+            forget()
+
+        say(f"run {job}, batch endpoint {name}\n{client.studio(job)}")
+        status = follow.watch(client, job, ended)
+    if status == 0 and not got:
+        raise UserError(f"run {job}: it left no rows at azureml://datastores/{blobs.DEFAULT}/paths/{place}")
     return status, got
 
 
-def _input(client: WorkspaceClient, data: str) -> tuple[str, str]:
-    """The kind of the input, and its address: what is on this machine is uploaded."""
+def _input(client: WorkspaceClient, data: str) -> tuple[str, str, Callable[[], object]]:
+    """The kind of the input, its address, and what brings it there, when it is on this machine."""
     if re.match(r"azureml:[^/]", data):
         name, version = name_and_version(data)
         version = version or assets.latest(client, "data", name)
@@ -144,29 +146,47 @@ def _input(client: WorkspaceClient, data: str) -> tuple[str, str]:
         if found is None:
             raise UserError(f"--data {data}: not in workspace {client.name}: aml data lists what is")
         kind = "UriFile" if found["properties"].get("dataType") == "uri_file" else "UriFolder"
-        return kind, str(found["properties"]["dataUri"])
+        return kind, str(found["properties"]["dataUri"]), lambda: None
     if REMOTE_URI.match(data):
-        return ("UriFolder" if data.endswith("/") or "." not in data.rpartition("/")[2] else "UriFile"), data
+        is_folder = data.endswith("/") or "." not in data.rpartition("/")[2]
+        return "UriFolder" if is_folder else "UriFile", data, lambda: None
     path = Path(data).resolve()
     if not path.exists():
         raise UserError(f"--data {data}: there is no such file or folder")
-    return ("UriFolder" if path.is_dir() else "UriFile"), blobs.upload(client, path)
+    return ("UriFolder" if path.is_dir() else "UriFile"), *blobs.destination(client, path)
 
 
-def _start(client: WorkspaceClient, name: str, address: str, body: dict[str, Any]) -> None:
-    """Start the job. The same name, and repeatability-request-id, make a second request the same job.
+def _begun(client: WorkspaceClient, endpoint: str, mark: str) -> str | None:
+    """The job of the endpoint that has the mark, by the address of azure-ai-ml 1.35's list_jobs; None for none.
 
-    azure-ai-ml 1.35 keeps the headers of its own invoke for the whole process.
+    A job's own name is the service's, batchjob-…; the mark is in the name that was asked for and in the address of its
+    rows (azure-sdk-for-python 0cb6bef, tests/recordings/batch_services, has such answers).
     """
-    headers = {"Content-Type": "application/json", "repeatability_request-id": str(uuid.uuid4())}
-    content = json.dumps({"properties": body}).encode()
+    path = f"{client.data_plane}/mferp/managementfrontend{client.scope}{path_of(endpoint, kind='batch')}/jobs"
+    found = client.all(path, **{"api-version": "2020-09-01-dataplanepreview"})
+    return next((str(job["name"]) for job in found if mark in json.dumps(job["properties"])), None)
+
+
+def _start(client: WorkspaceClient, endpoint: Endpoint, mark: str, data: dict[str, Any], place: str) -> str:
+    """Start a job with this mark; returns its name. It leaves its rows at `place` of the default datastore.
+
+    azure-ai-ml 1.35 keeps the headers of its own invoke for the whole process; that a request with the same id is the
+    same one is its own assumption, which repeats a request that had no answer.
+    """
+    name = endpoint.name
+    rows = {"jobOutputType": "UriFile", "uri": f"azureml://datastores/{blobs.DEFAULT}/paths/{place}"}
+    content = json.dumps({"properties": {"name": mark, "inputData": data, "outputData": {"score": rows}}}).encode()
+    request_id = str(uuid.uuid5(uuid.NAMESPACE_URL, mark))
+    headers = {"Content-Type": "application/json", "repeatability_request-id": request_id}
     for last in (False, True):
         token = client.credential.get_token(SCOPE).token
-        status, said, _ = client.ask(address, content, {**headers, "Authorization": f"Bearer {token}"})
+        status, said, _ = client.ask(endpoint.address, content, {**headers, "Authorization": f"Bearer {token}"})
         if status != 401 or last:
             break
         client.credential.forget()
     if status == 401:
-        raise ServiceError(f"batch endpoint {name}: you may not start jobs (401): ask its owner for a role", status, "")
+        fix = f"ask its owner for the role {DATA_SCIENTIST_ROLE}"
+        raise ServiceError(f"batch endpoint {name}: you may not start jobs (401): {fix}", status, "")
     if status >= 400:
         raise ServiceError(f"batch endpoint {name}: no job was started ({status}): {said.strip()[:300]}", status, "")
+    return str(json.loads(said)["name"])

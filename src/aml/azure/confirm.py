@@ -1,4 +1,4 @@
-"""Whether the workspace settings lead to a workspace, and what you may do there."""
+"""Whether the workspace of the settings is there, and what you may do there."""
 
 import difflib
 from fnmatch import fnmatch

@@ -58,7 +58,7 @@ class Credential:
         return known
 
     def forget(self) -> None:
-        """Fetch tokens anew: the service does not take one any more, whatever its time."""
+        """Fetch tokens anew: the service does not take one any more, even if it has not run out."""
         with self._lock:
             self._tokens.clear()
 

@@ -249,7 +249,7 @@ def _locate(error: ServiceError, file: files.Deployment, name: str) -> UserError
     """Why a deployment failed, with the line that it is about where there is one."""
     if quota := re.search(r"Not enough quota available for [^\"\\]*?needed: \d+", str(error)):
         return FileError(file.where("instance_type"), quota[0], FIXES["OutOfQuota"])
-    if re.search("vm ?size", str(error), re.IGNORECASE):
+    if "VmSize" in str(error):  # the field that is wrong, as in mslearn-azure-ml#30
         return FileError(file.where("instance_type"), str(error))
     if fix := FIXES.get(error.code):
         return UserError(f"deployment {name}: {error}\n     {fix}; aml deploy replaces it")
@@ -290,10 +290,10 @@ def same(there: object, here: object) -> bool:
 
 def delete(client: WorkspaceClient, endpoint: str, name: str, *, batch: bool = False) -> str:
     """Delete the endpoint, or the deployment of that name; returns what was done. Raises UserError."""
-    kind = "batch" if batch else "online"
-    base = f"/{kind}Endpoints/{endpoint}"
+    kind: endpoints.Kind = "batch" if batch else "online"
+    base = path_of(endpoint, kind=kind)
     what, path = (
-        (f"endpoint {name}", base) if name == endpoint else (f"deployment {name}", f"{base}/deployments/{name}")
+        (f"endpoint {name}", base) if name == endpoint else (f"deployment {name}", path_of(endpoint, name, kind))
     )
     endpoints.pretend(client, endpoint)
     found = client.find(base)

@@ -1,4 +1,4 @@
-"""Online endpoints of the workspace: what there is, what a deployment prints, and requests to one."""
+"""Endpoints of the workspace: what there is, what an online deployment prints, and requests to one."""
 
 import json
 import time
@@ -6,13 +6,15 @@ import urllib.parse
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from aml.azure.dry_run import ONLINE_ENDPOINT
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import one_line
 from aml.errors import ServiceError, UserError
 
+Kind = Literal["online", "batch"]
+KINDS: tuple[Kind, ...] = ("online", "batch")
 SCOPE = "https://ml.azure.com/.default"  # of a token for an endpoint: AAD_TOKEN_RESOURCE_ENDPOINT of azure-ai-ml
 AUTH_MODES = {"key": "key", "amltoken": "aml_token", "aadtoken": "aad_token"}  # the service's words, in those of files
 DEPLOYMENT_HEADER = "azureml-model-deployment"  # constants/_endpoint.py of azure-ai-ml
@@ -24,43 +26,25 @@ POLL = 3.0  # seconds between two looks at what is under way
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """A deployment of an endpoint.
-
-    Attributes:
-        resource: As the service has it.
-        traffic: The percentage of requests that it gets.
-
-    """
+class Resource:
+    """An endpoint or a deployment, as the service has it."""
 
     resource: Any = field(repr=False)
-    traffic: int
+
+    @property
+    def properties(self) -> Any:
+        """All that is particular to it, in the service's words."""
+        return self.resource["properties"]
 
     @property
     def name(self) -> str:
-        """Its name below the endpoint."""
+        """Its name, below the workspace or below its endpoint."""
         return str(self.resource["name"])
 
     @property
     def state(self) -> str:
         """The service's word for how far it is, such as Succeeded."""
-        return str(self.resource["properties"].get("provisioningState"))
-
-    @property
-    def model(self) -> str:
-        """The registered model as NAME:VERSION."""
-        parts = str(self.resource["properties"].get("model") or "").split("/")
-        return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 else parts[-1]
-
-    @property
-    def instances(self) -> int:
-        """The machines that are billed now: as long as it exists, whatever its traffic."""
-        return 0 if self.state == "Deleting" else int((self.resource.get("sku") or {}).get("capacity") or 0)
-
-    @property
-    def instance_type(self) -> str:
-        """The VM size of its instances."""
-        return str(self.resource["properties"].get("instanceType") or "")
+        return str(self.properties.get("provisioningState"))
 
     @property
     def tags(self) -> dict[str, str]:
@@ -69,42 +53,61 @@ class Deployment:
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """An online endpoint with its deployments, in the order of their names."""
+class Deployment(Resource):
+    """A deployment of an endpoint.
 
-    resource: Any = field(repr=False)
+    Attributes:
+        traffic: The percentage of requests that it gets; of jobs, the default deployment gets all.
+
+    """
+
+    traffic: int
+
+    @property
+    def model(self) -> str:
+        """The registered model as NAME:VERSION."""
+        found = self.properties.get("model") or ""
+        parts = str(found.get("assetId") if isinstance(found, dict) else found).split("/")
+        return f"{parts[-3]}:{parts[-1]}" if len(parts) > 3 else parts[-1]
+
+    @property
+    def instances(self) -> int:
+        """The machines that are billed now: as long as it exists, even without traffic. A batch deployment has none."""
+        return 0 if self.state == "Deleting" else int((self.resource.get("sku") or {}).get("capacity") or 0)
+
+    @property
+    def instance_type(self) -> str:
+        """The VM size of its instances."""
+        return str(self.properties.get("instanceType") or "")
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that the jobs of a batch deployment run on."""
+        return str(self.properties.get("compute") or "").rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class Endpoint(Resource):
+    """An endpoint with its deployments, in the order of their names."""
+
+    kind: Kind
     deployments: tuple[Deployment, ...]
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return str(self.resource["name"])
-
-    @property
-    def state(self) -> str:
-        """The service's word for how far it is."""
-        return str(self.resource["properties"].get("provisioningState"))
 
     @property
     def auth_mode(self) -> str:
         """How callers sign in, in the words of endpoint.yml."""
-        mode = str(self.resource["properties"].get("authMode"))
+        mode = str(self.properties.get("authMode"))
         return AUTH_MODES.get(mode.lower(), mode)
 
     @property
     def address(self) -> str:
         """Where requests go."""
-        return str(self.resource["properties"].get("scoringUri") or "")
+        return str(self.properties.get("scoringUri") or "")
 
     @property
     def traffic(self) -> dict[str, int]:
         """The deployments that get requests, and their percentages."""
         return {one.name: one.traffic for one in self.deployments if one.traffic}
-
-    @property
-    def tags(self) -> dict[str, str]:
-        """Its tags."""
-        return self.resource.get("tags") or {}
 
     def deployment(self, name: str) -> Deployment | None:
         """The deployment of that name, or None."""
@@ -122,38 +125,39 @@ class Answer:
     by_model: bool
 
 
-def path_of(endpoint: str, deployment: str = "") -> str:
+def path_of(endpoint: str, deployment: str = "", kind: Kind = "online") -> str:
     """The address of an endpoint, or of a deployment of it, below the workspace."""
-    return f"/onlineEndpoints/{endpoint}" + (f"/deployments/{deployment}" if deployment else "")
+    return f"/{kind}Endpoints/{endpoint}" + (f"/deployments/{deployment}" if deployment else "")
 
 
 def all_endpoints(client: WorkspaceClient) -> list[Endpoint]:
-    """The online endpoints of the workspace, by name."""
+    """The endpoints of the workspace: the online ones, then those for batches, by name."""
     return [
-        _with_deployments(client, one) for one in sorted(client.all("/onlineEndpoints"), key=lambda one: one["name"])
+        _with_deployments(client, one, kind)
+        for kind in KINDS
+        for one in sorted(client.all(f"/{kind}Endpoints"), key=lambda one: str(one["name"]))
     ]
 
 
-def find(client: WorkspaceClient, name: str) -> Endpoint | None:
+def find(client: WorkspaceClient, name: str, kind: Kind = "online") -> Endpoint | None:
     """The endpoint of that name, or None."""
-    found = client.find(path_of(name))
-    return _with_deployments(client, {"name": name, **found}) if found else None
+    found = client.find(path_of(name, kind=kind))
+    return _with_deployments(client, {"name": name, **found}, kind) if found else None
 
 
-def require(client: WorkspaceClient, name: str) -> Endpoint:
-    """The endpoint of that name. Raises UserError when there is none."""
-    if (found := find(client, name)) is None:
-        raise UserError(
-            f"endpoint {name} is not in workspace {client.name}: aml deploy makes it; aml endpoints lists them"
-        )
-    return found
+def require(client: WorkspaceClient, name: str, *kinds: Kind) -> Endpoint:
+    """The endpoint of that name, of one of these kinds: online by default. Raises UserError when there is none."""
+    for kind in kinds or KINDS[:1]:
+        if found := find(client, name, kind):
+            return found
+    raise UserError(f"endpoint {name} is not in workspace {client.name}: aml deploy makes it; aml endpoints lists them")
 
 
-def _with_deployments(client: WorkspaceClient, resource: Any) -> Endpoint:
-    name = str(resource["name"])
-    traffic = resource["properties"].get("traffic") or {}
-    found = sorted(client.all(f"{path_of(name)}/deployments"), key=lambda one: str(one["name"]))
-    return Endpoint(resource, tuple(Deployment(one, int(traffic.get(one["name"]) or 0)) for one in found))
+def _with_deployments(client: WorkspaceClient, resource: Any, kind: Kind) -> Endpoint:
+    name, properties = str(resource["name"]), resource["properties"]
+    traffic = properties.get("traffic") or {(properties.get("defaults") or {}).get("deploymentName"): 100}
+    found = sorted(client.all(f"{path_of(name, kind=kind)}/deployments"), key=lambda one: str(one["name"]))
+    return Endpoint(resource, kind, tuple(Deployment(one, int(traffic.get(one["name"]) or 0)) for one in found))
 
 
 def pretend(client: WorkspaceClient, name: str) -> None:
@@ -208,7 +212,7 @@ def read_log(client: WorkspaceClient, path: str) -> str:
 
 
 def invoke(client: WorkspaceClient, endpoint: Endpoint, body: str, deployment: str | None = None) -> Answer:
-    """Send a request to the endpoint: to the deployment of that name, whatever its traffic, or by the traffic.
+    """Send a request to the endpoint: to the deployment of that name, even without traffic, or by the traffic.
 
     azure-ai-ml 1.35 keeps the headers of its own invoke for the whole process, so that all later requests would go to
     the same deployment. Raises ServiceError when there is no answer, or when the endpoint refuses who you are.

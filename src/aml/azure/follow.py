@@ -42,10 +42,10 @@ class End:
     unseen: str
 
 
-def watch(client: WorkspaceClient, run_id: str, ended: Callable[[], object] = lambda: None) -> int:
+def watch(client: WorkspaceClient, run_id: str, ended: Callable[[End], object] = lambda _: None) -> int:
     """Show what a job prints until it ends; returns its exit status. Ctrl-C ends the watching, not the job.
 
-    `ended` is called when the end was seen.
+    `ended` is called when the end was seen and said.
     """
     client.retries = RETRIES
     again = f"aml runs --azure follow {run_id}"
@@ -60,11 +60,11 @@ def watch(client: WorkspaceClient, run_id: str, ended: Callable[[], object] = la
         return 130
     except UserError as error:
         raise UserError(f"{error}\n     run {run_id} goes on: {again}") from None
-    ended()
     after = "" if end.seconds is None else f" after {end.seconds:.0f} s"
     say(f"run {run_id} {end.status}{after}{': ' if end.reason else ''}{end.reason}")
     if end.unseen:
         say(f"its log was not shown to the end: {end.unseen}; to try again: {again}")
+    ended(end)
     return EXIT[end.status]
 
 

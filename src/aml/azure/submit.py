@@ -1,22 +1,15 @@
 """A job on a cluster: what it needs is looked up, its files are uploaded, and it is submitted once."""
 
-import contextlib
 import functools
-import hashlib
-import itertools
-import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
-
-from aml import locks
 from aml.azure import assets, blobs, code, follow, runs
 from aml.azure.data import require_datastore
+from aml.azure.once import once
 from aml.azure.sdk import load, ml_client, translate_azure_errors
 from aml.azure.workspace_client import WorkspaceClient
 from aml.console import say
@@ -24,8 +17,6 @@ from aml.errors import FileError, Place
 from aml.jobfile.job import Job
 from aml.run import new_id, write_record
 from aml.uris import REGISTRY_ENVIRONMENT, REMOTE_CODE, REMOTE_URI, datastore_of, name_and_version
-
-NOTE_LASTS = 86400  # seconds after which a submission whose end was not seen is forgotten
 
 
 def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, wait: bool) -> int:
@@ -54,21 +45,26 @@ def submit(root: Path, client: WorkspaceClient, job: Job, record: Path | None, w
         identifier, upload_code = code.snapshot(client, job.code)
         body["code"] = f"azureml:{identifier}"
         uploads.append(upload_code)
-    with _once(root, client, job, body) as (run_id, again, forget):
+
+    def create(run_id: str) -> None:
+        for upload in uploads:
+            upload()
+        _create(client, ml, job, {**body, "name": run_id})
+
+    if client.dry_run:
+        create(_new_name(client, job))
+        return 0
+    with once(root, [client.scope, body], lambda: _new_name(client, job)) as (run_id, again, forget):
         if again and runs.job(client, run_id) is not None:
             say(f"going on with run {run_id}, which this command began")
         else:
-            for upload in uploads:
-                upload()
-            _create(client, ml, job, {**body, "name": run_id})
-        if client.dry_run:
-            return 0
+            create(run_id)
         where = str(body.get("compute", "serverless")).removeprefix("azureml:")
         if record:
             write_record(record, run_id, body["experiment_name"], where)
         say(f"run {run_id}, experiment {body['experiment_name']}, on {where}\n{client.studio(run_id)}")
         if wait:
-            return follow.watch(client, run_id, forget)
+            return follow.watch(client, run_id, lambda _: forget())
         say(f"to look at it later: aml runs --azure follow {run_id}")
         forget()
         return 0
@@ -145,12 +141,17 @@ def _require(client: WorkspaceClient, path: str, where: Place, what: str, fix: s
         raise FileError(where, f"{what} is not in workspace {client.name}", fix)
 
 
-def _require_new_name(client: WorkspaceClient, job: Job) -> None:
-    """The service would answer a job that is there with that job, as if it had just been submitted."""
-    name = job.data.get("name")
-    if name and runs.job(client, str(name)) is not None and not client.dry_run:
+def _new_name(client: WorkspaceClient, job: Job) -> str:
+    """The run id of a submission. Raises UserError for a job whose own name is taken.
+
+    The service would answer a job that is there with that job, as if it had just been submitted.
+    """
+    if not (name := job.data.get("name")):
+        return "<run id>" if client.dry_run else new_id()
+    if runs.job(client, str(name)) is not None and not client.dry_run:
         what = f"a job named {name} is in workspace {client.name} already"
         raise FileError(job.where("name"), what, "take the line out, and each submission gets a new name")
+    return str(name)
 
 
 def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) -> None:
@@ -158,33 +159,3 @@ def _create(client: WorkspaceClient, ml: Any, job: Job, body: dict[str, Any]) ->
 
     with translate_azure_errors(client):
         ml.jobs.create_or_update(load(load_job, job.document, body))
-
-
-@contextlib.contextmanager
-def _once(
-    root: Path, client: WorkspaceClient, job: Job, body: dict[str, Any]
-) -> Iterator[tuple[str, bool, Callable[[], object]]]:
-    """The run id for this job, whether it is that of the same job whose end was not seen, and what to call when it was.
-
-    A note in runs/ holds the id from before the job is submitted until then. Its lock tells a submission that was cut
-    off from one that goes on: of those, the same job may be submitted any number of times. Raises UserError for a job
-    whose own name is taken.
-    """
-    if client.dry_run:
-        _require_new_name(client, job)
-        yield str(body.get("name", "<run id>")), False, lambda: None
-        return
-    what = hashlib.sha256(json.dumps([client.scope, body], sort_keys=True, default=str).encode()).hexdigest()[:16]
-    (root / "runs").mkdir(exist_ok=True)
-    for slot in itertools.count():
-        note = root / "runs" / f".submitted-{what}-{slot}"
-        with contextlib.suppress(Timeout), locks.held(Path(f"{note}.lock"), timeout=0):
-            again = note.is_file() and note.stat().st_mtime > time.time() - NOTE_LASTS
-            if not again:
-                _require_new_name(client, job)
-                note.write_text(str(body.get("name") or new_id()), encoding="utf-8")
-            yield note.read_text(encoding="utf-8"), again, note.unlink
-            if not note.is_file():
-                with contextlib.suppress(OSError):  # Windows keeps it as long as it is held
-                    Path(f"{note}.lock").unlink()
-            return

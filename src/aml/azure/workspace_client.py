@@ -103,7 +103,7 @@ class WorkspaceClient:
         attempts = self.retries if retries is None else retries
         response = self._send(HttpRequest(method, address, params=query, json=body), attempts)
         if response.status_code == 401:
-            self.credential.forget()  # the service does not take the token any more, whatever its time
+            self.credential.forget()  # the service does not take the token, even if it has not run out
             response = self._send(HttpRequest(method, address, params=query, json=body), attempts)
         if response.status_code >= 400:
             raise _explain(response, self)

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="file in aml_config/ that names the endpoint (default: deployment)")  # fmt: skip
     parser.add_argument("--data", metavar="PATH|URI", help="with -c of a batch deployment: a file or folder of this "
                         "machine, azureml:NAME:VERSION, or an address")  # fmt: skip
-    parser.add_argument("-d", "--deployment-name", metavar="NAME", help="ask this deployment, whatever its traffic")
+    parser.add_argument("-d", "--deployment-name", metavar="NAME", help="ask this deployment, even without traffic")
 
 
 def read_request(path: Path) -> str:
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
     if file.is_batch:
         if not args.data or args.request or args.deployment_name:
             raise UserError(f"{file.document.name} is for batches: aml invoke -c {args.file} --data PATH")
-        status, rows = batch.run(connect(root), file, args.data, root / "runs")
+        status, rows = batch.run(root, connect(root), file, args.data)
         print_safely("\n".join(map(display_path, rows)))
         return status
     if args.data:

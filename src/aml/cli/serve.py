@@ -15,7 +15,7 @@ from aml.console import display_path, one_line, print_safely, say
 from aml.errors import FileError, UserError
 from aml.files import inside
 from aml.jobfile import deployment as deployments
-from aml.jobfile import starts
+from aml.jobfile import snapshot, starts
 from aml.jobfile.deployment import Deployment, ModelReference
 from aml.jobfile.repository import find_root
 from aml.local import serving
@@ -81,8 +81,9 @@ def _find_model(root: Path, deployment: Deployment, args: argparse.Namespace) ->
 
 
 def _batch(root: Path, deployment: Deployment, model: Model, data: Path) -> int:
-    """Run the script over all files at a path, and say where its rows are; returns 1 where it failed on some."""
-    files = sorted(path for path in ([data] if data.is_file() else data.rglob("*")) if path.is_file())
+    """Run the script over the files that would be uploaded, and say where its rows are; returns 1 where it failed."""
+    files = [data / path for path in snapshot.files(data)] if data.is_dir() else [data]
+    files = sorted(path for path in files if path.is_file())
     if not files:
         raise UserError(f"--batch {data}: no such file, and no folder with files")
     settings, output = deployment.batch_settings, root / "runs" / "batch"
@@ -90,14 +91,18 @@ def _batch(root: Path, deployment: Deployment, model: Model, data: Path) -> int:
         place = deployment.where("settings", "mini_batch_size")
         raise FileError(place, f"mini_batch_size {settings.mini_batch_size}", "should be a whole number from 1")
     path = inside(output, settings.output_file_name)
-    say(f"{model}: {len(files)} files, {settings.mini_batch_size} at a time")
+    say(f"{model}: {_counted(len(files))}, {settings.mini_batch_size} at a time")
     with serving.prepared(deployment, model) as server:
         done = serving.batch(server, settings, files, output, root / "mlruns" / "batch.log")
     made = f"{done.rows} rows in {display_path(path)}" if settings.output_action == "append_row" else "no rows are kept"
-    print_safely(f"{done.files - done.failed} of {len(files)} files: {made}")
+    print_safely(f"{done.files - done.failed} of {_counted(len(files))}: {made}")
     if done.failed:
-        say(f"aml: {display_path(server.script)}: run() failed on {done.failed} files: the reasons are above")
+        say(f"aml: {display_path(server.script)}: run() failed on {_counted(done.failed)}: the reasons are above")
     return 1 if done.failed else 0
+
+
+def _counted(files: int) -> str:
+    return f"{files} file{'' if files == 1 else 's'}"
 
 
 def curl(address: str, request: Path, windows: bool = os.name == "nt") -> str:

@@ -93,7 +93,7 @@ def finish(root: Path, run: LocalRun, status: str) -> LocalRun:
     for name in ("outputs", "logs"):
         left = run.folder / "code" / name
         try:
-            if left.is_dir() and not left.is_symlink():  # what a link leads to is not the run's
+            if left.is_dir() and not left.is_symlink():  # the target of a link is not the run's
                 _move(left, run.folder / name)
         except OSError as error:  # on Windows, a file that something still has open
             say(f"{display_path(Path(error.filename or left))}: {error.strerror}: the rest of {name} stays there")

@@ -1,7 +1,7 @@
 """Serving on this machine: Microsoft's inference server in a deployment's own environment, as Azure runs it.
 
-The model is laid out as it is there, <folder>/<name>/<version>/<file>, and AZUREML_MODEL_DIR leads to the version; the
-code is a snapshot, and its folder is the server's root (azure-ai-ml 1.35, _local_endpoints/azureml_image_context.py).
+The model is laid out as it is there, <folder>/<name>/<version>/<file>, and AZUREML_MODEL_DIR is the version's folder;
+the code is a snapshot, and its folder is the server's root (azure-ai-ml's _local_endpoints/azureml_image_context.py).
 """
 
 import contextlib
