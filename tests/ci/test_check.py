@@ -148,6 +148,13 @@ def test_the_verb_with_its_linters(old: str, new: str, says: str, github: Path) 
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("serving", ["online", "none"])
+@pytest.mark.parametrize(("ci", "file"), [("github", GITHUB), ("azure-devops", DEVOPS)])
+def test_linters_find_nothing(ci: Any, file: str, serving: str, bake: Callable[..., Path]) -> None:
+    assert linters.lint(ci, bake(ci=ci, serving=serving) / file) == {}
+
+
+@pytest.mark.slow
 def test_azure_pipelines_are_linted(devops: Path) -> None:
     assert aml(devops, "ci", "check").splitlines() == ["azure-pipelines.yml: nothing to fix"]
     edit(devops, DEVOPS, "workingDirectory", "workingDir")

@@ -91,7 +91,7 @@ def edit(root: Path, file: str, old: str, new: str) -> None:
 def test_a_merge_trains_registers_deploys_and_promotes(
     ci: SignIn, form: str, merge: Callable[..., Merge], workspace: Workspace
 ) -> None:
-    """And a worse model is refused with status 3, which changes nothing."""
+    """And, in the form of new repositories, a worse model is refused with status 3, which changes nothing."""
     at = merge(ci, form)
     trained = at.run("train")
     assert (trained.failed, trained.ran[1:]) == ("", [TRAIN, REGISTER]), trained.output
@@ -102,6 +102,9 @@ def test_a_merge_trains_registers_deploys_and_promotes(
     (endpoint,) = workspace.endpoints.values()
     assert endpoint.properties["traffic"] == {"demo-model-1": 100}
     assert "model demo-model: version 1 is the champion in workspace" in deployed.output
+    assert not at.service.violations
+    if "@" not in form:
+        return
     before = json.dumps([workspace.assets["models"], endpoint.resource], default=str, sort_keys=True)
 
     edit(at.root, "aml_config/train-amlcompute.yml", "c: 1.0", "c: 0.001")
