@@ -121,6 +121,7 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
         "compute_name": str(jobs.compute.get("name") or CLUSTER),
         "compute_size": str(jobs.compute.get("size") or SIZE),
         "serving": "online" if inference else "none",  # the template's own scoring code is that of its example
+        "ci": "none",  # adopted code has not been written for its linter and its tests
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}", "entry", source.why)]
