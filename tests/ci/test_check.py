@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import json
+import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pytest
 import yaml
 
 from aml.ci import check, linters, workflow
+from aml.errors import UserError
 from support import ENVIRONMENT, TEMPLATE
 
 from .pipeline import commands
@@ -120,6 +125,36 @@ def test_commands_are_found_where_a_shell_has_them() -> None:
     script = "set -e\nif [ -f a ]; then aml serve --test; fi\naml submit -c x \\\n  -t y && aml check # now\necho aml\n"
     found = [["serve", "--test"], ["submit", "-c", "x", "-t", "y"], ["check"]]
     assert check.aml_commands(script) == found
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of each value of a document."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, entry in entries:
+        yield (*path, key)
+        yield from places(entry, (*path, key))
+
+
+OTHERS: list[Any] = [None, True, 1, "x", [], [1], ["x"], {}, {"a": 1}, [[]], [{"run": 1}], {"run": {"a": "aml"}}]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", [GITHUB, DEVOPS])
+def test_no_document_is_too_odd(file: str, bake: Callable[..., Path]) -> None:
+    """Values of the file replaced by others: there are findings, or an error that the user meets, and no other."""
+    root = bake(ci="github" if file == GITHUB else "azure-devops")
+    text = (root / file).read_text(encoding="utf-8").replace("\non:", '\n"on":')
+    every = list(itertools.product(places(yaml.safe_load(text)), OTHERS))
+    for place, other in random.sample(every, 300):
+        changed: Any = yaml.safe_load(text)
+        inner = changed
+        for key in place[:-1]:
+            inner = inner[key]
+        inner[place[-1]] = other
+        (root / file).write_text(json.dumps(changed), encoding="utf-8")  # which is YAML
+        with contextlib.suppress(UserError):
+            if found := workflow.read(root / file):
+                assert all(map(str, check.check(found, root, lambda words: ""))), (place, other)
 
 
 def aml(root: Path, *arguments: str, status: int = 0) -> str:

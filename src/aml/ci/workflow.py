@@ -51,14 +51,10 @@ class Workflow:
     jobs: list[Job]
 
     @property
-    def triggers(self) -> Any:
+    def triggers(self) -> set[str]:
         """What a workflow of GitHub runs for. YAML 1.1, PyYAML's, reads its key `on` as true."""
-        return self.document.data.get("on", self.document.data.get(True)) or {}
-
-    def commands(self, *, for_pull_requests: bool) -> list[str]:
-        """The commands that run for a pull request, or for a merge, in their order."""
-        chosen = [job for job in self.jobs if job.runs_for_pull_requests == for_pull_requests]
-        return [step.command for job in chosen for step in job.steps if step.command]
+        given = self.document.data.get("on", self.document.data.get(True))
+        return set(map(str, given)) if isinstance(given, dict | list) else {str(given)}
 
 
 def top(root: Path) -> Path:
@@ -101,11 +97,13 @@ def read(file: Path) -> Workflow | None:
 def _github(document: Document) -> Workflow:
     jobs: list[Job] = []
     found = Workflow("github", document, str(dict(_pairs(document.data.get("env"))).get("FOLDER", ".")), jobs)
-    in_pull_requests = "pull_request" in found.triggers or "pull_request_target" in found.triggers
+    in_pull_requests = bool({"pull_request", "pull_request_target"} & found.triggers)
     for name, job in _pairs(document.data.get("jobs")):
-        needs = job.get("needs", [])
-        skipped = {one.name for one in jobs if not one.runs_for_pull_requests}
-        is_skipped = bool(skipped & {*([needs] if isinstance(needs, str) else needs)})
+        if not isinstance(job, dict):
+            continue  # which actionlint says
+        needs = job.get("needs")
+        skipped = [one.name for one in jobs if not one.runs_for_pull_requests]
+        is_skipped = any(one in skipped for one in (needs if isinstance(needs, list) else [needs]))
         is_skipped |= bool(NO_PULL_REQUEST.search(str(job.get("if", ""))))
         steps = [Step(str(step.get("run", "")), ("jobs", name, "steps", at)) for at, step in _items(job.get("steps"))]
         jobs.append(Job(name, ("jobs", name), in_pull_requests and not is_skipped, steps))
