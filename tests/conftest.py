@@ -66,7 +66,7 @@ def generate(_cookiecutter_config_file: Path) -> Callable[..., "subprocess.Compl
         # An empty line takes the default. PYTHONUTF8: Windows would not read a pipe as it reads a terminal.
         return subprocess.run(
             command if typed else [*command, "--no-input"],
-            input="\n".join([*(typed or []), *[""] * 10]),
+            input="\n".join([*(typed or []), *[""] * 11]),
             env={**ENVIRONMENT, "PYTHONUTF8": "1", "COOKIECUTTER_CONFIG": str(_cookiecutter_config_file), **variables},
             capture_output=True,
             encoding="utf-8",

@@ -135,7 +135,7 @@ def test_a_mistake_in_a_deployment_is_found(model: Path, change: Change, says: s
     ("file", "old", "new", "says"),
     [
         ("src/score.py", "def run(", "def runs(", "src/score.py:1: no run(), which the service calls: write it"),
-                ("src/score.py", "def init() -> None:\n", "def init() -> None\n", "src/score.py:24: expected ':': f"),
+                ("src/score.py", "def init() -> None:\n", "def init() -> None\n", "src/score.py:23: expected ':': f"),
         ("aml_config/score-conda.yml", "joblib==1.6.0", "joblib==1.5.0",
          "score-conda.yml:13: joblib==1.5.0 differs from joblib==1.6.0 (aml_config/train-conda.yml:14), with which"),
         ("aml_config/score-conda.yml", "python=3.12", "python=3.11", "python=3.11 differs from python=3.12"),

@@ -56,7 +56,7 @@ def typed(**texts: str) -> Answers:
 
 DEFAULTS = typed()
 VISIBLE = [name for name in DEFAULTS if not name.startswith("_")]
-TEXTS = [name for name in VISIBLE if name != "serving"]  # which is chosen: cookiecutter takes nothing else
+TEXTS = [name for name in VISIBLE if name not in ("serving", "ci")]  # they are chosen: cookiecutter takes nothing else
 environment = create_env_with_context({"cookiecutter": DEFAULTS})
 environment.loader = FileSystemLoader(GENERATED)
 
@@ -436,9 +436,9 @@ def test_text_typed_at_the_prompt_stands_in_the_readme(generate: Generate, tmp_p
 
 def test_every_answer_typed_at_the_prompt_arrives(generate: Generate, tmp_path: Path) -> None:
     texts = ["Größe", "groesse", "x", UUID, "rg.(Größe)", "w_s-1", "gpu1", "Standard_NC6s_v3"]
-    done = generate(tmp_path / "out", typed=[*texts, "2", "aml-template>=0.1"])
+    done = generate(tmp_path / "out", typed=[*texts, "2", "2", "aml-template>=0.1"])
     assert done.returncode == 0, done.stderr
-    answers = dict(zip(VISIBLE, [*texts, "none", "aml-template>=0.1"], strict=True))
+    answers = dict(zip(VISIBLE, [*texts, "none", "azure-devops", "aml-template>=0.1"], strict=True))
     assert_unharmed(read_from(tmp_path / "out" / "groesse"), answers)
 
 

@@ -111,7 +111,7 @@ def cookiecutter(sandbox: Sandbox, template: Path, *typed: str, tag: str = FIRST
     # an address, for cookiecutter takes a folder as it is, whatever --checkout says
     command = [sys.executable, "-m", "cookiecutter", f"git+{template.as_uri()}", "--checkout", tag]
     command += ["--output-dir", output, *([] if typed else ["--no-input"])]
-    sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 10]))
+    sandbox.run(sandbox.folder, *command, keys="\n".join([*typed, *[""] * 11]))
     (folder,) = (sandbox.folder / output).iterdir()
     state = recorded(folder)
     if state["template"] != template.as_uri():  # an old release records the public address

@@ -51,6 +51,8 @@ def main(argv: list[str] | None = None, root: Path | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     root = find_root(args.start)
+    if args.name is not None:
+        RULES["asset"].require(args.name, "-n")
     tags, properties = _parse("--tag", args.tag), _parse("--property", args.property)
     verdicts.check_report(args)
     run_id, compute = args.run_id, "local"
