@@ -65,7 +65,8 @@ def test_a_model_is_compared_with_the_last_one_that_passed(gated: Attached) -> N
 
     refused = gated.aml(*register(worse, "--report", "report.json"), status=3)
     assert refused.stdout == "" and refused.stderr.splitlines() == [
-        f"aml: {GATE} refuses model birds, {MODEL} of run {worse} (the champion is version 1):",
+        f"aml: {GATE} refuses model birds, {MODEL} of run {worse} (the champion is version 1; "
+        "whether both had the same test data is not known):",
         f"  {LOSS}",
         "  --force registers it all the same",
     ]

@@ -161,7 +161,7 @@ def test_what_needs_no_workspace_imports_nothing_of_azure() -> None:
         "for verb in sys.argv[1:]:\n    build_parser([verb])\n"
         "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
-    command = [sys.executable, "-c", script, "check", "submit", "runs", "models", "register-model"]
+    command = [sys.executable, "-c", script, "check", "submit", "runs", "models", "promote", "register-model"]
     loaded = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert "aml" in loaded
     assert not {"azure", "requests", "msal", "urllib3"} & set(loaded)
