@@ -5,7 +5,7 @@ import configparser
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from aml.adopt import submits
 from aml.adopt.cells import cells
 from aml.adopt.closure import CODE_LIMIT, UNREADABLE, imports_of, parse, read_code
-from aml.adopt.commands import named_by_commands
+from aml.adopt.documented import Command
 from aml.adopt.submits import SUBMITS
 from aml.adopt.tree import by_end, text_of
 
@@ -60,8 +60,8 @@ class Named:
     conda: Path | None = None
 
 
-def find(root: Path, files: list[str]) -> list[Candidate]:
-    """All files that may train, the likeliest first."""
+def find(root: Path, files: list[str], commands: Sequence[Command] = ()) -> list[Candidate]:
+    """All files that may train, the likeliest first; `commands`: what the source says of how it is run."""
     trees = {name: tree for name in files if (tree := _tree(root / name)) is not None}
     named: dict[str, tuple[int, str]] = {}
 
@@ -80,18 +80,20 @@ def find(root: Path, files: list[str]) -> list[Candidate]:
     for name in files:
         for script in _entry_points(root, name):
             name_it(script, 2, f"an entry point of {name}")
-    commands = named_by_commands(root, files)
+    runs: dict[str, str] = {}
+    for command in commands:
+        runs.setdefault(command.script, command.where)
     imported = _imported(trees)
     fitting = {PurePosixPath(name).stem for name, tree in trees.items() if _called(tree) & FITS} - {"__init__"}
     found = [
-        _judge(name, tree, named.get(name), name in commands, PurePosixPath(name).stem in imported, fitting)
+        _judge(name, tree, named.get(name), runs.get(name, ""), PurePosixPath(name).stem in imported, fitting)
         for name, tree in trees.items()
     ]
     return sorted((one for one in found if one), key=lambda one: (-one.rank, -one.score, one.name))
 
 
 def _judge(
-    name: str, tree: ast.Module, named: tuple[int, str] | None, commanded: bool, imported: bool, fitting: set[str]
+    name: str, tree: ast.Module, named: tuple[int, str] | None, runs: str, imported: bool, fitting: set[str]
 ) -> Candidate | None:
     path = PurePosixPath(name)
     calls = _called(tree)
@@ -116,7 +118,7 @@ def _judge(
     signs = [
         (20, "its name", says_train),
         (10, "its name", not says_train and re.search(r"(^|_)(main|run|fit|experiment)(_|\d|$)", stem) is not None),
-        (20, "the documentation runs it", commanded),
+        (20, f"{runs} runs it", bool(runs)),
         (15, "it fits a model", bool(calls & FITS)),
         (15, "what it imports fits a model", through and not calls & FITS),
         (10, "it saves a model", bool(calls & SAVES)),
