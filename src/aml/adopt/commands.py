@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 HERE = "__here__"  # stands for the folder of a shell script
+JOINT = "\u00a0"  # within what one shell gives to another, which is one word
 REFERENCE = re.compile(r"\$\{(?P<name>\w+|[@*])(?::?-(?P<default>[^{}]*))?\}|\$(?P<plain>\w+|[@*])")
 OWN_FOLDER = r"\$\(\s*dirname\s+(?:--\s+)?\"?\$(?:0|\{?BASH_SOURCE(?:\[0\])?\}?)\"?\s*\)"
 OWN_FOLDER += r"|\$\{(?:0|BASH_SOURCE(?:\[0\])?)%/\*\}|%~dp0"
-REDIRECTED = re.compile(r"(?<!\S)(?:[012&]?>>?|<)\s*(?:&\d|[^\s;&|<>()]+)(?=\s|$|;)")
+REDIRECTED = re.compile(r"(?<!\S)(?:[012&]?>>?|<)\s*(?:&\d|[^\s;&|<>()'\"]+)(?=\s|$|;)")
+PART = re.compile(r"""((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^;|&'"\\])+)""")  # one command of a line
 PLACEHOLDER = re.compile(r"<(?=\S)([^<>|&\n]*)(?<=\S)>")  # such as <folder>
 VAGUE = re.compile(r"[{\[].*[}\]]|.*(\$|`|\{\{).*|.*\{\w+\}.*", re.DOTALL)  # what only its reader can fill in
 ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -61,26 +63,24 @@ class Shell:
             known = self.values.get(name, found["default"])
             return found[0] if known is None else known
 
-        text = re.sub(OWN_FOLDER, HERE, text)
-        text = re.sub(rf'\$\(\s*cd\s+"?({HERE}[^()"]*)"?\s*&&\s*pwd(?:\s+-\w)?\s*\)', r"\1", text)
         return re.sub(r"%(\w+)%", lambda found: self.values.get(found[1], found[0]), REFERENCE.sub(value, text))
 
     def follow(self, line: str, number: int = 0) -> Iterator[Run | Call]:
         """What a line runs; it may change the folder and the variables for the lines after it."""
+        line = re.sub(OWN_FOLDER, HERE, line)
+        line = re.sub(rf'\$\(\s*cd\s+"?({HERE}[^()"]*)"?\s*&&\s*pwd(?:\s+-\w)?\s*\)', r"\1", line)
+        line = re.sub(r"\$\([^()]*\)|`[^`]*`", lambda found: re.sub(r"[\s;&|]", JOINT, found[0]), line)
         # Commands are told apart first: what one of them sets counts for the next.
-        for part in re.split(r"&&|\|\||;(?=\s|$)", PLACEHOLDER.sub(r"{\1}", line)):
+        for part in PART.findall(REDIRECTED.sub(" ", PLACEHOLDER.sub(r"{\1}", line))):
             part = part.strip().lstrip("(")
             part = part.removesuffix(")") if part.count(")") > part.count("(") else part
             try:
-                lexer = shlex.shlex(REDIRECTED.sub(" ", self.expand(part)), posix=True, punctuation_chars=";|&")
-                lexer.whitespace_split = True
-                words = list(lexer)
+                words = shlex.split(self.expand(part), comments=True)
             except ValueError:  # a quotation mark without its second: a sentence
                 continue
-            while words:
-                end = next((at for at, word in enumerate(words) if re.fullmatch("[;|&]+", word)), len(words))
-                yield from self._command(words[:end], number)
-                words = words[end + 1 :]
+            if any(re.fullmatch(r"[012&]?>>?|<", word) for word in words):  # to or from a file
+                words = words[: next(at for at, word in enumerate(words) if re.fullmatch(r"[012&]?>>?|<", word))]
+            yield from self._command(words, number)
 
     def _command(self, words: list[str], number: int) -> Iterator[Run | Call]:
         mine: dict[str, str] = {}
@@ -137,7 +137,7 @@ def _known(words: list[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
             kept.append(word)
         elif word not in ("$@", "$*"):  # what a caller adds, who here adds nothing
             option = [kept.pop()] if kept and re.fullmatch(r"--?[A-Za-z][\w-]*", kept[-1]) else []
-            unclear.append(" ".join([*option, word]))
+            unclear.append(" ".join([*option, word.replace(JOINT, " ")]))
     return tuple(kept), tuple(unclear), False
 
 

@@ -194,8 +194,8 @@ class _Reader:
             values |= dict.fromkeys("@*", " ".join(words)) if words else {}
             shell = self.shell(name, values=values)
             before: list[str] = []
-            for number, line in joined(text.replace("\\", "/") if bat else text):
-                for one in shell.follow(re.sub(r"(?i)^\s*@?(set)\s+\"?(\w+=[^\"]*)\"?$", r"export \2", line), number):
+            for number, line in joined(text):
+                for one in shell.follow(_bat(line) if bat else line, number):
                     taken = self.take(name, one, _both(where, name, number), named=named, before=tuple(before))
                     before += [taken.script] if taken else []
 
@@ -296,6 +296,13 @@ def told(one: Command, variables: Mapping[str, str]) -> str:
     """How a command runs its script, for people."""
     given = [f"{name}={value}" for name, value in sorted(variables.items())]
     return hide(" ".join([*given, shlex.join(one.words), *one.unclear]).strip()) or "no arguments"
+
+
+def _bat(line: str) -> str:
+    """A line for Windows' shell as others have it."""
+    line = line.strip().removeprefix("@").replace("\\", "/")
+    found = re.fullmatch(r"(?i)set\s+(\"?)(\w+)=(.*)\1", line)
+    return f"export {found[2]}={shlex.quote(found[3])}" if found else line
 
 
 def _both(where: str, name: str, number: int) -> str:

@@ -94,7 +94,7 @@ def hydra(path: Path, place: str, files: dict[str, str | Path], where: str) -> t
             continue
         named, called = (keyword(call, name) for name in ("config_path", "config_name"))
         given, name = (literal(getattr(one, "value", None)) for one in (named, called))
-        folder = path.parent / (given or ".")
+        folder = (path.parent / (given or ".")).resolve()
         main = folder / f"{(name or 'config').removesuffix('.yaml')}.yaml"
         if not main.is_file():
             continue
@@ -104,7 +104,7 @@ def hydra(path: Path, place: str, files: dict[str, str | Path], where: str) -> t
         target = re.sub(r"^(\.\./)+", "", meant)
         for file in inside:
             files.setdefault((PurePosixPath(target) / file.relative_to(folder).as_posix()).as_posix(), file)
-        found += [file.resolve() for file in inside]
+        found += inside
         if target != meant and named is not None:
             new = posixpath.relpath(target, own or ".")
             change = named.value.with_changes(value=quoted(new).value)
