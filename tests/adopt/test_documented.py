@@ -1,7 +1,11 @@
 """documented.py and variables.py: how a source says that it is run, and what reaches the job of it."""
 
 import json
+import os
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,13 +13,14 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adopt.sources import plant
+from adopt.sources import adopt, plant
 from aml.adopt import code as code_module
 from aml.adopt import source
 from aml.adopt.commands import Run, Shell
 from aml.adopt.data import Data
 from aml.adopt.jobs import make
 from aml.adopt.source import Source
+from support import Repository
 
 FIT = """import argparse, os
 from sklearn.linear_model import LogisticRegression
@@ -233,3 +238,44 @@ def test_any_text_is_read(tmp_path_factory: pytest.TempPathFactory, text: str) -
     folder = tmp_path_factory.mktemp("any")
     names = ("README.md", "Makefile", "run.sh", "Dockerfile", "dvc.yaml", "tox.ini", "pyproject.toml", ".env")
     read(folder, dict.fromkeys(names, text))
+
+
+# Trains on what its arguments, its environment and its folder say, with nothing but Python.
+TRAINS = """import argparse, json, os
+from pkg.data import rows
+parser = argparse.ArgumentParser()
+parser.add_argument("--trees", type=int, default=5)
+args = parser.parse_args()
+values = rows()
+model = {"trees": args.trees, "seed": os.getenv("SEED"), "rate": os.environ["RATE"], "mean": sum(values) / len(values)}
+os.makedirs("models", exist_ok=True)
+json.dump(model, open("models/model.json", "w"))
+print("score", 0.25 * args.trees + float(model["rate"]))
+"""
+RECIPE = {
+    "README.md": "# Rentals\n\n    make train\n",
+    "Makefile": "TREES ?= 120\nexport SEED := 2021\n\ntrain:\n\tpython -m pkg.train \\\n\t\t--trees $(TREES)\n",
+    ".env": "RATE=0.125\n",
+    "src/pkg/__init__.py": "",
+    "src/pkg/data.py": 'def rows():\n    return [float(line) for line in open("data/rows.csv").read().split()[1:]]\n',
+    "src/pkg/train.py": TRAINS,
+    "data/rows.csv": "value\n1\n2\n4\n",
+}
+
+
+@pytest.mark.slow
+def test_a_repository_trains_as_the_documentation_says(installed: Repository, tmp_path: Path) -> None:
+    folder = plant(tmp_path / "rentals", RECIPE)
+    out = tmp_path / "out" / "rentals"
+    said = adopt(folder, "-o", str(out))
+    assert "README.md:3, Makefile:5 runs it" in said and "stays behind .env" in said
+    for name in ("local", "amlcompute"):
+        job = yaml.safe_load((out / "aml_config" / f"train-{name}.yml").read_text(encoding="utf-8"))
+        assert "--trees 120" in job["command"] and job["environment_variables"] == {"RATE": "0.125", "SEED": "2021"}
+    original = shutil.copytree(folder, tmp_path / "original")
+    variables = {**os.environ, "PYTHONPATH": "src", "SEED": "2021", "RATE": "0.125"}
+    command = [sys.executable, "-m", "pkg.train", "--trees", "120"]
+    subprocess.run(command, cwd=original, env=variables, check=True, capture_output=True)
+    assert "score 30.125" in Repository(out, installed.python).aml("submit", "-c", "train-local").stdout
+    [model] = (out / "runs").glob("*/outputs/**/model.json")
+    assert model.read_bytes() == (original / "models" / "model.json").read_bytes()
