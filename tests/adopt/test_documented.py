@@ -118,6 +118,11 @@ SAID = {
         {"run.sh": "python train.py --trees $1\n", "README.md": "    ./run.sh 44\n"},
         "--trees 44", "README.md:1, run.sh:1",
     ),
+    "the command of a package": (
+        {"pyproject.toml": '[project]\nname = "m"\n[project.scripts]\nfit-it = "m.train:main"\n',
+         "src/m/__init__.py": "", "README.md": "```\nfit-it --trees 21\n```\n", "src/m/train.py": FIT},
+        "--trees 21", "README.md:2",
+    ),
     "a program that runs Python": (
         {"README.md": "```\nuv run train.py --trees 2\n```\n"}, "--trees 2", "README.md:2",
     ),

@@ -1,11 +1,9 @@
 """Which file of a source trains, and what says so."""
 
 import ast
-import configparser
 import re
 import shlex
-import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +12,7 @@ from aml.adopt import submits
 from aml.adopt.cells import cells
 from aml.adopt.closure import CODE_LIMIT, UNREADABLE, imports_of, parse, read_code
 from aml.adopt.documented import Command
+from aml.adopt.entry_points import entry_points
 from aml.adopt.submits import SUBMITS
 from aml.adopt.tree import by_end, text_of
 
@@ -78,8 +77,9 @@ def find(root: Path, files: list[str], commands: Sequence[Command] = ()) -> list
         for script in submits.scripts(root, root / name, files):
             name_it(script, 2, f"{name} submits it")
     for name in files:
-        for script in _entry_points(root, name):
-            name_it(script, 2, f"an entry point of {name}")
+        for called, script in entry_points(root, name):
+            if re.search(r"(^|[-_])train", called):
+                name_it(script, 2, f"an entry point of {name}")
     runs: dict[str, str] = {}
     for command in commands:
         runs.setdefault(command.script, command.where)
@@ -247,36 +247,3 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 def _lower(value: Any) -> dict[str, Any]:
     return {str(key).lower().replace("_", ""): inner for key, inner in value.items()} if isinstance(value, dict) else {}
-
-
-def _entry_points(root: Path, name: str) -> Iterator[Path]:
-    """The modules behind commands named train-something in pyproject.toml, setup.cfg and setup.py."""
-    path = root / name
-    lines: list[str] = []
-    if path.name == "pyproject.toml":
-        try:
-            content = tomllib.loads(text_of(path))
-        except tomllib.TOMLDecodeError:
-            return
-        tool = content.get("tool", {})
-        for table in (content.get("project", {}), tool.get("poetry", {}) if isinstance(tool, dict) else {}):
-            scripts = table.get("scripts", {}) if isinstance(table, dict) else {}
-            lines += [f"{key} = {value}" for key, value in scripts.items()] if isinstance(scripts, dict) else []
-    elif path.name == "setup.cfg":
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(text_of(path))
-        except configparser.Error:
-            return
-        lines = parser.get("options.entry_points", "console_scripts", fallback="").splitlines()
-    elif path.name == "setup.py" and (tree := _tree(path)):
-        constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-        lines = [line for value in constants if isinstance(value, str) for line in value.splitlines() if "=" in line]
-    for line in lines:
-        command, _, target = (part.strip() for part in line.partition("="))
-        module = target.partition(":")[0].strip()
-        if re.search(r"(^|[-_])train", command) and all(part.isidentifier() for part in module.split(".")):
-            for base in (path.parent, path.parent / "src"):
-                for ending in (".py", "/__main__.py"):
-                    if (place := base / (module.replace(".", "/") + ending)).is_file():
-                        yield place

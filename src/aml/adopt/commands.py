@@ -3,7 +3,7 @@
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -43,6 +43,7 @@ class Call:
     line: int
     words: tuple[str, ...]
     folder: str
+    variables: Mapping[str, str]
 
 
 @dataclass
@@ -60,8 +61,8 @@ class Shell:
 
         def value(found: "re.Match[str]") -> str:
             name = found["name"] or found["plain"]
-            known = self.values.get(name, found["default"])
-            return found[0] if known is None else known
+            text = self.values.get(name, found["default"])
+            return found[0] if text is None else text
 
         return re.sub(r"%(\w+)%", lambda found: self.values.get(found[1], found[0]), REFERENCE.sub(value, text))
 
@@ -113,20 +114,20 @@ class Shell:
         module = rest[1] if python and rest[:1] == ["-m"] and len(rest) > 1 else ""
         direct = bool(rest) and rest[0].endswith(".py") and (python or runs or rest[0].startswith("./"))
         if not module and not direct:
-            yield Call(number, tuple(words), self.folder)
+            yield Call(number, tuple(words), self.folder, {**self.exported, **mine})
             return
         script = "" if module else rest[0].replace("\\", "/")
-        given, unclear, usage = _known(rest[2 if module else 1 :])
+        given, unclear, usage = known(rest[2 if module else 1 :])
         yield Run(number, script, module, given, unclear, self.folder, {**self.exported, **mine}, usage)
 
     def _set(self, pairs: Mapping[str, str], exported: bool) -> None:
         # What a variable is that names an unknown one is not known either.
-        known = {name: value for name, value in pairs.items() if not re.search(r"\$|`", value)}
-        self.values |= known
-        self.exported |= {name: value for name, value in known.items() if exported or name in self.exported}
+        certain = {name: value for name, value in pairs.items() if not re.search(r"\$|`", value)}
+        self.values |= certain
+        self.exported |= {name: value for name, value in certain.items() if exported or name in self.exported}
 
 
-def _known(words: list[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+def known(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     """Arguments whose values are known, those that are not, and whether they only show how the script is used."""
     if {"-h", "--help", "...", "\\"} & {*words}:
         return (), (), True

@@ -1,12 +1,9 @@
 """How the scripts of a source are run, as its own files have it: README, Makefile, run.sh, dvc.yaml and their like."""
 
-import configparser
-import json
 import posixpath
 import re
 import shlex
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,24 +11,14 @@ from typing import Any
 
 from aml.adopt.cells import raw_cells
 from aml.adopt.closure import CODE_LIMIT
-from aml.adopt.commands import HERE, Call, Run, Shell, commands_in, joined
-from aml.adopt.private import hide
+from aml.adopt.commands import HERE, Call, Run, Shell, commands_in, joined, known
+from aml.adopt.entry_points import entry_points
+from aml.adopt.private import hide, is_secret_variable, without_secrets
+from aml.adopt.recipes import Recipes
+from aml.adopt.structured import Scope, content_of, exec_form, filled, flat, walk
 from aml.adopt.tree import text_of
 
 SHELLS = ("bash", "sh", "zsh", "source", ".")
-# Keys of YAML, JSON, TOML and INI files: variables of the environment, other variables, and the folder of a command.
-ENVIRONMENT = ("env", "environment", "setenv", "set_env", "passenv")
-VARIABLES = ("vars", "variables", "parameters")
-FOLDER = ("wdir", "working-directory", "working_dir", "dir", "cwd", "changedir", "change_dir")
-# {{name}} of just, {{.name}} of Task, ${{ env.name }} of GitHub, ${a.b} of DVC, {name} of MLflow, {posargs:x} of tox.
-TEMPLATE = re.compile(
-    r"\$?\{\{\s*(?:env\.|vars\.|inputs\.|\.)?([\w.]+)\s*\}\}|\$\{([\w.]+)\}|(?<![${])\{(\w+)(?::([^{}]*))?\}(?!\})"
-)
-ASSIGNMENT = re.compile(r"(?P<export>export\s+)?(?P<name>\w+)\s*(?P<how>\?|:{0,3}|\+)=\s*(?P<value>.*)")
-RULE = re.compile(
-    r"@?(?P<names>[\w./%$() -]+?)(?P<given>(?:\s+[+*]?\w+\s*=\s*(?:'[^']*'|\"[^\"]*\"|\S+))*)\s*::?(?!=)(?P<rest>.*)"
-)
-MAKE = re.compile(r"\$\((\w+)\)|\$\{(\w+)\}|\$([@<^])|\$(\w)|\{\{\s*(\w+)\s*\}\}")
 
 
 @dataclass(frozen=True)
@@ -93,12 +80,16 @@ class _Reader:
     home: Path
     files: list[str]
     found: list[Command] = field(default_factory=list)
-    calls: list[tuple[str, tuple[str, ...]]] = field(
-        default_factory=list
-    )  # what documentation says to run: where, and words
+    calls: list[tuple[str, tuple[str, ...]]] = field(default_factory=list)  # of other programs: where, and the words
 
     def __post_init__(self) -> None:
         self.known = {*self.files}
+        self.entries = {
+            command: path.relative_to(self.root).as_posix()
+            for name in reversed(self.files)
+            for command, path in entry_points(self.root, name)
+            if path.is_relative_to(self.root)
+        }
         self.folders = {folder.as_posix() for name in self.files for folder in PurePosixPath(name).parents}
 
     def read(self, name: str, kind: str) -> None:
@@ -121,6 +112,11 @@ class _Reader:
     def take(self, name: str, one: Run | Call, where: str = "", **more: Any) -> Command | None:
         """Keep what a line runs, when that is a script of the source."""
         where = where or f"{name}:{one.line}"
+        if isinstance(one, Call) and one.words[0] in self.entries:
+            script = self.entries[one.words[0]]
+            words, unclear, usage = known(one.words[1:])
+            module = script.removeprefix("src/").removesuffix(".py").replace("/", ".").removesuffix(".__main__")
+            one = Run(one.line, "", module, words, unclear, one.folder, one.variables, usage)
         if isinstance(one, Call):
             self.calls.append((where, one.words))
             return None
@@ -201,7 +197,7 @@ class _Reader:
 
     def make(self, name: str, text: str) -> None:
         """The recipes of a Makefile or a justfile: each line is a shell of its own."""
-        recipes = _Recipes.of(text, self.root / PurePosixPath(name).parent)
+        recipes = Recipes.of(text, self.root / PurePosixPath(name).parent)
         asked: dict[str, tuple[str, dict[str, str]]] = {}  # where the documentation asks for a target, with variables
         for where, call in self.calls:
             if call[0] in ("make", "just") and _for_people(where):
@@ -241,12 +237,12 @@ class _Reader:
                 inside = ("/".join(parts[at:]) for at in range(len(parts)))
                 shell.folder = next((folder for folder in inside if folder in self.folders), ".")
             elif word.upper() in ("RUN", "CMD", "ENTRYPOINT"):
-                command = _exec_form(rest)
+                command = exec_form(rest)
                 if word.upper() == "CMD":
                     command = f"{entry} {command}".strip()
                 entry = command if word.upper() == "ENTRYPOINT" else entry
-                known = partial(re.sub, r"(?<!\S)/(?:[\w.-]+/)*(?=[\w./-]+\.py(\s|$))", self._inside)
-                for one in shell.follow(known(command), number):
+                as_here = partial(re.sub, r"(?<!\S)/(?:[\w.-]+/)*(?=[\w./-]+\.py(\s|$))", self._inside)
+                for one in shell.follow(as_here(command), number):
                     self.take(name, one, named=False, passing=word.upper() == "ENTRYPOINT")
 
     def _inside(self, found: "re.Match[str]") -> str:
@@ -258,7 +254,7 @@ class _Reader:
     def structured(self, name: str, text: str) -> None:
         """The commands in YAML, JSON, TOML and INI files, with the variables and folders that stand around them."""
         try:
-            content = _content(name, text)
+            content = content_of(name, text)
         except (ValueError, RecursionError):
             return
         lines = text.splitlines()
@@ -266,14 +262,14 @@ class _Reader:
         if PurePosixPath(name).name.lower().startswith("dvc."):
             params = PurePosixPath(name).with_name("params.yaml")
             try:
-                values = _flat(_content(params.name, text_of(self.root / params)))
+                values = flat(content_of(params.name, text_of(self.root / params)))
             except (ValueError, RecursionError):
                 values = {}
         at = 0
         before: list[str] = []
-        for command, scope in _walk(content, _Scope(values=values)):
+        for command, scope in walk(content, Scope(values=values)):
             shell = self.shell(name, scope.folder, values={**scope.values}, exported={**scope.exported})
-            for _, line in joined(_filled(command, scope.values, scope.tox)):
+            for _, line in joined(filled(command, scope.values, scope.tox)):
                 for one in shell.follow(line):
                     if isinstance(one, Run):
                         said = one.script or one.module
@@ -294,8 +290,10 @@ def choose(found: Sequence[Command], is_complete: Callable[[Command], bool]) -> 
 
 def told(one: Command, variables: Mapping[str, str]) -> str:
     """How a command runs its script, for people."""
-    given = [f"{name}={value}" for name, value in sorted(variables.items())]
-    return hide(" ".join([*given, shlex.join(one.words), *one.unclear]).strip()) or "no arguments"
+    shown = {name: "(secret)" if is_secret_variable(name, value) else value for name, value in variables.items()}
+    given = [f"{name}={value}" for name, value in sorted(shown.items())]
+    words = without_secrets(one.words)[0]
+    return hide(" ".join([*given, shlex.join(words), *one.unclear]).strip()) or "no arguments"
 
 
 def _bat(line: str) -> str:
@@ -338,222 +336,3 @@ def _notebook(path: Path) -> str:
         text = re.sub(r"(?m)^\s*%(?:set_)?env\s+(\w+)[= ]\s*", r"!export \1=", re.sub(r"(?m)^\s*%cd\s", "!cd ", text))
         found += [line.strip()[1:] for line in text.split("\n") if line.strip().startswith("!")]
     return "\n".join(found)
-
-
-@dataclass
-class _Recipes:
-    """A Makefile or a justfile."""
-
-    lines: dict[str, list[tuple[int, str]]] = field(default_factory=dict)  # of each target
-    needs: dict[str, list[str]] = field(default_factory=dict)  # prerequisites
-    own: dict[str, dict[str, str]] = field(default_factory=dict)  # variables of one target
-    values: dict[str, str] = field(default_factory=dict)
-    exported: set[str] = field(default_factory=set)
-    first: list[str] = field(default_factory=list)  # the target of make alone
-
-    @classmethod
-    def of(cls, text: str, folder: Path, depth: int = 0) -> "_Recipes":
-        """Read the text; `folder` is where the files lie that it includes."""
-        found = cls()
-        targets: list[str] = []
-        for number, line in joined(text):
-            if line[:1] in ("\t", " ") and targets and line.strip():
-                for target in targets:
-                    found.lines[target].append((number, re.sub(r"^[@+-]+", "", line.strip())))
-                continue
-            plain = re.sub(r"(^|\s)#.*", "", line).strip()
-            if included := re.fullmatch(r"(?:-|s)?include\s+(\S+)", plain):
-                inner = cls.of(text_of(folder / included[1]), folder, depth + 1) if depth < 5 else cls()
-                found.values |= inner.values
-                found.exported |= inner.exported
-            elif re.fullmatch(r"export|set export(\s*:=\s*true)?", plain):
-                found.exported.add("*")
-            elif match := ASSIGNMENT.fullmatch(plain):
-                found._assign(match, found.values)
-            elif match := re.fullmatch(r"export\s+([\w ]+)", plain):
-                found.exported.update(match[1].split())
-            elif plain and (match := RULE.fullmatch(plain)):
-                rest, _, inline = match["rest"].partition(";")
-                targets = match["names"].split()
-                assignment = ASSIGNMENT.fullmatch(rest.strip())
-                for target in targets:
-                    found.lines.setdefault(target, [])
-                    found.needs.setdefault(target, [])
-                    own = found.own.setdefault(target, {})
-                    own |= {
-                        name: value.strip("\"'")
-                        for name, value in re.findall(r"(\w+)\s*=\s*('[^']*'|\"[^\"]*\"|\S+)", match["given"])
-                    }
-                    if assignment:
-                        found._assign(assignment, own)
-                    else:
-                        found.needs[target] += rest.replace("|", " ").split()
-                        found.lines[target] += [(number, inline.strip())] if inline.strip() else []
-                if not found.first and targets and not targets[0].startswith("."):
-                    found.first = targets[:1]
-        return found
-
-    def _assign(self, match: "re.Match[str]", into: dict[str, str]) -> None:
-        name, value = match["name"], match["value"].strip()
-        value = value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
-        if match["how"] == "+":
-            value = f"{into.get(name, self.values.get(name, ''))} {value}".strip()
-        if match["how"] != "?" or name not in self.values:
-            into[name] = value
-        if match["export"]:
-            self.exported.add(name)
-
-    def closure(self, target: str) -> list[str]:
-        """A target and what make makes before it."""
-        found: list[str] = []
-        waiting = [target]
-        while waiting:
-            one = waiting.pop()
-            if one in self.lines and one not in found:
-                found.append(one)
-                waiting += self.needs[one]
-        return found
-
-    def variables(self, target: str, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-        """The variables of a target, and those among them that the environment of its recipe has."""
-        values = {**self.values, **self.own.get(target, {}), **given}
-        names = values if "*" in self.exported else {*self.exported, *given} & values.keys()
-        exported = {name: self.expand(values[name], values) for name in names}
-        return values, {name: value for name, value in exported.items() if not re.search(r"\$[({]|\{\{", value)}
-
-    def expand(self, text: str, values: Mapping[str, str], depth: int = 0) -> str:
-        """The text with the variables that are known; the others stay as they are."""
-
-        def value(found: "re.Match[str]") -> str:
-            name = next(filter(None, found.groups()))
-            if name not in values or depth > 9:
-                return found[0]
-            return self.expand(values[name], values, depth + 1)
-
-        parts = re.split(r"\$\$", text)
-        return "$".join(MAKE.sub(value, part) for part in parts)
-
-
-@dataclass
-class _Scope:
-    """What stands around a command in a structured file."""
-
-    values: dict[str, str] = field(default_factory=dict)
-    exported: dict[str, str] = field(default_factory=dict)
-    folder: str = "."
-    label: str = ""
-    tox: bool = False
-
-
-def _walk(node: Any, scope: _Scope) -> Iterator[tuple[str, _Scope]]:
-    """The texts in nested mappings and lists, any of which may be a command."""
-    if isinstance(node, str):
-        yield node, scope
-    elif isinstance(node, list):
-        texts = [word for word in node if isinstance(word, str | int | float)]
-        if node and len(texts) == len(node) and re.fullmatch(r"(.*/)?python[\d.]*", str(node[0])):
-            yield shlex.join(map(str, node)), scope
-            return
-        for inner in node:
-            yield from _walk(inner, scope)
-    elif isinstance(node, dict):
-        inner = replace(scope, values={**scope.values}, exported={**scope.exported})
-        for key, value in node.items():
-            name = str(key).lower()
-            if name in ENVIRONMENT:
-                pairs = {each: _filled(text, inner.values) for each, text in _pairs(value).items()}
-                inner.exported |= pairs
-                inner.values |= pairs
-            elif name in VARIABLES:
-                inner.values |= _flat(value)
-            elif name in FOLDER and isinstance(value, str):
-                folder = re.sub(r"\{toxinidir\}/?|\$\{\{\s*github\.workspace\s*\}\}/?", "", value)
-                inner.folder = posixpath.normpath(posixpath.join(scope.folder, folder or "."))
-        for key, value in node.items():
-            name = str(key).lower()
-            if name in (*ENVIRONMENT, *FOLDER, "description", "help", "name"):
-                continue
-            inside = isinstance(value, dict) or name not in (
-                "cmd",
-                "cmds",
-                "command",
-                "commands",
-                "run",
-                "shell",
-                "script",
-            )
-            label = (
-                str(key).removeprefix("testenv:")
-                if inside and name not in ("steps", "jobs", "stages", "scripts")
-                else inner.label
-            )
-            yield from _walk(value, replace(inner, label=label, tox=inner.tox or name.startswith("testenv")))
-
-
-def _filled(text: str, values: Mapping[str, str], tox: bool = False) -> str:
-    """A text with the variables that stand in it as {{name}} and the like, where they are known."""
-
-    def value(found: "re.Match[str]") -> str:
-        name = next(filter(None, found.groups()[:3]))
-        if tox and name in ("posargs", "envpython", "toxinidir"):
-            return {"posargs": found[4] or "", "envpython": "python", "toxinidir": "."}[name]
-        return values.get(name, found[0])
-
-    return TEMPLATE.sub(value, text)
-
-
-def _pairs(content: Any) -> dict[str, str]:
-    """Variables as they stand in a mapping, in a list, or in lines."""
-    if isinstance(content, dict):
-        return {str(key): _said(value) for key, value in content.items() if isinstance(value, str | int | float)}
-    lines = content.splitlines() if isinstance(content, str) else content if isinstance(content, list) else []
-    split = (str(line).partition("=") for line in lines)
-    return {name.strip(): value.strip() for name, equals, value in split if equals}
-
-
-def _flat(content: Any, above: str = "") -> dict[str, str]:
-    """Values by their dotted names; MLflow's parameters by their defaults."""
-    found: dict[str, str] = {}
-    for key, value in content.items() if isinstance(content, dict) else ():
-        name = f"{above}{key}"
-        if isinstance(value, dict):
-            found |= _flat(value, f"{name}.")
-            found |= {name: _said(value["default"])} if "default" in value else {}
-        elif isinstance(value, str | int | float) and not (
-            not above and value in ("float", "int", "string", "path", "uri")
-        ):
-            found[name] = _said(value)
-    return found
-
-
-def _said(value: str | float) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _content(name: str, text: str) -> Any:
-    """What a structured file holds. Raises ValueError when it cannot be read."""
-    import yaml
-
-    path = PurePosixPath(name)
-    if path.suffix == ".toml":
-        return tomllib.loads(text)
-    if path.suffix in (".ini", ".cfg"):
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(text)
-        except configparser.Error as error:
-            raise ValueError(str(error)) from error
-        return {section: dict(parser.items(section)) for section in parser.sections()}
-    try:
-        return yaml.safe_load(text)  # JSON, too
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-
-
-def _exec_form(text: str) -> str:
-    """["python", "train.py"] as a line; another line as it is."""
-    try:
-        words = json.loads(text) if text.startswith("[") else None
-    except ValueError:
-        return text
-    return shlex.join(map(str, words)) if isinstance(words, list) else text

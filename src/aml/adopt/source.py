@@ -13,7 +13,7 @@ from aml.adopt import Note, UserError, beside, documented, needs, notebook, reso
 from aml.adopt.candidate import Candidate, Named, does_something, find, runconfig_script
 from aml.adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
 from aml.adopt.documented import Command
-from aml.adopt.private import hide
+from aml.adopt.private import hide, without_secrets
 from aml.adopt.submits import Submit
 from aml.adopt.tree import folders, listing, shown
 
@@ -207,9 +207,10 @@ def _command(
         text = f"{hide(argument)} has a value that no file says: add it to `command` in both job files"
         notes.append(Note("decide", chosen.where, text, "unclear-argument", argument))
     if before := [one for one in dict.fromkeys(chosen.before) if one not in {*travelling, name}]:
-        runs = {one.script: f"python {shlex.join([one.script, *one.words])}" for one in reversed(commands)}
+        words = {one.script: [one.script, *without_secrets(one.words)[0]] for one in reversed(commands)}
+        runs = "; ".join(f"python {shlex.join(words[one])}" for one in before)
         text = f"runs {', '.join(before)} first, which stays behind: where that makes data that the source lacks, "
-        text += f"run it in a copy of the source ({'; '.join(runs[one] for one in before)}), and adopt the copy"
+        text += f"run it in a copy of the source ({runs}), and adopt the copy"
         notes.append(Note("decide", chosen.where, hide(text), "runs-before", before[0]))
     return chosen
 

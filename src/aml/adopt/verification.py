@@ -84,7 +84,9 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             if not found.problem:
                 return found
             if not original.first.ended_well:
-                reasons = [found.problem, f"the original does not run here either: {original.first.reason}", ARGUMENTS]
+                reasons = [found.problem, f"the original does not run here either: {original.first.reason}"]
+                first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
+                reasons += first or ([] if source.command else [ARGUMENTS])
                 return replace(found, problem="\n     ".join(reasons))
             why = found.problem
             for twice in (False, True):
