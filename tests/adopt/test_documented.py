@@ -123,6 +123,14 @@ SAID = {
          "src/m/__init__.py": "", "README.md": "```\nfit-it --trees 21\n```\n", "src/m/train.py": FIT},
         "--trees 21", "README.md:2",
     ),
+    "an interpreter that nobody names": (
+        {"Makefile": "ROOT := $(shell dirname $(realpath $(lastword $(MAKEFILE_LIST))))\n"
+                     "train:\n\tcd $(ROOT) && $(PYTHON) $(ROOT)/train.py --trees 2 --name $(CURDIR)/a\n"},
+        "--trees 2 --name ./a", "Makefile:3",
+    ),
+    "a prompt": (
+        {"README.md": "```\n(venv) $ python train.py --trees 2\n```\n"}, "--trees 2", "README.md:2",
+    ),
     "a program that runs Python": (
         {"README.md": "```\nuv run train.py --trees 2\n```\n"}, "--trees 2", "README.md:2",
     ),
@@ -181,6 +189,9 @@ def jobs(found: Source) -> list[dict[str, str]]:
     [
         {"run.sh": "#!/bin/sh\nexport SEED=2021\nOTHER=1 RATE='a b' python train.py\n"},
         {"run.sh": "set -a\nSEED=2021\nRATE='a b'\nset +a\npython train.py\n"},
+        {"run.sh": "set -euo pipefail\nOTHER=3\nset -a; source conf/env.sh\npython train.py\n",
+         "conf/env.sh": "SEED=2021\nRATE='a b'\n"},
+        {"conf/prod.env": "SEED=2021\nRATE=a b\n", "train.py": FIT + "load_dotenv('conf/prod.env')\n"},
         {"Makefile": "export SEED = 2021\nRATE = a b\nexport RATE\nOTHER = 2\ntrain:\n\tpython train.py\n"},
         {"Makefile": "include .env\nexport\ntrain:\n\tpython train.py\n", ".env": "SEED=2021\nRATE=a b\n"},
         {"Dockerfile": "FROM python\nENV SEED=2021 RATE='a b'\nENV OTHER 3\nCMD python train.py\n"},

@@ -4,7 +4,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 HERE = "__here__"  # stands for the folder of a shell script
@@ -18,7 +18,9 @@ PLACEHOLDER = re.compile(r"<(?=\S)([^<>|&\n]*)(?<=\S)>")  # such as <folder>
 VAGUE = re.compile(r"[{\[].*[}\]]|.*(\$|`|\{\{).*|.*\{\w+\}.*", re.DOTALL)  # what only its reader can fill in
 ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 KEYWORDS = ("then", "do", "else", "exec", "time", "nohup", "sudo", "env", "call", "command")
-RUNNERS = re.compile(r"(?:uv|poetry|pipenv|pdm|rye|hatch) run(?= )|(?:conda|mamba|micromamba) run(?: -[np] \S+)?(?= )")
+RUNNERS = re.compile(
+    r"(?:accelerate launch|(?:uv|poetry|pipenv|pdm|rye|hatch) run|(?:conda|mamba|micromamba) run(?: -[np] \S+)?)(?= )"
+)
 PYTHON = re.compile(r"(.*/)?(python|py)(\d(\.\d+)?)?(\.exe)?")
 
 
@@ -54,6 +56,7 @@ class Shell:
     exported: dict[str, str] = field(default_factory=dict)
     folder: str = "."
     is_folder: Callable[[str], bool] = lambda folder: True
+    text_of: Callable[[str], str] = lambda name: ""  # of a file that it reads as if its lines stood here
     exports: bool = False  # every variable that is set
 
     def expand(self, text: str) -> str:
@@ -61,7 +64,7 @@ class Shell:
 
         def value(found: "re.Match[str]") -> str:
             name = found["name"] or found["plain"]
-            text = self.values.get(name, found["default"])
+            text = self.values.get(name, found["default"] or ("." if name == "PWD" else found["default"]))
             return found[0] if text is None else text
 
         return re.sub(r"%(\w+)%", lambda found: self.values.get(found[1], found[0]), REFERENCE.sub(value, text))
@@ -70,7 +73,7 @@ class Shell:
         """What a line runs; it may change the folder and the variables for the lines after it."""
         line = re.sub(OWN_FOLDER, HERE, line)
         line = re.sub(rf'\$\(\s*cd\s+"?({HERE}[^()"]*)"?\s*&&\s*pwd(?:\s+-\w)?\s*\)', r"\1", line)
-        line = re.sub(r"\$\([^()]*\)|`[^`]*`", lambda found: re.sub(r"[\s;&|]", JOINT, found[0]), line)
+        line = re.sub(r"^\s*\([\w.-]+\)\s*(?=[$#>]\s)", "", substituted(line))  # (venv) $ python train.py
         # Commands are told apart first: what one of them sets counts for the next.
         for part in PART.findall(REDIRECTED.sub(" ", PLACEHOLDER.sub(r"{\1}", line))):
             part = part.strip().lstrip("(")
@@ -93,7 +96,7 @@ class Shell:
             self._set(mine, self.exports)
             return
         if words[0] in ("export", "set", "declare", "setenv"):
-            self.exports = self.exports or words[:2] in (["set", "-a"], ["set", "-o"])
+            self.exports = self.exports or words[1:] in (["-a"], ["-o", "allexport"])
             pairs = {found[1]: found[2] for word in words[1:] if (found := ASSIGNED.fullmatch(word))}
             pairs |= {word: self.values[word] for word in words[1:] if word in self.values}
             pairs |= {words[1]: words[2]} if words[0] == "setenv" and len(words) == 3 else {}
@@ -104,10 +107,16 @@ class Shell:
             place = posixpath.normpath(target if target.startswith(HERE) else posixpath.join(self.folder, target))
             self.folder = place if self.is_folder(place) else self.folder
             return
+        if words[0] in ("source", ".") and len(words) > 1:
+            for text in self.text_of(words[1]).splitlines():
+                yield from replace(self, text_of=lambda name: "").follow(text, number)  # the same variables
+            return
         line = RUNNERS.sub("", shlex.join(words), count=1)
         runs = line != shlex.join(words)
         words = shlex.split(line)
-        python = bool(words) and PYTHON.fullmatch(words[0]) is not None
+        python = PYTHON.fullmatch(words[0]) is not None
+        if VAGUE.fullmatch(words[0]) and len(words) > 1:  # such as $(PYTHON)
+            python = words[1] == "-m" or words[1].endswith(".py")
         rest = words[1:] if python else words
         while python and rest and re.fullmatch(r"-[uBOIEsW]+", rest[0]):
             rest = rest[1:]
@@ -125,6 +134,23 @@ class Shell:
         certain = {name: value for name, value in pairs.items() if not re.search(r"\$|`", value)}
         self.values |= certain
         self.exported |= {name: value for name, value in certain.items() if exported or name in self.exported}
+
+
+def substituted(line: str) -> str:
+    """A line in which what one command gives to another, $(...) or `...`, is one word; the working folder is "."."""
+    line = re.sub(r"`[^`]*`", lambda found: re.sub(r"[\s;&|]", JOINT, found[0]), line)
+    text, depth, start = "", 0, 0
+    for letter in line:
+        if letter == "(" and (depth or text.endswith("$")):
+            start = start if depth else len(text) - 1
+            depth += 1
+        text += JOINT if depth and letter in " \t;&|" else letter
+        if letter == ")" and depth:
+            depth -= 1
+            inner = text[start:]
+            if not depth and ("MAKEFILE_LIST" in inner or re.fullmatch(rf"\$\((shell{JOINT})?pwd\)", inner)):
+                text = f"{text[:start]}."
+    return text
 
 
 def known(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...], bool]:

@@ -102,7 +102,15 @@ class _Reader:
     def shell(self, name: str, folder: str = ".", **values: Any) -> Shell:
         """A shell that begins in a folder of the source."""
         parent = PurePosixPath(name).parent.as_posix()
-        return Shell(folder=folder, is_folder=lambda text: self.place(text, parent) in self.folders, **values)
+
+        def text(file: str) -> str:
+            places = (self.place(file, parent), posixpath.normpath(posixpath.join(parent, file)))
+            return next((text_of(self.home / place) for place in places if not place.startswith(("/", ".."))), "")
+
+        def is_folder(place: str) -> bool:
+            return self.place(place, parent) in self.folders
+
+        return Shell(folder=folder, is_folder=is_folder, text_of=text, **values)
 
     def place(self, text: str, parent: str) -> str:
         """A path in the source."""

@@ -91,7 +91,7 @@ class Recipes:
 
     def variables(self, target: str, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
         """The variables of a target, and those among them that the environment of its recipe has."""
-        values = {**self.values, **self.own.get(target, {}), **given}
+        values = {"CURDIR": ".", **self.values, **self.own.get(target, {}), **given}
         names = values if "*" in self.exported else {*self.exported, *given} & values.keys()
         exported = {name: self.expand(values[name], values) for name in names}
         return values, {name: value for name, value in exported.items() if not re.search(r"\$[({]|\{\{", value)}

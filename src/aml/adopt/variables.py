@@ -51,6 +51,7 @@ def find(home: Path, folder: Path, code: Mapping[str, str], command: Command | N
     strings, needed = _read(code)
     given: dict[str, tuple[str, str]] = {}  # name -> value, and where it stands
     files = [name for place in folders(home, folder) for name in _present(place, FILES) or _present(place, EXAMPLES)]
+    files = [*(path for path in _named(home, folder, strings) if path not in files), *files]
     for path in files:
         for number, line in enumerate(text_of(path).splitlines(), 1):
             if match := LINE.fullmatch(line):
@@ -79,13 +80,20 @@ def find(home: Path, folder: Path, code: Mapping[str, str], command: Command | N
     found.notes += [
         Note("taken", shown(home, path), "stays behind", "stays-behind", shown(home, path))
         for path in files
-        if path.name in FILES
+        if path.name not in EXAMPLES
     ]
     return found
 
 
 def _present(folder: Path, names: Iterable[str]) -> list[Path]:
     return [folder / name for name in names if (folder / name).is_file()]
+
+
+def _named(home: Path, folder: Path, strings: set[str]) -> list[Path]:
+    """The files of variables that the code names, such as config/prod.env."""
+    names = sorted(name for name in strings if re.fullmatch(r"[\w./-]*\w\.env", name))
+    places = (place / name for name in names for place in folders(home, folder))
+    return [path for path in places if path.is_file() and path.resolve().is_relative_to(home)]
 
 
 def _read(code: Mapping[str, str]) -> tuple[set[str], dict[str, str]]:
