@@ -128,6 +128,14 @@ SAID = {
                      "train:\n\tcd $(ROOT) && $(PYTHON) $(ROOT)/train.py --trees 2 --name $(CURDIR)/a\n"},
         "--trees 2 --name ./a", "Makefile:3",
     ),
+    "prose": (
+        {"README.md": "python train.py is what trains. Do not run it often\n", "run.sh": "python train.py --trees 2\n"},
+        "--trees 2", "run.sh:1",
+    ),
+    "PowerShell": (
+        {"README.md": '```\n$env:TREES = "2"\npython .\\lib\\train.py --trees $TREES\n```\n', "lib/train.py": FIT},
+        "--trees 2", "README.md:3",
+    ),
     "a prompt": (
         {"README.md": "```\n(venv) $ python train.py --trees 2\n```\n"}, "--trees 2", "README.md:2",
     ),
@@ -154,6 +162,21 @@ def test_a_value_that_nobody_says_is_left_to_decide(tmp_path: Path) -> None:
         "Makefile:2: --name $(shell date)",
         "Makefile:2: --trees $(TREES)",
     ]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"Makefile": "ifeq ($(X),1)\nT = 3\nelse\nT = 4\nendif\ntrain:\n\tpython train.py --trees $(T) --seed 3\n"},
+        {"run.sh": 'if [ "$1" = all ]; then\n  T=3\nelse\n  T=4\nfi\nN=3\npython train.py --trees $T --seed $N\n'},
+        {"run.sh": "for T in 1 2; do\n  python train.py --trees $T --seed 3\ndone\n"},
+    ],
+)
+def test_a_value_that_differs_by_condition_is_left_to_decide(tree: dict[str, str], tmp_path: Path) -> None:
+    found = read(tmp_path, tree)
+    assert found.arguments == "--seed 3"
+    [note] = left(found, "unclear-argument")
+    assert ": --trees $" in note
 
 
 def test_commands_that_differ_are_left_to_decide(tmp_path: Path) -> None:
@@ -218,6 +241,13 @@ def test_secrets_stay_where_they_are(tmp_path: Path) -> None:
     assert left(found, "variable")[0].startswith(".env:1: API_KEY looks like a secret and was not copied: set it where")
     assert ".env" in [note.subject for note in found.notes if note.code == "stays-behind"]
     assert "short1" not in str(found.notes) and "hunter22" not in str(found.notes)
+
+
+def test_a_variable_whose_value_nobody_says_is_left_to_decide(tmp_path: Path) -> None:
+    found = read(tmp_path, {"Makefile": "train:\n\tSEED=$(SEED) OTHER=$(OTHER) python train.py\n"})
+    assert found.variables == {}
+    [note] = left(found, "variable")
+    assert note.startswith("Makefile:2: SEED=$(SEED) has a value that no file says: environment_variables")
 
 
 def test_a_variable_that_nothing_sets_is_left_to_decide(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ REDIRECTED = re.compile(r"(?<!\S)(?:[012&]?>>?|<)\s*(?:&\d|[^\s;&|<>()'\"]+)(?=\
 PART = re.compile(r"""((?:'[^']*'|"(?:\\.|[^"\\])*"|\\.|[^;|&'"\\])+)""")  # one command of a line
 PLACEHOLDER = re.compile(r"<(?=\S)([^<>|&\n]*)(?<=\S)>")  # such as <folder>
 VAGUE = re.compile(r"[{\[].*[}\]]|.*(\$|`|\{\{).*|.*\{\w+\}.*", re.DOTALL)  # what only its reader can fill in
+UNKNOWN = re.compile(r"\$[\w({]|`|\{\{")
 ASSIGNED = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 KEYWORDS = ("then", "do", "else", "exec", "time", "nohup", "sudo", "env", "call", "command")
 RUNNERS = re.compile(
@@ -58,6 +59,7 @@ class Shell:
     is_folder: Callable[[str], bool] = lambda folder: True
     text_of: Callable[[str], str] = lambda name: ""  # of a file that it reads as if its lines stood here
     exports: bool = False  # every variable that is set
+    branches: int = 0  # of conditions, around a line
 
     def expand(self, text: str) -> str:
         """The text with the variables that are known; the others stay as they are."""
@@ -71,6 +73,8 @@ class Shell:
 
     def follow(self, line: str, number: int = 0) -> Iterator[Run | Call]:
         """What a line runs; it may change the folder and the variables for the lines after it."""
+        line = re.sub(r"^\s*\$env:(\w+)\s*=\s*", r"export \1=", line, flags=re.IGNORECASE)  # PowerShell
+        line = re.sub(r"[\w.\\-]+\.py\b", lambda found: found[0].replace("\\", "/"), line)
         line = re.sub(OWN_FOLDER, HERE, line)
         line = re.sub(rf'\$\(\s*cd\s+"?({HERE}[^()"]*)"?\s*&&\s*pwd(?:\s+-\w)?\s*\)', r"\1", line)
         line = re.sub(r"^\s*\([\w.-]+\)\s*(?=[$#>]\s)", "", substituted(line))  # (venv) $ python train.py
@@ -87,6 +91,9 @@ class Shell:
             yield from self._command(words, number)
 
     def _command(self, words: list[str], number: int) -> Iterator[Run | Call]:
+        self.branches += sum(word in ("if", "case") for word in words[:2]) - sum(
+            word in ("fi", "esac") for word in words[:1]
+        )
         mine: dict[str, str] = {}
         while words and (re.fullmatch(r"[$>!%@]+", words[0]) or words[0] in KEYWORDS or ASSIGNED.fullmatch(words[0])):
             if found := ASSIGNED.fullmatch(words[0]):
@@ -130,10 +137,14 @@ class Shell:
         yield Run(number, script, module, given, unclear, self.folder, {**self.exported, **mine}, usage)
 
     def _set(self, pairs: Mapping[str, str], exported: bool) -> None:
-        # What a variable is that names an unknown one is not known either.
-        certain = {name: value for name, value in pairs.items() if not re.search(r"\$|`", value)}
-        self.values |= certain
-        self.exported |= {name: value for name, value in certain.items() if exported or name in self.exported}
+        # A variable that names an unknown one, or is another in each branch, is set, and its value is not known.
+        if self.branches:
+            other = {name for name, value in pairs.items() if self.values.get(name, value) != value}
+            pairs = {name: f"${name}" if name in other else value for name, value in pairs.items()}
+            for name in other:
+                del self.values[name]
+        self.values |= {name: value for name, value in pairs.items() if not UNKNOWN.search(value)}
+        self.exported |= {name: value for name, value in pairs.items() if exported or name in self.exported}
 
 
 def substituted(line: str) -> str:

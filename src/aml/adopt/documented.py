@@ -174,7 +174,10 @@ class _Reader:
                 fenced, shell.folder = not fenced, "."
                 continue
             for code, passing in [(line, False)] if fenced else commands_in(line):
+                prose = not fenced and re.match(r"\S.*\.py +[a-z']+ +[a-z]+\b", line) is not None
                 for one in shell.follow(code, number):
+                    if isinstance(one, Run) and (prose or one.usage):  # "python train.py is what trains"
+                        one = replace(one, words=(), unclear=(), usage=True)
                     self.take(name, one, passing=passing or (isinstance(one, Run) and one.usage))
 
     def lines(self, name: str, text: str) -> None:

@@ -31,6 +31,7 @@ class Recipes:
         """Read the text; `folder` is where the files lie that it includes."""
         found = cls()
         targets: list[str] = []
+        branches = 0
         for number, line in joined(text):
             if line[:1] in ("\t", " ") and targets and line.strip():
                 for target in targets:
@@ -43,8 +44,13 @@ class Recipes:
                 found.exported |= inner.exported
             elif re.fullmatch(r"export|set export(\s*:=\s*true)?", plain):
                 found.exported.add("*")
+            elif condition := re.match(r"(ifn?eq|ifn?def|endif)\b", plain):
+                branches += -1 if condition[1] == "endif" else 1
             elif match := ASSIGNMENT.fullmatch(plain):
+                before = found.values.get(match["name"])
                 found._assign(match, found.values)
+                if branches and before not in (None, found.values[match["name"]]):
+                    del found.values[match["name"]]  # another one in each branch
             elif match := re.fullmatch(r"export\s+([\w ]+)", plain):
                 found.exported.update(match[1].split())
             elif plain and (match := RULE.fullmatch(plain)):
@@ -93,8 +99,7 @@ class Recipes:
         """The variables of a target, and those among them that the environment of its recipe has."""
         values = {"CURDIR": ".", **self.values, **self.own.get(target, {}), **given}
         names = values if "*" in self.exported else {*self.exported, *given} & values.keys()
-        exported = {name: self.expand(values[name], values) for name in names}
-        return values, {name: value for name, value in exported.items() if not re.search(r"\$[({]|\{\{", value)}
+        return values, {name: self.expand(values[name], values) for name in names}
 
     def expand(self, text: str, values: Mapping[str, str], depth: int = 0) -> str:
         """The text with the variables that are known; the others stay as they are."""

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from aml.adopt import Note
 from aml.adopt.closure import UNREADABLE, parse
+from aml.adopt.commands import UNKNOWN
 from aml.adopt.documented import Command
-from aml.adopt.private import is_secret_variable
+from aml.adopt.private import hide, is_secret_variable
 from aml.adopt.tree import folders, shown, text_of
 
 FILES = (".env", ".env.local")
@@ -57,6 +58,7 @@ def find(home: Path, folder: Path, code: Mapping[str, str], command: Command | N
             if match := LINE.fullmatch(line):
                 value = match["value"]
                 value = value[1:-1] if value[:1] in ("'", '"') else value
+                value = re.sub(r"\$\{(\w+)\}", lambda one: given.get(one[1], (one[0],))[0], value)
                 given.setdefault(match["name"], (value, f"{shown(home, path)}:{number}"))
     own = {name: (value, command.where) for name, value in of_command(command, code).items()} if command else {}
     for name, (value, where) in sorted({**given, **own}.items()):
@@ -68,6 +70,10 @@ def find(home: Path, folder: Path, code: Mapping[str, str], command: Command | N
         if is_secret_variable(name, value) or (name in given and is_secret_variable(name, given[name][0])):
             text = f"{name} looks like a secret and was not copied: set it where the job runs, in no file of git"
             found.notes = [note for note in found.notes if note.subject != name]
+            found.notes.append(Note("decide", where, text, "variable", name))
+            continue
+        if name in own and UNKNOWN.search(value):
+            text = f"{name}={hide(value)} has a value that no file says: environment_variables in both job files"
             found.notes.append(Note("decide", where, text, "variable", name))
             continue
         found.values[name] = value
