@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
 HERE = "__here__"  # stands for the folder of a shell script
+LONGEST = 4000  # letters of a line that somebody wrote
 JOINT = "\u00a0"  # within what one shell gives to another, which is one word
 REFERENCE = re.compile(r"\$\{(?P<name>\w+|[@*])(?::?-(?P<default>[^{}]*))?\}|\$(?P<plain>\w+|[@*])")
 OWN_FOLDER = r"\$\(\s*dirname\s+(?:--\s+)?\"?\$(?:0|\{?BASH_SOURCE(?:\[0\])?\}?)\"?\s*\)"
@@ -184,6 +185,7 @@ def joined(text: str) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     goes_on = False
     for number, line in enumerate(text.splitlines(), 1):
+        line = line if len(line) <= LONGEST else ""
         bare = re.sub(r"(^|\s)[\\^]$", "", line.rstrip()) if line.rstrip().endswith((" \\", " ^")) else line
         if goes_on:
             found[-1] = found[-1][0], f"{found[-1][1]} {bare.strip()}"

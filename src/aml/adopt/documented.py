@@ -108,7 +108,7 @@ class _Reader:
             return next((text_of(self.home / place) for place in places if not place.startswith(("/", ".."))), "")
 
         def is_folder(place: str) -> bool:
-            return self.place(place, parent) in self.folders
+            return bool({self.place(place, parent), posixpath.normpath(posixpath.join(parent, place))} & self.folders)
 
         return Shell(folder=folder, is_folder=is_folder, text_of=text, **values)
 
