@@ -1,5 +1,6 @@
 """flags.py and needs.py: options of click, typer, fire, absl and hydra are as those of argparse, or it is said."""
 
+import posixpath
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,17 @@ def test_settings_of_hydra(tmp_path: Path) -> None:
     assert {*settings} < {*written.files}
     [note] = [note for note in written.notes if note.code == "needs-value"]
     assert note.subject == "data" and "data=VALUE" in note.text
+
+
+@pytest.mark.parametrize(("place", "named"), [("../../conf", "../conf"), ("conf", "conf"), ("../conf", "../conf")])
+def test_settings_of_hydra_lie_where_the_script_looks_for_them(tmp_path: Path, place: str, named: str) -> None:
+    text = FIT + f"import hydra, churn.data\n@hydra.main(config_path='{place}', config_name='config')\n"
+    text += "def main(cfg):\n    fit(cfg.data, 'outputs/m.pkl')\nmain()\n"
+    folder = (tmp_path / "src" / "churn" / place).resolve()
+    plant(folder, {"config.yaml": "model:\n  rate: 1\n", "model/svc.yaml": "rate: 2\n"})
+    plant(tmp_path, {f"src/churn/{name}.py": code for name, code in (("train", text), ("__init__", ""), ("data", ""))})
+    written, _, _ = made(tmp_path)
+    assert f"config_path={named!r}" in str(written.files["churn/train.py"]).replace('"', "'")
+    settings = posixpath.normpath(f"churn/{named}/config.yaml")
+    assert written.files[settings] == folder / "config.yaml"
+    assert sorted(written.certain.settings) == [folder / "config.yaml", folder / "model" / "svc.yaml"]

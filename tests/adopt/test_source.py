@@ -456,7 +456,7 @@ def test_leaves_secrets_where_they_are(tmp_path: Path) -> None:
     )
     found = source.read(tmp_path, None)
     assert sorted(found.code) == ["plain.json", "train.py"]
-    assert [note.where for note in found.notes] == ["config.json", "my_credentials.json"]
+    assert [note.where for note in found.notes] == [".env", "config.json", "my_credentials.json"]
     assert "0123456789" not in repr(found)
 
 

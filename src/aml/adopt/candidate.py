@@ -1,11 +1,9 @@
 """Which file of a source trains, and what says so."""
 
 import ast
-import configparser
 import re
 import shlex
-import tomllib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -13,7 +11,8 @@ from typing import Any
 from aml.adopt import submits
 from aml.adopt.cells import cells
 from aml.adopt.closure import CODE_LIMIT, UNREADABLE, imports_of, parse, read_code
-from aml.adopt.commands import named_by_commands
+from aml.adopt.documented import Command
+from aml.adopt.entry_points import entry_points
 from aml.adopt.submits import SUBMITS
 from aml.adopt.tree import by_end, text_of
 
@@ -60,8 +59,8 @@ class Named:
     conda: Path | None = None
 
 
-def find(root: Path, files: list[str]) -> list[Candidate]:
-    """All files that may train, the likeliest first."""
+def find(root: Path, files: list[str], commands: Sequence[Command] = ()) -> list[Candidate]:
+    """All files that may train, the likeliest first; `commands`: what the source says of how it is run."""
     trees = {name: tree for name in files if (tree := _tree(root / name)) is not None}
     named: dict[str, tuple[int, str]] = {}
 
@@ -78,20 +77,23 @@ def find(root: Path, files: list[str]) -> list[Candidate]:
         for script in submits.scripts(root, root / name, files):
             name_it(script, 2, f"{name} submits it")
     for name in files:
-        for script in _entry_points(root, name):
-            name_it(script, 2, f"an entry point of {name}")
-    commands = named_by_commands(root, files)
+        for called, script in entry_points(root, name):
+            if re.search(r"(^|[-_])train", called):
+                name_it(script, 2, f"an entry point of {name}")
+    runs: dict[str, str] = {}
+    for command in commands:
+        runs.setdefault(command.script, command.where)
     imported = _imported(trees)
     fitting = {PurePosixPath(name).stem for name, tree in trees.items() if _called(tree) & FITS} - {"__init__"}
     found = [
-        _judge(name, tree, named.get(name), name in commands, PurePosixPath(name).stem in imported, fitting)
+        _judge(name, tree, named.get(name), runs.get(name, ""), PurePosixPath(name).stem in imported, fitting)
         for name, tree in trees.items()
     ]
     return sorted((one for one in found if one), key=lambda one: (-one.rank, -one.score, one.name))
 
 
 def _judge(
-    name: str, tree: ast.Module, named: tuple[int, str] | None, commanded: bool, imported: bool, fitting: set[str]
+    name: str, tree: ast.Module, named: tuple[int, str] | None, runs: str, imported: bool, fitting: set[str]
 ) -> Candidate | None:
     path = PurePosixPath(name)
     calls = _called(tree)
@@ -116,7 +118,7 @@ def _judge(
     signs = [
         (20, "its name", says_train),
         (10, "its name", not says_train and re.search(r"(^|_)(main|run|fit|experiment)(_|\d|$)", stem) is not None),
-        (20, "the documentation runs it", commanded),
+        (20, f"{runs} runs it", bool(runs)),
         (15, "it fits a model", bool(calls & FITS)),
         (15, "what it imports fits a model", through and not calls & FITS),
         (10, "it saves a model", bool(calls & SAVES)),
@@ -245,36 +247,3 @@ def _mapping(path: Path) -> dict[str, Any]:
 
 def _lower(value: Any) -> dict[str, Any]:
     return {str(key).lower().replace("_", ""): inner for key, inner in value.items()} if isinstance(value, dict) else {}
-
-
-def _entry_points(root: Path, name: str) -> Iterator[Path]:
-    """The modules behind commands named train-something in pyproject.toml, setup.cfg and setup.py."""
-    path = root / name
-    lines: list[str] = []
-    if path.name == "pyproject.toml":
-        try:
-            content = tomllib.loads(text_of(path))
-        except tomllib.TOMLDecodeError:
-            return
-        tool = content.get("tool", {})
-        for table in (content.get("project", {}), tool.get("poetry", {}) if isinstance(tool, dict) else {}):
-            scripts = table.get("scripts", {}) if isinstance(table, dict) else {}
-            lines += [f"{key} = {value}" for key, value in scripts.items()] if isinstance(scripts, dict) else []
-    elif path.name == "setup.cfg":
-        parser = configparser.ConfigParser(interpolation=None, strict=False)
-        try:
-            parser.read_string(text_of(path))
-        except configparser.Error:
-            return
-        lines = parser.get("options.entry_points", "console_scripts", fallback="").splitlines()
-    elif path.name == "setup.py" and (tree := _tree(path)):
-        constants = (node.value for node in ast.walk(tree) if isinstance(node, ast.Constant))
-        lines = [line for value in constants if isinstance(value, str) for line in value.splitlines() if "=" in line]
-    for line in lines:
-        command, _, target = (part.strip() for part in line.partition("="))
-        module = target.partition(":")[0].strip()
-        if re.search(r"(^|[-_])train", command) and all(part.isidentifier() for part in module.split(".")):
-            for base in (path.parent, path.parent / "src"):
-                for ending in (".py", "/__main__.py"):
-                    if (place := base / (module.replace(".", "/") + ending)).is_file():
-                        yield place

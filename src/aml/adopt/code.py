@@ -41,6 +41,7 @@ class Certain:
 
     texts: dict[Path, str] = field(default_factory=dict)  # file of the source -> its text; a notebook is there as .py
     inputs: list[DataInput] = field(default_factory=list)  # of v1
+    settings: list[Path] = field(default_factory=list)  # files of the source that the code has beside it
     notes: list[Note] = field(default_factory=list)
 
 
@@ -111,7 +112,8 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
             code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
     _given(source, code)
-    code.notes += needs.hydra(source.entry, str(code.files[code.entry]), code.files, shown(source.root, source.entry))
+    code.certain.settings, notes = needs.hydra(source.entry, code.entry, code.files, shown(source.root, source.entry))
+    code.notes += notes
     read = {data.path for data in code.inputs if isinstance(data.path, Path)}
     model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
     code.model = code.model or model

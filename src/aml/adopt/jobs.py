@@ -89,6 +89,8 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         _hand_over(one, code.inputs, data, options, is_local=one.job.get("compute") == "local")
         _lead_out(one, code)
         _give(one, code.given)
+        if source.variables:
+            one.job["environment_variables"] = {**source.variables, **one.job.get("environment_variables", {})}
         if source.module:
             one.job["command"] = re.sub(
                 rf"\bpython[\d.]* {re.escape(code.entry)}(?= |$)", f"python -m {source.module}", one.job["command"]
@@ -209,7 +211,8 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
     """A job of this machine for an entry that no run configuration names."""
     words = ["python", *(["-m", source.module] if source.module else [code.entry])]
     given = source.words
-    where = next((one.where for one in source.submits if one.words == given), "")
+    told = source.command.where if source.command else ""
+    where = next((one.where for one in source.submits if one.words == given), told)
     given, secret = without_secrets(given)
     words += _words(given, source, code)
     job = {

@@ -8,13 +8,14 @@ LAUNCHER = "launch.py"  # its place in src/
 OPTION = "--files"
 
 
-def text(command: Sequence[str], folder: str, expected: Sequence[str]) -> str:
+def text(command: Sequence[str], folder: str, expected: Sequence[str], paths: Sequence[str] = ()) -> str:
     """The launcher's text.
 
     `command`: the words after python; `folder`: where it runs, below src/; `expected`: folders that the code takes for
-    granted.
+    granted; `paths`: folders whose modules it imports from anywhere, as if they were installed.
     """
-    values = {"COMMAND: list[str]": [*command], "FOLDER": folder, "EXPECTED: list[str]": [*expected]}
+    values = {"COMMAND: list[str]": [*command], "FOLDER": folder}
+    values |= {"EXPECTED: list[str]": [*expected], "PATHS: list[str]": [*paths]}
     lines = Path(__file__).with_name("launcher_template.py").read_text(encoding="utf-8").splitlines(keepends=True)
     for number, line in enumerate(lines):
         name, _, comment = line.partition("  # ")

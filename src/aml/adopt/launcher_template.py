@@ -9,6 +9,7 @@ run the code.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 COMMAND: list[str] = []  # what Python runs
 FOLDER = "."  # where, seen from here
 EXPECTED: list[str] = []  # folders that the code expects to be there
+PATHS: list[str] = []  # folders whose modules the code imports, wherever it runs
 LINKED = 200_000_000  # bytes: a larger file is not copied, if the system can link to it
 
 
@@ -66,8 +68,10 @@ def main() -> int:
     for folder in EXPECTED:
         (root / folder).mkdir(parents=True, exist_ok=True)
     before = state(root)
+    paths = [*(str(root / path) for path in PATHS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    surroundings = {**os.environ, **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {})}
     try:
-        return subprocess.run([sys.executable, *COMMAND, *others], cwd=root / FOLDER).returncode
+        return subprocess.run([sys.executable, *COMMAND, *others], cwd=root / FOLDER, env=surroundings).returncode
     finally:
         keep(root, before)
 

@@ -1,5 +1,6 @@
 """What the job's command still lacks: options that need a value, commands of a script that has several."""
 
+import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -8,7 +9,7 @@ import libcst as cst
 
 from aml.adopt import Note, arguments
 from aml.adopt.static import read_settings, texts
-from aml.adopt.syntax import UNPARSED, Tree, keyword, literal, method_of
+from aml.adopt.syntax import UNPARSED, Tree, keyword, literal, method_of, quoted
 from aml.adopt.tree import files_below
 
 GROUPS = ("click.group", "click.Group", "typer.Typer", "fire.Fire")
@@ -74,28 +75,47 @@ def _commands(tree: Tree) -> list[str]:
     return []
 
 
-def hydra(path: Path, text: str, files: dict[str, str | Path], where: str) -> list[Note]:
-    """Let the settings of hydra travel, which the code names without their ending; notes on those without a value.
+def hydra(path: Path, place: str, files: dict[str, str | Path], where: str) -> tuple[list[Path], list[Note]]:
+    """Let the settings of hydra travel, which the code names without their ending; those, and notes on them.
 
-    https://hydra.cc/docs/tutorials/structured_config/defaults/: ??? is a value that the command line gives.
+    `path` is the script in the source, and `place` its text in `files`. Settings that lie above the folder of the code
+    come to lie in it, and the script names their new place. https://hydra.cc/docs/tutorials/structured_config/defaults/:
+    ??? is a value that the command line gives.
     """
+    text = str(files[place])
     try:
         tree = Tree(text) if "hydra" in text else None
     except UNPARSED:
         tree = None
     notes: list[Note] = []
+    found: list[Path] = []
     for call in tree.all(cst.Call) if tree else ():
         if tree is None or tree.qualified(call.func) != "hydra.main":
             continue
-        given = [literal(getattr(keyword(call, name), "value", None)) for name in ("config_path", "config_name")]
-        folder = path.parent / (given[0] or ".")
-        main = folder / f"{(given[1] or 'config').removesuffix('.yaml')}.yaml"
-        inside = [file for file in files_below(folder) if file.suffix in (".yaml", ".yml")] if given[0] else [main]
-        for file in inside if folder.is_dir() and main.is_file() else ():
-            files.setdefault((PurePosixPath(given[0] or ".") / file.relative_to(folder).as_posix()).as_posix(), file)
-        for key, value in texts(read_settings(main, "yaml")) if main.is_file() else ():
+        named, called = (keyword(call, name) for name in ("config_path", "config_name"))
+        given, name = (literal(getattr(one, "value", None)) for one in (named, called))
+        folder = (path.parent / (given or ".")).resolve()
+        main = folder / f"{(name or 'config').removesuffix('.yaml')}.yaml"
+        if not main.is_file():
+            continue
+        inside = [file for file in files_below(folder) if file.suffix in (".yaml", ".yml")] if given else [main]
+        own = posixpath.dirname(place)
+        meant = posixpath.normpath(posixpath.join(own, given or "."))
+        target = re.sub(r"^(\.\./)+", "", meant)
+        for file in inside:
+            files.setdefault((PurePosixPath(target) / file.relative_to(folder).as_posix()).as_posix(), file)
+        found += inside
+        if target != meant and named is not None:
+            new = posixpath.relpath(target, own or ".")
+            change = named.value.with_changes(value=quoted(new).value)
+            changed = tree.module.deep_replace(named.value, change)
+            assert isinstance(changed, cst.Module)
+            files[place] = changed.code
+            said = f"config_path {given} -> {new}, for the settings travel with the code"
+            notes.append(Note("changed", where, said))
+        for key, value in texts(read_settings(main, "yaml")):
             if value == "???":
                 name = key.removeprefix(".")
                 said = f"{name} of {main.name} has no value: add {name}=VALUE to the command of the job files"
                 notes.append(Note("decide", where, said, "needs-value", name))
-    return notes
+    return found, notes

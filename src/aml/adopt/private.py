@@ -53,6 +53,13 @@ def is_secret_option(name: str, value: str) -> bool:
     return (word in ("key", "token", "sas", "apikey", "credential") and random) or bool(VALUES.search(value))
 
 
+def is_secret_variable(name: str, value: str) -> bool:
+    """Whether an environment variable's value should not be copied: its name is enough, but for a number."""
+    if not value or re.fullmatch(r"[\d.]+|true|false|none", value.lower()) or _PLACEHOLDER.fullmatch(value):
+        return False
+    return is_secret_option(name, value) or is_secret(name, value) or _NAMES.fullmatch(name) is not None
+
+
 def without_secrets(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """The words of a command without the options whose values are secrets, and the names of those."""
     kept: list[str] = []

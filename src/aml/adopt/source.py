@@ -2,16 +2,18 @@
 
 import ast
 import keyword
+import os
 import re
 import shlex
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from aml.adopt import Note, UserError, beside, notebook, resources, submits, written
+from aml.adopt import Note, UserError, beside, documented, needs, notebook, resources, submits, variables, written
 from aml.adopt.candidate import Candidate, Named, does_something, find, runconfig_script
 from aml.adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
-from aml.adopt.commands import named_by_commands
+from aml.adopt.documented import Command
+from aml.adopt.private import hide, without_secrets
 from aml.adopt.submits import Submit
 from aml.adopt.tree import folders, listing, shown
 
@@ -44,6 +46,8 @@ class Source:
     module: str | None  # "pkg.train" when it runs as python -m pkg.train
     why: str  # one line
     arguments: str  # that it is known to be run with; "" when unknown
+    command: Command | None  # how the source's own files say that it is run
+    variables: dict[str, str]  # that its environment has to have
     code: dict[str, Path]  # path in src/ -> file; a notebook is there as the .py it becomes
     imports: dict[str, str]  # third-party name -> "file:line"
     runconfigs: list[Path]
@@ -64,6 +68,36 @@ class Source:
         except ValueError:
             return []
 
+    @property
+    def paths(self) -> list[str]:
+        """The folders from which the code imports its own modules, but for the entry's: as if they were installed."""
+        found = {}
+        for place, path in self.code.items():
+            base = path.parents[len(PurePosixPath(place).parts) - 1]
+            if path.suffix == ".py" and base / place == path:
+                found[base] = shown(self.root, base)
+        found.pop(self.entry.parent, None)
+        return sorted(found.values())
+
+    def ways(self, main: Path) -> list[tuple[list[str], str]]:
+        """How the original, whose script is `main`, may be run: the words after python, and the folder in the source.
+
+        The documented way comes first, then the root. A notebook runs beside itself, and v1 began in the project.
+        """
+        found: list[tuple[list[str], str]] = []
+        above = folders(self.root, self.entry.parent)
+        if self.entry.suffix == ".py" and not self.runconfigs:
+            above = list(dict.fromkeys([self.root, *above]))
+        if self.command:
+            folder = self.root / self.command.folder
+            script = Path(os.path.relpath(main, folder)).as_posix()
+            found.append((["-m", self.command.module] if self.command.module else [script], self.command.folder))
+        if self.module:
+            base = self.entry.parents[self.module.count(".")]
+            return [*found, *((["-m", self.module], shown(self.root, one)) for one in dict.fromkeys([above[0], base]))]
+        places = dict.fromkeys([*above, self.project, self.root])
+        return [*found, *(([Path(os.path.relpath(main, one)).as_posix()], shown(self.root, one)) for one in places)]
+
     def at_home(self, path: Path) -> Path:
         """A path as its owner has it."""
         return self.home / path.relative_to(self.root) if path.is_relative_to(self.root) else path
@@ -71,7 +105,9 @@ class Source:
 
 def candidates(root: Path) -> list[Candidate]:
     """The files that may train, the likeliest first."""
-    return find(root.resolve(), listing(root.resolve())[0])
+    root = root.resolve()
+    files = listing(root)[0]
+    return find(root, files, documented.commands(root, root, files))
 
 
 def read(root: Path, entry: str | None) -> Source:
@@ -89,7 +125,8 @@ def read(root: Path, entry: str | None) -> Source:
     home = root
     laid = written.lay_out(root, sorted({*files, *([named] if named else [])}), named or "")
     root, files = laid.root, [name for name in laid.files if name != named or name in files]
-    found = find(root, files)
+    commands = documented.commands(root, home, files)
+    found = find(root, files, commands)
     chosen = _given(typed, root, files, named or str(entry), found) if entry else _choose(typed, found)
     path = root / chosen.name
     everything = {root / name for name in files} | {path}
@@ -106,7 +143,11 @@ def read(root: Path, entry: str | None) -> Source:
     notes += [note for name, note in laid.notes if name in travelling]
     notes += _stays(home, root, files, closure)
     submitted = submits.of(root, path, files)
-    given = [shlex.join(one.words) for one in submitted] + [named_by_commands(root, files).get(chosen.name, "")]
+    given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
+    texts = _texts(root, closure)
+    command = None if given else _command(commands, chosen.name, texts, travelling, notes)
+    environment = variables.find(home, home / path.parent.relative_to(root), texts, command)
+    notes += [one for one in environment.notes if not (mine and one.kind == "decide")]  # v1 may say them
     return Source(
         root=root,
         home=home,
@@ -115,7 +156,9 @@ def read(root: Path, entry: str | None) -> Source:
         entry=path,
         module=module,
         why=f"{chosen.name}: {', '.join(chosen.reasons)}",
-        arguments=next(filter(None, [*(one.arguments for one in mine), *given]), ""),
+        arguments=given or (shlex.join(command.words) if command else ""),
+        command=command,
+        variables=environment.values,
         code=dict(sorted(closure.code.items())),
         imports=dict(sorted(closure.imports.items())),
         runconfigs=beside.runconfigs(mine, [one for one in runconfigs if one.project == project]),
@@ -127,6 +170,49 @@ def read(root: Path, entry: str | None) -> Source:
         settings=beside.settings(home, home / project.relative_to(root)),
         notes=sorted(dict.fromkeys(notes), key=lambda note: (note.where, note.kind, note.text)),
     )
+
+
+def _texts(root: Path, closure: Closure) -> dict[str, str]:
+    """The texts of the code that travels, by their paths in the source."""
+    found = {}
+    for path in closure.code.values():
+        try:
+            if path.suffix == ".ipynb":
+                found[shown(root, path)] = notebook.convert(path, shown(root, path)).text
+            elif path.suffix == ".py":
+                found[shown(root, path)] = read_code(path)
+        except (*UNREADABLE, UserError):
+            continue  # the closure has a note of it
+    return found
+
+
+def _command(
+    commands: list[Command], name: str, texts: dict[str, str], travelling: set[str], notes: list[Note]
+) -> Command | None:
+    """How the script of this name is run; notes on what its documentation leaves open, and on what runs beside it."""
+    mine = [one for one in commands if one.script == name]
+    text = texts.get(name, "")
+    chosen = documented.choose(mine, lambda one: not [*needs.missing(text, f"python x.py {shlex.join(one.words)}")])
+    others = dict.fromkeys(one.script for one in commands if one.script not in {*travelling, "setup.py"})
+    notes += [Note("taken", one, "stays behind", "stays-behind", one) for one in others if not STAYS.search(one)]
+    if chosen is None:
+        return None
+    how = {one.where: documented.told(one, variables.of_command(one, texts)) for one in mine if not one.passing}
+    differ = [f"{where} with {said}" for where, said in how.items() if said != how.get(chosen.where, said)]
+    if differ:
+        first = f"{chosen.where} runs it with {how[chosen.where]}"
+        text = f"{', '.join([first, *differ[:4]])}: the job files do as {chosen.where} says"
+        notes.append(Note("decide", name, text, "several-commands", name))
+    for argument in chosen.unclear:
+        text = f"{hide(argument)} has a value that no file says: add it to `command` in both job files"
+        notes.append(Note("decide", chosen.where, text, "unclear-argument", argument))
+    if before := [one for one in dict.fromkeys(chosen.before) if one not in {*travelling, name}]:
+        words = {one.script: [one.script, *without_secrets(one.words)[0]] for one in reversed(commands)}
+        runs = "; ".join(f"python {shlex.join(words[one])}" for one in before)
+        text = f"runs {', '.join(before)} first, which stays behind: where that makes data that the source lacks, "
+        text += f"run it in a copy of the source ({runs}), and adopt the copy"
+        notes.append(Note("decide", chosen.where, hide(text), "runs-before", before[0]))
+    return chosen
 
 
 def _stays(home: Path, root: Path, files: list[str], closure: Closure) -> list[Note]:

@@ -16,7 +16,7 @@ import libcst as cst
 from aml.adopt import DataInput, Note, input_name
 from aml.adopt.cells import cells
 from aml.adopt.closure import CODE_LIMIT, read_code
-from aml.adopt.commands import python_commands
+from aml.adopt.commands import scripts_in
 from aml.adopt.private import hide, is_secret_option
 from aml.adopt.static import DEPTH, Modules, Values
 from aml.adopt.syntax import UNPARSED, Key, Tree, nodes_in
@@ -386,7 +386,7 @@ class File:
 
     def command(self, text: str) -> list[str | cst.BaseExpression]:
         """The words of a command, from its script on; a reference of v2 is no text."""
-        script = next((found for found, _ in python_commands(text)), "")
+        script = next(iter(scripts_in(text)), "")
         try:
             words = shlex.split(text.replace("\\\n", " "))
         except ValueError:

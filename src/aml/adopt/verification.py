@@ -4,7 +4,6 @@ Paths are converted first, as far as they are understood. Where the result diffe
 code stays as it is, and a launcher gives it its files.
 """
 
-import os
 import re
 import shlex
 import sys
@@ -21,10 +20,10 @@ from aml.adopt.code import NOTHING_TRACKED, script_of
 from aml.adopt.launcher import LAUNCHER, OPTION, text
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
-from aml.adopt.observe.observation import Observation, differences, observe
+from aml.adopt.observe.observation import Observation, Surroundings, differences, observe
 from aml.adopt.report import few
 from aml.adopt.resources import may_hold_secrets
-from aml.adopt.tree import folders, shown
+from aml.adopt.tree import shown
 from aml.jobfile import job as job_module
 from aml.jobfile.job import Job
 from aml.local import runs
@@ -68,7 +67,9 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
         made = make(adoption, Path(folder) / "a")
         job = job_module.load("train-local", made)
         with recording(job, source.root, source.home, limits.network) as environment:
-            original = observe(environment, adoption.code.certain.texts, _commands(adoption, job), limits.seconds)
+            given = Surroundings(tuple(source.paths), source.variables)
+            texts = adoption.code.certain.texts
+            original = observe(environment, texts, _commands(adoption, job), limits.seconds, given)
             if original is None:
                 return Verdict(adoption, notes=(_undecided("the source is too large to be copied, so it was not run"),))
             if original.first.status is None:
@@ -83,7 +84,9 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             if not found.problem:
                 return found
             if not original.first.ended_well:
-                reasons = [found.problem, f"the original does not run here either: {original.first.reason}", ARGUMENTS]
+                reasons = [found.problem, f"the original does not run here either: {original.first.reason}"]
+                first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
+                reasons += first or ([] if source.command else [ARGUMENTS])
                 return replace(found, problem="\n     ".join(reasons))
             why = found.problem
             for twice in (False, True):
@@ -101,19 +104,10 @@ def _undecided(text: str) -> Note:
 
 
 def _commands(adoption: Adoption, job: Job) -> list[tuple[list[str], str]]:
-    """How the original may be run: with what its job gives it, in its own folder or one above."""
-    source = adoption.source
-    main = script_of(source.entry, adoption.code.entry)
+    """How the original may be run: with what its job gives it."""
     words = _arguments(adoption, job)
-    if source.module:
-        parts = len(source.module.split("."))
-        base = source.entry.parents[parts - 1]
-        return [(["-m", source.module, *words], shown(source.root, base))]
-    found = []
-    for folder in dict.fromkeys([*folders(source.root, source.entry.parent), source.project, source.root]):
-        script = Path(os.path.relpath(main, folder)).as_posix()
-        found.append(([script, *words], shown(source.root, folder)))
-    return found
+    main = script_of(adoption.source.entry, adoption.code.entry)
+    return [([*script, *words], folder) for script, folder in adoption.source.ways(main)]
 
 
 def _arguments(adoption: Adoption, job: Job) -> list[str]:
@@ -246,6 +240,7 @@ def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) 
     code_files = (path for path in source.code.values() if path.suffix != ".ipynb")
     files: dict[str, str | Path] = {shown(root, path): path for path in code_files}
     files |= {path: root / path for path in original.modules}
+    files |= {shown(root, path): path for path in certain.settings}
     files |= {shown(root, path): content for path, content in certain.texts.items()}
     data = {root / path for path in original.data if path not in files}
     unseen = {
@@ -255,7 +250,9 @@ def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) 
     script = [*words[:2]] if words[0] == "-m" else words[:1]
     folder = original.command.folder
     made = {str(PurePosixPath(path).parent) for path in original.first.left}
-    files[LAUNCHER] = text(script, folder, sorted(path for path in made - {"."} if (root / path).is_dir()))
+    files[LAUNCHER] = text(
+        script, folder, sorted(path for path in made - {"."} if (root / path).is_dir()), source.paths
+    )
     inputs, given = _options(adoption, original)
     handed = [one.path for one in inputs if isinstance(one.path, Path)]
     files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}

@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from aml.adopt.observe import trial
@@ -74,11 +74,20 @@ class Observation:
         return [*(_results(self.first.output) & again).elements()]
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """What the code finds when it is run."""
+
+    paths: tuple[str, ...] = ()  # folders in the source whose modules can be imported from anywhere
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
 def observe(
     recording: Recording,
     texts: Mapping[Path, str],
     commands: Iterable[tuple[Sequence[str], str]],
     limit: float,
+    surroundings: Surroundings = Surroundings(),
 ) -> Observation | None:
     """Run the code of a source in copies of it: by the first of the commands with which it ends well.
 
@@ -88,26 +97,33 @@ def observe(
     base = recording.cache.parent
     found: Observation | None = None
     for words, folder in dict.fromkeys((tuple(words), folder) for words, folder in commands):
-        once = _run(recording, texts, words, folder, base / "first", limit)
+        once = _run(recording, texts, words, folder, base / "first", limit, surroundings)
         if once is None:
             return None
         if once.first.status is None:
             return once
         if once.first.ended_well:
-            again = _run(recording, texts, words, folder, base / "second", limit)
+            again = _run(recording, texts, words, folder, base / "second", limit, surroundings)
             return Observation(once.tree, once.command, once.first, again.first if again else None)
         found = found or once
     return found
 
 
 def _run(
-    recording: Recording, texts: Mapping[Path, str], words: Sequence[str], folder: str, base: Path, limit: float
+    recording: Recording,
+    texts: Mapping[Path, str],
+    words: Sequence[str],
+    folder: str,
+    base: Path,
+    limit: float,
+    surroundings: Surroundings,
 ) -> Observation | None:
     tree = base / recording.source.name
     shutil.rmtree(base, ignore_errors=True)
     if not trial.copy(recording.source, texts, tree):
         return None
     given = tuple(word.replace("{tree}", str(tree)) for word in words)
+    paths = os.pathsep.join(str(tree / path) for path in surroundings.paths)
     tracking = {"MLFLOW_TRACKING_URI": (base / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
     done = trial.run(
         recording,
@@ -115,6 +131,8 @@ def _run(
         tree,
         tree / folder,
         limit,
+        **surroundings.variables,
+        **({"PYTHONPATH": paths} if paths else {}),
         **tracking,
         **trial.interpreter(recording),
     )

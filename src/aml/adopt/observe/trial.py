@@ -80,15 +80,15 @@ def run(
     before = marks(tree)
     aged = _age(tree)
     recording.begin(tree)
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     surroundings = {
-        **os.environ,
+        **own,
         "AML_ENVIRONMENTS": str(recording.cache),
         "MPLBACKEND": "Agg",
         "PYTHONHASHSEED": "0",
         "PYTHONUTF8": "1",
         **variables,
     }
-    surroundings.pop("PYTHONPATH", None)
     log = recording.log.with_suffix(".txt")
     started = time.monotonic()
     group: Any = {"start_new_session": True}
