@@ -112,7 +112,7 @@ def test_what_is_not_there_or_did_not_pass() -> None:
     ]
     assert model.writes == 0
     assert promote(model, "birds", "2", "now", force=True) == Promoted("2", Champion("1", {"a": 1.0}), True, "forced")
-    assert not promote(model, "birds", "2", "later").new  # it is the champion, whatever the gate said
+    assert not promote(model, "birds", "2", "later").new  # it is the champion already, so the gate is not asked
     assert model.writes == 1
 
 
