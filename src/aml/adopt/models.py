@@ -4,13 +4,9 @@ import re
 from collections.abc import Collection
 from pathlib import PurePosixPath
 
-# What pickle, joblib, torch, keras, onnx, xgboost, catboost, lightgbm, transformers, skops and numpy write. An array
-# of numpy may be anything, so that only its name makes it a model.
-MODELS = re.compile(
-    r"(?i).+\.(pkl|pickle|joblib|pt|pth|h5|hdf5|keras|onnx|cbm|bin|model|sav|dill|ckpt|safetensors|ubj|skops|tflite|pb"
-    r"|npy|npz)"
-)
-ARRAYS = (".npy", ".npz")
+from aml.run import MODELS
+
+ARRAYS = (".npy", ".npz")  # may be anything, so that only its name makes one a model
 SAYS = re.compile(
     r"models?|best|final|clf|classif\w+|regr|regress\w+|estimators?|weights?|net|network|checkpoints?|ckpts?|pipe|pipeline"
     r"|booster|bst|forest"
@@ -21,6 +17,11 @@ OTHER = re.compile(
     r"|tokeni[sz]\w+|vocab\w*|features?|labels?|classes|columns?|mappings?|pca|selector|optimi[sz]er|scheduler|params?"
     r"|history|scores?|metrics?|results?|predictions?|preds?|embeddings?|data|datasets?"
 )
+
+
+def may_be(path: str) -> bool:
+    """Whether files of this kind hold models."""
+    return bool(MODELS.fullmatch(path)) or PurePosixPath(path).suffix.lower() in ARRAYS
 
 
 def evidence(path: str, holds: str = "") -> int:
@@ -44,11 +45,11 @@ def choose(left: Collection[str], known: str | None = None) -> str | None:
 
     `known`: what the code says, which counts unless something else is called a model and this is not.
     """
-    found = {path: evidence(path) for path in left if MODELS.fullmatch(path)}
+    found = {path: evidence(path) for path in left if may_be(path)}
     best = max(found.values(), default=0)
     if known and any(path.startswith(f"{known}/") for path in left):
         return known
-    if known in left and evidence(known):
+    if known and known in left and evidence(known):
         if best < 3 or evidence(known) == 3:
             return known
         found[known] = best

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 import libcst as cst
 
 from aml.adopt.flags import Option
-from aml.adopt.models import MODELS, evidence
+from aml.adopt.models import evidence, may_be
 from aml.adopt.paths import (
     ABSOLUTE,
     ADDRESS,
@@ -315,7 +315,7 @@ def _find_model(work: Work) -> str | None:
             what = call.func.value if isinstance(call.func, cst.Attribute) else None
         elif own := [given for given, writes in work.paths.own(call) if writes]:
             path, what = own[0], next((arg.value for arg in call.args if arg.value is not own[0]), None)
-            if not MODELS.fullmatch(work.paths.whole(path) or ""):
+            if not may_be(work.paths.whole(path) or ""):
                 continue
         else:
             continue

@@ -5,7 +5,6 @@ from pathlib import Path, PurePosixPath
 
 from aml.adopt import Note, models
 from aml.adopt.inputs import TRAVELS
-from aml.adopt.models import MODELS
 from aml.adopt.paths import ABSOLUTE, ADDRESS, DATA
 from aml.adopt.static import KINDS, read_settings, texts
 from aml.adopt.tree import files_below, shown
@@ -63,7 +62,7 @@ def _result(text: str) -> str | None:
     plain = text.replace("\\", "/").removeprefix("./")
     path = PurePosixPath(plain)
     is_path = re.fullmatch(r"[\w./-]+", plain) and (
-        "/" in plain.strip("/") or MODELS.fullmatch(plain) or path.suffix == ".log"
+        "/" in plain.strip("/") or models.may_be(plain) or path.suffix == ".log"
     )
     if not is_path or ABSOLUTE.match(text) or ADDRESS.match(text) or ".." in path.parts or path.parts[0] == "outputs":
         return None
