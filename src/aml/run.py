@@ -1,6 +1,7 @@
 """A run, wherever it ran, and run.json, which names a run for later steps."""
 
 import json
+import re
 import secrets
 import time
 from abc import ABC, abstractmethod
@@ -53,6 +54,13 @@ class Run(ABC):
     @abstractmethod
     def files(self) -> Sequence[Path | str]:
         """What the run left: paths of this machine, or names in the workspace."""
+
+
+# Names of files that frameworks write models to.
+MODELS = re.compile(
+    r"(?i).+\.(pkl|pickle|joblib|dill|sav|pt|pth|ckpt|bin|safetensors|h5|hdf5|keras|pb|tflite|onnx|cbm|ubj|model|skops"
+    r"|mojo)"
+)
 
 
 def top_outputs(files: Iterable[str]) -> list[str]:

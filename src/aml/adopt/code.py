@@ -23,6 +23,7 @@ from aml.adopt import (
     saved,
     sdk,
     settings_files,
+    uploads,
 )
 from aml.adopt.closure import TOO_DEEP, UNREADABLE, imports_of, parse, read_code
 from aml.adopt.source import Source
@@ -213,8 +214,9 @@ def _module(
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
     file, is_entry = shown(source.root, path), place == code.entry
     values = modules.of(path) if path.suffix == ".py" else None
+    together = uploads.together(source.root) if "to_pandas_dataframe" in text else None
     try:
-        rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None)
+        rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None, together)
         renewed = retired.rewrite(rewritten.text, file, versions, text)
         certain = contract.check(renewed.text, file, is_entry, modules, text, paths=False)
         checked = contract.check(renewed.text, file, is_entry, modules, text)

@@ -239,7 +239,7 @@ def _partial(work: Work, node: cst.BaseExpression) -> None:
 
 def _beside(work: Work, path: cst.CSTNode) -> None:
     """A path that begins at the module's own folder, and goes on as the code runs."""
-    text = "a path from __file__ leads to what does not travel with the code: take it from an option"
+    text = "a path from __file__ is that of something that does not travel with the code: take it from an option"
     work.note("decide", path, text)
 
 

@@ -61,6 +61,7 @@ WRITER_METHODS = {
     **dict.fromkeys(_SAVES.split(), (0, ("filepath", "path", "fname", "filename", "save_directory"))),
 }
 MODEL_WRITERS = ("joblib.dump", "torch.save", "keras.models.save_model", "tensorflow.keras.models.save_model")
+ARRAY_WRITERS = ("numpy.save", "numpy.savez", "numpy.savez_compressed")  # which write models, too
 MODEL_METHODS = ("save", "save_model", "save_weights", "save_pretrained")
 JOINS = ("os.path.join", *PATH_TYPES)
 PATHS = (*JOINS, *SAME)
@@ -72,7 +73,6 @@ DATA = re.compile(
 ABSOLUTE = re.compile(r"[A-Za-z]:[\\/]|[\\/]|~[\\/]|file:")
 ADDRESS = re.compile(r"[a-z][a-z0-9]+://|azureml:")
 TEMPORARY = re.compile(r"/tmp/|/dev/|/var/tmp/")  # noqa: S108  # recognised, not used
-MODELS = re.compile(r"(?i).+\.(pkl|pickle|joblib|pt|pth|h5|keras|onnx|cbm|bin|model|sav|dill|ckpt|safetensors)")
 
 
 class Root(NamedTuple):

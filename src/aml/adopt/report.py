@@ -70,7 +70,7 @@ def summary(notes: Iterable[Note], model: str | None) -> list[str]:
     def about(code: str) -> list[str]:
         return [note.subject for note in notes if note.code == code]
 
-    changed = {note for note in notes if note.kind == "changed"}
+    changed = {note for note in notes if note.kind == "changed" and note.code != "launcher"}
     counts = {
         title: sum(KINDS.get(note.code, OTHER) == title for note in changed)
         for title in [*dict.fromkeys(KINDS.values()), OTHER]
@@ -80,7 +80,7 @@ def summary(notes: Iterable[Note], model: str | None) -> list[str]:
         "trains": "; ".join(about("entry")),
         "reads": few(about("data-file")) or "nothing that lies in the source",
         "leaves": model or "no model whose place is known: see what is left to decide",
-        "changed": ", ".join(f"{title} ({count})" for title, count in counts.items() if count)
+        "changed": ", ".join([*about("launcher"), *(f"{title} ({count})" for title, count in counts.items() if count)])
         + (f", in {len(files)} file{'s' if len(files) > 1 else ''}" if files else ""),
         "stays behind": few(about("stays-behind")),
     }
@@ -103,10 +103,10 @@ def screen(notes: Iterable[Note], model: str | None, everything: bool = False) -
     return [*summary(notes, model), *decide]
 
 
-def document(source: str, notes: Iterable[Note], model: str | None, slug: str, problem: str = "") -> str:
-    """ADOPTED.md; `problem`: why the repository is not ready."""
+def document(source: str, notes: Iterable[Note], model: str | None, slug: str, first: str = "") -> str:
+    """ADOPTED.md; `first`: what has to be known before anything else."""
     notes = list(notes)
-    text = [f"**This repository is not ready: {' '.join(problem.split())}**", ""] if problem else []
+    text = [f"**{first}**", ""] if first else []
     text += [f"# Adopted from {source}", "", *(f"    {line}" for line in summary(notes, model)), ""]
     text += ["Delete this file when nothing is left to decide."]
     if decide := lines(notes, ["decide"]):

@@ -8,13 +8,14 @@ from weakref import WeakKeyDictionary
 import libcst as cst
 
 from aml.adopt.flags import Option
+from aml.adopt.models import evidence, may_be
 from aml.adopt.paths import (
     ABSOLUTE,
     ADDRESS,
+    ARRAY_WRITERS,
     CHECKS,
     MODEL_METHODS,
     MODEL_WRITERS,
-    MODELS,
     PATHS,
     TEMPORARY,
     WRITER_METHODS,
@@ -297,7 +298,8 @@ def _name_of_result(work: Work, option: Option) -> None:
 
 
 def _find_model(work: Work) -> str | None:
-    found: list[tuple[int, str]] = []
+    """Where the module saves the model; None where it does not say that, or of several things which one it is."""
+    found: dict[str, int] = {}
     for call in work.tree.all(cst.Call):
         name = work.tree.qualified(call.func)
         method = method_of(call)
@@ -306,19 +308,22 @@ def _find_model(work: Work) -> str | None:
             path, what = work.paths.argument(call, WRITERS[name]), call.args[0].value if call.args else None
         elif name in ("pickle.dump", "cloudpickle.dump", "dill.dump"):
             path, what = work.paths.argument(call, (1, ("file",))), call.args[0].value if call.args else None
+        elif name in ARRAY_WRITERS:
+            path = work.paths.argument(call, WRITERS[name])
         elif method in MODEL_METHODS and not name.startswith(("mlflow", "numpy", "PIL")):
             path = work.paths.argument(call, WRITER_METHODS[method])
             what = call.func.value if isinstance(call.func, cst.Attribute) else None
         elif own := [given for given, writes in work.paths.own(call) if writes]:
             path, what = own[0], next((arg.value for arg in call.args if arg.value is not own[0]), None)
-            if not MODELS.fullmatch(work.paths.whole(path) or ""):
+            if not may_be(work.paths.whole(path) or ""):
                 continue
         else:
             continue
         whole = work.paths.whole(path) or work.paths.folder(path)
         if whole and not ABSOLUTE.match(whole):
-            likely = re.search(
-                r"(?i)model|clf|classif|regr|pipe|estimator|net\b|best", work.tree.code(what) if what else ""
-            )
-            found.append((0 if likely else 1, whole.replace("\\", "/").removeprefix("./")))
-    return min(found, key=lambda one: one[0])[1] if found else None
+            place = whole.replace("\\", "/").removeprefix("./")
+            says = evidence(place, work.tree.code(what) if what else "")
+            if says and not (name in ARRAY_WRITERS and says < 3):
+                found[place] = max(says, found.get(place, 0))
+    best = [place for place, says in found.items() if says == max(found.values())]
+    return best[0] if len(best) == 1 else None

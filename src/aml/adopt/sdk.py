@@ -5,6 +5,7 @@ functions do what the methods of v1's Run did. Where MLflow has no single functi
 signature is added to the code.
 """
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from aml.adopt.syntax import (
     space,
     without,
 )
+from aml.adopt.uploads import Upload
 from aml.adopt.v1 import LIVING, RUNS, Meanings, Value, is_number, is_text
 
 THE_RUN = cst.Name("__run__")  # the run itself, as a value
@@ -144,16 +146,23 @@ class Rewritten:
     model: str | None = None  # the name that the code registered the model by, as v2 takes it
 
 
-def rewrite(text: str, file: str, is_entry: bool, locate: Callable[[str], Path | None] | None = None) -> Rewritten:
+def rewrite(
+    text: str,
+    file: str,
+    is_entry: bool,
+    locate: Callable[[str], Path | None] | None = None,
+    together: Upload | None = None,
+) -> Rewritten:
     """The text of a module with its v1 calls turned into MLflow and options; what does not parse stays as it is.
 
-    `locate` finds the file or folder that a path in the code means.
+    `locate` finds the file or folder that a path in the code means. `together`: the files that v1 registered as one
+    dataset.
     """
     try:
         tree = Tree(text)
     except (SyntaxError, ValueError, cst.ParserSyntaxError):
         return Rewritten(text, [], [])
-    work = _Rewrite(tree, file, is_entry, locate or (lambda _: None))
+    work = _Rewrite(tree, file, is_entry, locate or (lambda _: None), together)
     module = work.run()
     if module.code == tree.module.code:
         return Rewritten(text, work.notes, [])
@@ -192,8 +201,11 @@ class _Call(NamedTuple):
 
 
 class _Rewrite(cst.CSTTransformer):
-    def __init__(self, tree: Tree, file: str, is_entry: bool, locate: Callable[[str], Path | None]) -> None:
+    def __init__(
+        self, tree: Tree, file: str, is_entry: bool, locate: Callable[[str], Path | None], together: Upload | None
+    ) -> None:
         super().__init__()
+        self.together = together
         self.locate = locate
         self.model: str | None = None
         self.needed: list[str] = []  # imports that the new code needs at the top
@@ -339,8 +351,18 @@ class _Rewrite(cst.CSTTransformer):
             if node.attr.value == "to_pandas_dataframe" and (value := self.v1.of(node.value))
             for origin in value.origins
         }
+        if len(tables) != 1 or self.stand_ins:
+            self.together = None  # which of them it is, nothing says
         for node, name in self.options.uses.items():
             if node in self.stand_ins:
+                continue
+            if self.together and node in tables:
+                folder = Path(os.path.commonpath(self.together.files)).resolve()
+                flag = self.options.flags[name]
+                self.inputs.append(DataInput(name, "uri_folder", folder, flag, self.together.files))
+                files = ", ".join(file.name for file in self.together.files[:5])
+                text = f"{self.tree.short(node)} -> the option {flag}, a folder with {files}"
+                self._note("changed", node, f"{text}, which {self.together.where} uploads as one dataset")
                 continue
             kind = "uri_file" if node in tables else "uri_folder"
             path: Path | str | None = self._asset(node)
@@ -626,6 +648,11 @@ class _Rewrite(cst.CSTTransformer):
             reader = self._pandas(base.reader, original)
             lines = ", lines=True" if base.reader == "read_json" else ""
             self._note("changed", original, f"to_pandas_dataframe() -> {reader}")
+            if self.together:
+                self.needed.append("import os")
+                table = f"{reader}(os.path.join(DATA, name){lines}) for name in sorted(os.listdir(DATA))"
+                concat = f"{reader.rpartition('.')[0]}.concat([{table}], ignore_index=True)"
+                return expression(concat, DATA=updated.func.value)
             return expression(f"{reader}(DATA{lines})", DATA=updated.func.value)
         code = self.tree.short(original)
         hint = (

@@ -3,9 +3,9 @@
 import re
 from pathlib import Path, PurePosixPath
 
-from aml.adopt import Note
+from aml.adopt import Note, models
 from aml.adopt.inputs import TRAVELS
-from aml.adopt.paths import ABSOLUTE, ADDRESS, DATA, MODELS
+from aml.adopt.paths import ABSOLUTE, ADDRESS, DATA
 from aml.adopt.static import KINDS, read_settings, texts
 from aml.adopt.tree import files_below, shown
 
@@ -17,7 +17,7 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
 
     `read`: the data that are inputs already. Reads the source and changes nothing there. Returns the model's new path.
     """
-    model: str | None = None
+    results: list[str] = []
     for place, path in list(files.items()):
         if not isinstance(path, Path) or path.suffix.lower() not in KINDS:
             continue
@@ -39,8 +39,8 @@ def carry(files: dict[str, str | Path], read: set[Path], root: Path, project: Pa
                     notes.append(
                         Note("changed", where, f"{value} -> {new}: a job keeps what is below outputs/", "result")
                     )
-                    model = model or (new if MODELS.fullmatch(new) else None)
-    return model
+                    results.append(new)
+    return models.choose(results)
 
 
 def _data(text: str, root: Path, project: Path) -> Path | None:
@@ -62,7 +62,7 @@ def _result(text: str) -> str | None:
     plain = text.replace("\\", "/").removeprefix("./")
     path = PurePosixPath(plain)
     is_path = re.fullmatch(r"[\w./-]+", plain) and (
-        "/" in plain.strip("/") or MODELS.fullmatch(plain) or path.suffix == ".log"
+        "/" in plain.strip("/") or models.may_be(plain) or path.suffix == ".log"
     )
     if not is_path or ABSOLUTE.match(text) or ADDRESS.match(text) or ".." in path.parts or path.parts[0] == "outputs":
         return None

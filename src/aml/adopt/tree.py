@@ -95,7 +95,7 @@ def _counts(root: Path, name: str, notes: list[Note]) -> bool:
         name.encode("utf-8")
         if not path.is_file() or not path.resolve().is_relative_to(root):
             return False
-    except (OSError, RuntimeError, UnicodeEncodeError):  # RuntimeError: a link that leads to itself, before Python 3.13
+    except (OSError, RuntimeError, UnicodeEncodeError):  # RuntimeError: a link to itself, before Python 3.13
         return False
     if path.suffix in (".py", ".ipynb") and not os.access(path, os.R_OK):
         notes.append(Note("decide", name, "cannot be read, so it is left out"))
@@ -104,7 +104,7 @@ def _counts(root: Path, name: str, notes: list[Note]) -> bool:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """The files that come along with a folder of data: neither links, which may lead anywhere, nor hidden ones."""
+    """The files that come along with a folder of data: neither links, which may point anywhere, nor hidden ones."""
     found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 

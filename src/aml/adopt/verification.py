@@ -8,27 +8,27 @@ import re
 import shlex
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from aml.adopt import DataInput, Note, UserError, arguments
+from aml.adopt import DataInput, Note, UserError, arguments, models
 from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.beside import TABLES
 from aml.adopt.code import NOTHING_TRACKED, script_of
 from aml.adopt.launcher import LAUNCHER, OPTION, text
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
-from aml.adopt.observe.observation import Observation, Surroundings, differences, observe
+from aml.adopt.observe.observation import Observation, Surroundings, differences, lost, observe
 from aml.adopt.report import few
 from aml.adopt.resources import may_hold_secrets
+from aml.adopt.syntax import lines_of
 from aml.adopt.tree import shown
 from aml.jobfile import job as job_module
 from aml.jobfile.job import Job
 from aml.local import runs
 
-MODEL = re.compile(r"(?i).+\.(pkl|pickle|joblib|pt|pth|h5|keras|onnx|cbm|bin|model|sav|dill|ckpt|safetensors|ubj)")
 COMMAND_OF_JOB = re.compile(r"\$\{\{\s*(inputs|outputs)\.(\w+)\s*\}\}")
 
 
@@ -46,10 +46,28 @@ class Verdict:
     adoption: Adoption
     problem: str = ""  # why it does not train yet
     trained: str = ""  # what the run here read, logged and left
+    uncompared: str = ""  # why that was not compared with what the original does
+    lost: str = ""  # a file that the run left where no job keeps it
+
+    @property
+    def headline(self) -> str:
+        """What has to be known first; "" where the repository does what the original does."""
+        if self.problem:
+            return f"This repository is not ready: {'; '.join(line.strip() for line in self.problem.splitlines())}"
+        if self.uncompared:
+            return f"It trains, but its results were not compared with those of the original: {self.uncompared}"
+        return ""
+
     notes: tuple[Note, ...] = ()
 
 
 ARGUMENTS = "if it needs arguments: write them into `command` in train-local.yml and train-amlcompute.yml"
+# What argparse, click and typer, absl, fire and code that reads sys.argv say when it lacks arguments.
+ASKS = re.compile(
+    r"(?im)^usage:|error: the following arguments are required|^Missing (argument|option|parameter)"
+    r"|^.*\bsys\.argv\b.*\n(\s*[\^~]+\s*\n)?\s*(IndexError|ValueError)|must have a value other than None"
+    r"|The function received no value for the required argument"
+)
 NOT_RUN = Note(
     "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
 )
@@ -84,9 +102,15 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             if not found.problem:
                 return found
             if not original.first.ended_well:
-                reasons = [found.problem, f"the original does not run here either: {original.first.reason}"]
+                if found.lost and (kept := _keeping(adoption, found.problem)):
+                    again = _try(environment, kept, make(kept, Path(folder) / "k"), original, limits)
+                    found = again if not again.problem else found
+                if not found.problem:
+                    return found
+                reasons = [found.problem, f"the original does not run here either: {_reason(adoption, original)}"]
                 first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
-                reasons += first or ([] if source.command else [ARGUMENTS])
+                asks = source.command is None and ASKS.search(original.first.output)
+                reasons += first or ([ARGUMENTS] if asks else [])
                 return replace(found, problem="\n     ".join(reasons))
             why = found.problem
             for twice in (False, True):
@@ -169,23 +193,51 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
         if run and path.startswith(tuple(f"runs/{run.name}/{name}/" for name in ("outputs", "named-outputs")))
     }
     outputs = {path.partition("/outputs/")[2]: mark for path, mark in kept.items() if "/outputs/" in path}
-    if not _is_left(adoption.code.model, outputs):
-        models = sorted(path for path in outputs if MODEL.fullmatch(path))
-        adoption.code.model = f"outputs/{models[0]}" if len(models) == 1 else adoption.code.model
-    if _is_left(adoption.code.model, outputs):
-        adoption.notes = [note for note in adoption.notes if note.code not in ("model-not-known", "no-model-saved")]
     if not done.ended_well:
         log = run / "logs" / "std_log.txt" if run else None
         said = log.read_text(encoding="utf-8", errors="replace") if log and log.is_file() else ""
         return Verdict(adoption, f"it does not train: {replace(done, output=said or done.output).reason}")
+    _find_model(adoption, [f"outputs/{path}" for path in outputs])
     trained = _trained(adoption, made, outputs)
-    if not original.first.ended_well:
-        text = (
-            f"the original does not run here ({original.first.reason}), so the results were not compared with its own"
-        )
-        return Verdict(adoption, "", trained, (_undecided(text),))
-    found = differences(original, done, made, kept)
-    return Verdict(adoption, f"it does something else than the original: {found[0]}" if found else "", trained)
+    if original.first.ended_well:
+        found = differences(original, done, made, kept)
+        return Verdict(adoption, f"it does something else than the original: {found[0]}" if found else "", trained)
+    why = f"the original does not run here ({_reason(adoption, original)})"
+    if run and (elsewhere := lost(done, f"runs/{run.name}", kept)):
+        problem = f"it leaves {elsewhere[0]} where a job does not keep it"
+        return Verdict(adoption, problem, trained, uncompared=why, lost=elsewhere[0])
+    return Verdict(adoption, "", trained, uncompared=why)
+
+
+def _find_model(adoption: Adoption, left: Sequence[str]) -> None:
+    """Let the model be what the run left of it, and the notes say what that leaves open."""
+    code, before = adoption.code, adoption.code.model
+    code.model = models.choose(left, before)
+    others = [path for path in left if models.may_be(path) and path != code.model]
+    text = about = ""
+    if not code.model and (before or others):
+        what, about = few(others or [*left], 3) or "nothing in outputs/", "model-not-known"
+        text = f"nothing that the run left is called a model ({what}): name what is one with --asset-path"
+    elif code.model in left and others:
+        whole, about = models.common([str(code.model), *others]), "beside-the-model"
+        text = f"{few(others, 3)} may belong to the model: aml register-model --asset-path {whole} takes all of it"
+    elif code.model not in left and code.model != before:
+        found, about = [path for path in others if path.startswith(f"{code.model}/")], "which-model"
+        text = f"several files may be the model ({few(found, 3)}): register-model takes {code.model}/, or name one"
+    if code.model or text:
+        notes = [note for note in adoption.notes if note.code not in ("model-not-known", "no-model-saved")]
+        adoption.notes = [*notes, Note("decide", "", text, about)] if text else notes
+
+
+def _reason(adoption: Adoption, original: Observation) -> str:
+    """Why the original does not run here, by the lines of the source."""
+    reason = original.first.reason
+    for place, origin in adoption.code.origins.items():
+        path = script_of(adoption.source.root / origin.file, place)
+        if line := re.match(rf"{re.escape(path.name)}:(\d+): ", reason):
+            text_of_run = adoption.code.certain.texts[path]
+            return f"{origin.where(lines_of(origin.text, text_of_run)(int(line[1])))}: {reason[line.end() :]}"
+    return reason
 
 
 def _is_left(model: str | None, outputs: Iterable[str]) -> bool:
@@ -258,13 +310,12 @@ def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) 
     files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}
     if files_of_job:
         inputs.append(DataInput("files", "uri_folder", root, OPTION, tuple(sorted(files_of_job))))
-    models = [path for path in original.first.left if MODEL.fullmatch(path)]
-    model = f"outputs/{models[0].removeprefix('outputs/')}" if len(models) == 1 else None
+    model = models.choose([f"outputs/{path.removeprefix('outputs/')}" for path in original.first.left])
     said = (
         f"src/{LAUNCHER} runs the code as it is: it brings the data to where the code looks for it, "
         f"and moves what the code leaves to outputs/. With its paths converted, {why}"
     )
-    notes = [*certain.notes, Note("changed", "", said)]
+    notes = [*certain.notes, Note("changed", "", said, "launcher", f"runs through src/{LAUNCHER}, as it is")]
     if not any("mlflow" in one for one in certain.texts.values()):
         notes.append(Note("decide", shown(root, source.entry), NOTHING_TRACKED))
     code = replace(
@@ -281,3 +332,18 @@ def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) 
         left_out = f"tests left out, for src/ has the layout of the source: {', '.join(source.tests)}"
         notes.append(Note("decide", "", left_out))
     return assemble(replace(source, module=None, tests={}), adoption.slug, code, adoption.packages)
+
+
+def _keeping(adoption: Adoption, why: str) -> Adoption | None:
+    """The converted code, run by the launcher, which moves what it leaves elsewhere to outputs/."""
+    source, code = adoption.source, adoption.code
+    words = ["-m", source.module] if source.module else [code.entry]
+    run = re.compile(rf"\bpython {re.escape(' '.join(words))}(?=[\s\"']|$)")
+    files = {name: run.sub(f"python {LAUNCHER}", content) for name, content in adoption.jobs.files.items()}
+    if files == adoption.jobs.files:
+        return None
+    said = f"src/{LAUNCHER} runs the code, and moves what it leaves elsewhere to outputs/. Without that, {why}"
+    launched = replace(code, entry=LAUNCHER, files={**code.files, LAUNCHER: text(words, ".", [])})
+    jobs = replace(adoption.jobs, files=files)
+    note = Note("changed", "", said, "launcher", f"runs through src/{LAUNCHER}")
+    return replace(adoption, code=launched, jobs=jobs, notes=[*adoption.notes, note])

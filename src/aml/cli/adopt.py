@@ -84,9 +84,11 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         adoption = verdict.adoption
     notes = [*adoption.notes, *verdict.notes]
     if not dry:
-        report = document(source.root.name, notes, adoption.code.model, adoption.model, verdict.problem)
+        report = document(source.root.name, notes, adoption.code.model, adoption.model, verdict.headline)
         findings = repository.write(adoption, out, report)
         notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
+    if verdict.uncompared and not verdict.problem:
+        print_safely(verdict.headline)
     print_safely("\n".join(screen(notes, adoption.code.model, everything=dry)))
     if verdict.problem:
         print_safely(f"\n{out}: written, to look at")

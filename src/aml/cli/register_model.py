@@ -21,6 +21,7 @@ from aml.run import MLMODEL, read_record, top_outputs
 
 DEFAULT = "outputs/model.pkl"
 OWN_KEYS = (*RESERVED, "aml.", "property.")  # of tags and properties that aml writes
+NO_MODEL = re.compile(r"(?i).+\.(png|jpe?g|gif|svg|webp|pdf|html|csv|tsv|json|txt|md|log)")  # by itself
 TYPES = ("custom_model", "mlflow_model", "triton_model")  # of a model in the workspace
 
 
@@ -196,7 +197,10 @@ def _without_test_data(root: Path, files: list[str]) -> list[str]:
 def _choose(run_id: str, found: list[str], made: list[str]) -> str:
     """The only thing that a run made, where it did not make the default. Raises UserError with what it made instead."""
     if len(found) != 1:
-        others = ", ".join(made) or "nothing in outputs/"
+        others = ", ".join(file for file in made if not NO_MODEL.fullmatch(file))
+        if made and not others:
+            raise UserError(f"run {run_id} made no {DEFAULT}, nor another model: let the code save one below outputs/")
+        others = others or "nothing in outputs/"
         raise UserError(f"run {run_id} made no {DEFAULT}, but {others}: name one with --asset-path")
     say(f"run {run_id} made no {DEFAULT}: registering {found[0]}, the only model there is")
     return found[0]

@@ -10,14 +10,13 @@ from aml.jobfile.conda import conda_file
 from aml.jobfile.imports import package_of
 from aml.jobfile.job import Job
 from aml.local.runs import LocalRun
+from aml.run import MODELS
 
 LAST = 32768  # bytes of a log: an error is at its end
 MISSING = re.compile(r"ModuleNotFoundError: No module named '([\w.]+)'")
 # What a job need not do, for its variables lead MLflow into its run; with another address or experiment that run is
 # not found.
 LEADS_ELSEWHERE = re.compile(r"\bset_(?:tracking_uri|experiment)\(")
-# Endings of files that frameworks write models to.
-MODELS = re.compile(r".+\.(pkl|pickle|joblib|pt|pth|ckpt|onnx|h5|hdf5|keras|safetensors|cbm|ubj|pb|tflite|skops|mojo)")
 
 
 def hints(run: LocalRun, job: Job) -> Iterator[str]:

@@ -6,7 +6,7 @@ import shutil
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -16,6 +16,7 @@ from aml.adopt.observe.trial import Trial
 
 CODE = (".py", ".pyc", ".pyi", ".ipynb")
 NUMBER = re.compile(r"\d+\.\d+")
+TOOLS = {".cache", ".mypy_cache", ".ruff_cache", "catboost_info", "joblib_cache", "wandb"}  # folders of caches and logs
 
 
 @dataclass(frozen=True)
@@ -145,10 +146,11 @@ def differences(original: Observation, converted: Trial, tree: Path, kept: Mappi
     Files are compared by content, for a conversion moves them. Names with digits count as the same pattern.
     """
     found = []
-    patterns = {_pattern(path) for path in kept}
+    patterns = Counter(_pattern(path) for path in kept)
     marks = set(kept.values())
-    for path in original.first.left:
-        if _pattern(path) not in patterns:
+    for path in filter(_is_result, original.first.left):
+        patterns[_pattern(path)] -= 1
+        if patterns[_pattern(path)] < 0:
             found.append(f"{path}, which the original writes, is not kept")
         elif path in original.stable and original.stable[path] not in marks:
             found.append(f"{path} has another content than the original writes")
@@ -165,6 +167,22 @@ def differences(original: Observation, converted: Trial, tree: Path, kept: Mappi
         f"it reads {name} as the source has it, which the original does not" for name in read if read[name] in others
     ]
     return found
+
+
+def lost(converted: Trial, run: str, kept: Container[str]) -> list[str]:
+    """The results that a run in a converted repository left in its folder `run`, and that are not kept.
+
+    By their paths below the code, or below that folder. A run's copy of the code and its logs are no results.
+    """
+    sources = {*converted.before.values()}
+    new = (path for path, mark in converted.left.items() if path not in kept and mark not in sources)
+    places = (path.removeprefix(f"{run}/") for path in new if path.startswith(f"{run}/") and _is_result(path))
+    return sorted(path.removeprefix("code/") for path in places if not path.startswith("logs/"))
+
+
+def _is_result(path: str) -> bool:
+    """Whether a file that was left is no cache or log of a tool."""
+    return not TOOLS & {*PurePosixPath(path).parts} and not path.endswith(".pyc")
 
 
 def _is_data(path: str) -> bool:
