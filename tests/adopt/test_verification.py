@@ -21,8 +21,9 @@ settings = yaml.safe_load(open("config.yaml"))
 rows = np.genfromtxt("data/d.csv", delimiter=",", skip_header=1)
 fit = np.polyfit(rows[:, 0], rows[:, 1], 1)
 """
-SAVES = """os.makedirs(settings["where"], exist_ok=True)
-with open(os.path.join(settings["where"], "model.pkl"), "wb") as file:
+SAVES = """where = "".join(reversed("stcafitra"))
+os.makedirs(where, exist_ok=True)
+with open(os.path.join(where, "model.pkl"), "wb") as file:
     pickle.dump(fit, file)
 """
 TREE = {"requirements.txt": "numpy\npyyaml\n", "data/d.csv": CSV, "config.yaml": "where: artifacts\n"}
@@ -44,7 +45,7 @@ def test_results_that_no_job_keeps_are_moved_also_where_the_original_does_not_ru
     said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
     first = (tmp_path / "out" / "line-fit" / "ADOPTED.md").read_text(encoding="utf-8").splitlines()[0]
     assert "its results were not compared with those of the original" in first and first.strip("*") in said
-    assert "(train.py:11: " in first and "reports/fit.txt" in first
+    assert "(train.py:12: " in first and "reports/fit.txt" in first
     assert "runs through src/launch.py" in said and "leaves       outputs/artifacts/model.pkl" in said
     assert outputs(tmp_path / "out" / "line-fit") == {"artifacts/model.pkl", "reports/fit.txt"}
 
@@ -124,10 +125,10 @@ def test_what_v1_uploads_as_one_dataset_is_one_folder(tmp_path: Path) -> None:
     text = str(done.files["train.py"]).replace("joblib.dump(", "print(len(rows)) #")
     lines = [line for line in text.splitlines() if "sklearn" not in line and "joblib" not in line]
     plant(tmp_path, {"run/train.py": "\n".join(lines), "run/in/a.csv": CSV, "run/in/b.csv": CSV})
-    if "pandas" in sys.modules or __import__("importlib.util").util.find_spec("pandas"):
-        command = [sys.executable, "train.py", data.flag, "in"]
-        ran = subprocess.run(command, cwd=tmp_path / "run", capture_output=True, encoding="utf-8", check=True)
-        assert ran.stdout.strip() == "80"
+    pytest.importorskip("pandas")
+    command = [sys.executable, "train.py", data.flag, "in"]
+    ran = subprocess.run(command, cwd=tmp_path / "run", capture_output=True, encoding="utf-8", check=True)
+    assert ran.stdout.strip() == "80"
 
 
 @pytest.mark.parametrize(

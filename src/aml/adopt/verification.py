@@ -65,8 +65,8 @@ ARGUMENTS = "if it needs arguments: write them into `command` in train-local.yml
 # What argparse, click and typer, absl, fire and code that reads sys.argv say when it lacks arguments.
 ASKS = re.compile(
     r"(?im)^usage:|error: the following arguments are required|^Missing (argument|option|parameter)"
-    r"|^.*(=\s*sys\.argv\b|\bsys\.argv\[).*\n(\s*[\^~]+\s*\n)?\s*(IndexError|ValueError)|must have a value other than None"
-    r"|The function received no value for the required argument"
+    r"|^.*(=\s*sys\.argv\b|\bsys\.argv\[).*\n(\s*[\^~]+\s*\n)?\s*(IndexError|ValueError)"
+    r"|must have a value other than None|The function received no value for the required argument"
 )
 NOT_RUN = Note(
     "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
