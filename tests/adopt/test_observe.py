@@ -12,7 +12,7 @@ from uv import find_uv_bin
 from adopt.sources import contents, plant
 from aml.adopt.observe import recorder, trial
 from aml.adopt.observe.environment import Opened, Recording, _site_packages
-from aml.adopt.observe.observation import Command, Observation, differences, observe
+from aml.adopt.observe.observation import Command, Observation, differences, lost, observe
 from aml.adopt.observe.trial import Trial
 
 
@@ -187,6 +187,25 @@ def converted(
 
 def test_the_same_is_the_same(tmp_path: Path) -> None:
     assert converted(tmp_path) == []
+
+
+def test_two_files_of_one_name_are_two_results(tmp_path: Path) -> None:
+    once = replace(FIRST, before={}, after={"a/m1.pkl": "A", "b/m2.pkl": "B", "catboost_info/learn.tsv": "C"})
+    original = Observation(tmp_path, Command(("train.py",), "."), once, None)
+    kept = {"runs/1/outputs/a/m1.pkl": "A", "runs/1/outputs/b/m2.pkl": "B"}
+    assert differences(original, FIRST, tmp_path, kept) == []
+    del kept["runs/1/outputs/b/m2.pkl"]
+    assert differences(original, FIRST, tmp_path, kept) == ["b/m2.pkl, which the original writes, is not kept"]
+
+
+def test_what_a_run_leaves_beside_outputs_is_lost(tmp_path: Path) -> None:
+    before = {"src/train.py": "T", "src/d.csv": "D"}
+    run = {"code/train.py": "T", "code/d.csv": "D", "outputs/a.pkl": "A", "logs/std_log.txt": "L"}
+    lefts = {**run, "code/artifacts/m.pkl": "M", "code/catboost_info/x.tsv": "X", "code/a.pyc": "P", "up.png": "U"}
+    after = {**before, **{f"runs/1/{path}": mark for path, mark in lefts.items()}}
+    done = replace(FIRST, before=before, after=after)
+    assert lost(done, "runs/1", {"runs/1/outputs/a.pkl"}) == ["artifacts/m.pkl", "up.png"]
+    assert lost(replace(done, after={f"runs/1/{path}": "T" for path in run}), "runs/1", {}) == []
 
 
 @pytest.mark.parametrize(

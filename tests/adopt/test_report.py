@@ -12,8 +12,10 @@ NOTES = [
     *(Note("changed", f"train.py:{line}", "a.pkl -> outputs/a.pkl", "result") for line in range(1, 4)),
     Note("changed", "env.yml:2", "pandas added", "package"),
     Note("changed", "", "of a part that nobody knows"),
+    Note("changed", "", "src/launch.py runs the code as it is", "launcher", "runs through src/launch.py, as it is"),
     *(Note("decide", f"train.py:{line}", f"do this {line}") for line in range(1, 40)),
     Note("taken", "app.py", "stays behind", "stays-behind", "app.py"),
+    Note("taken", "Makefile:4", "runs get.py before train.py, which stays behind", "stays-behind", "get.py"),
 ]
 
 
@@ -23,8 +25,9 @@ def test_the_screen() -> None:
         "trains       train.py: its name",
         "reads        a, b, c, d, e, f and 2 more",
         "leaves       outputs/a.pkl",
-        "changed      results below outputs/ (3), packages (1), others (1), in 2 files",
-        "stays behind app.py",
+        "changed      runs through src/launch.py, as it is; results below outputs/ (3), packages (1), others (1), "
+        "in 2 files",
+        "stays behind app.py, get.py (Makefile:4)",
     ]
     assert len(said) <= 24 and said[-1].startswith("  and ")
     whole = report.screen(NOTES, None, everything=True)

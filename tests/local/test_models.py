@@ -410,6 +410,12 @@ def test_the_only_model_is_registered_and_named(
     [
         (["outputs/a.bin", "outputs/b.bin"], "made no outputs/model.pkl, but outputs/a.bin, outputs/b.bin: name one"),
         (["logs/std_log.txt"], "made no outputs/model.pkl, but nothing in outputs/: name one with --asset-path"),
+        (
+            ["outputs/a.bin", "outputs/b.bin", "outputs/c.png", "outputs/d.csv"],
+            "but outputs/a.bin, outputs/b.bin: name",
+        ),
+        (["outputs/c.png", "outputs/d.csv"], "made no outputs/model.pkl, nor another model: let the code save one"),
+        (["outputs/c.png"], "made no outputs/model.pkl, nor another model: let the code save one"),
         (["outputs/a/x", "outputs/a/y", "outputs/b"], "but outputs/a/x, outputs/a/y, outputs/b: name one"),
     ],
 )

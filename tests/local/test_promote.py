@@ -309,7 +309,9 @@ def test_the_test_data_are_no_model(root: Path, aml: Register, capsys: pytest.Ca
     assert "registering outputs/other.bin, the only model there is" in capsys.readouterr().err
     (folder / "other.bin").unlink()
     assert aml("register-model", "-n", "others") == 2
-    assert "made no outputs/model.pkl, but outputs/test.csv: name one with --asset-path" in capsys.readouterr().err
+    assert (
+        "made no outputs/model.pkl, nor another model: let the code save one below outputs/" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ from aml.adopt.packages import Packages
 from aml.adopt.proof import imports, prove
 from aml.adopt.retired import versions_of
 from aml.adopt.source import Source
+from aml.adopt.steps import explained
 from aml.adopt.tree import listing, shown
 
 SLUG = "{{cookiecutter.project_slug}}"
@@ -141,7 +142,16 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
         taken_along = {note.where for note in inference.notes if note.kind == "taken"}
         notes = [note for note in notes if note.code != "stays-behind" or note.subject not in taken_along]
         notes += inference.notes
-    return Adoption(source, answers, code, jobs, data, packages, inference, list(dict.fromkeys(notes)))
+    return Adoption(
+        source,
+        answers,
+        code,
+        jobs,
+        data,
+        packages,
+        inference,
+        list(dict.fromkeys(explained(note, source.steps) for note in notes)),
+    )
 
 
 def slug(source: Source) -> str:

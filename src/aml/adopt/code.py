@@ -171,7 +171,7 @@ def _given(source: Source, code: Code) -> None:
         if path is None and relative and any(one.flag == flag and one.path is None for one in code.inputs):
             code.inputs = [replace(one, path=Path(value)) if one.flag == flag else one for one in code.inputs]
             text = f"{flag} {value} is not in the source: run what makes it first, and adopt again"
-            code.notes.append(Note("decide", "", text, "no-data", flag))
+            code.notes.append(Note("decide", "", text, "data-missing", value))
         if path is None or not flag.startswith("--") or flag in alone or results.leads_out(flag):
             continue
         if path.suffix.lower() in SETTINGS:
@@ -188,7 +188,7 @@ def _given(source: Source, code: Code) -> None:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
             data = DataInput(input_name(flag), kind, path, flag)
             if not any(one.flag == flag for one in code.inputs):
-                code.notes.append(Note("changed", "", f"{flag} {value} -> an input of the job"))
+                code.notes.append(Note("changed", "", f"{flag} {value} -> an input of the job", "data"))
             code.inputs = [data if one.flag == flag and one.path is None else one for one in code.inputs]
             _add(code.inputs, data)
 
@@ -267,7 +267,7 @@ def _registering(source: Source, code: Code) -> None:
     code.model = code.model or submit.model_path or None
     code.registered = code.registered or name
     text = f"registering {submit.model} is left out: aml register-model -n {code.registered} does it after the run"
-    code.notes.append(Note("changed" if name == code.registered else "decide", submit.model_where, text))
+    code.notes.append(Note("changed" if name == code.registered else "decide", submit.model_where, text, "v1"))
 
 
 def _add(inputs: list[DataInput], data: DataInput) -> None:

@@ -95,7 +95,8 @@ def _to_option(work: Work, read: "_Read", new: cst.BaseExpression, name: str, fl
     text = read.text if read.root.value is None else work.short(node)
     work.note("changed", node, f"{text} -> the option {flag}, an input of the job")
     if read.path is None:
-        work.note("decide", node, f"{read.text} is not on this machine: give inputs.{name} a path")
+        fix = f"give inputs.{name} a path"
+        work.note("decide", node, f"{read.text} is not on this machine: {fix}", "data-missing", read.text)
 
 
 def _relative(work: Work, text: str) -> str:
@@ -224,8 +225,8 @@ def _option_input(work: Work, option: Option, folder: bool) -> None:
     work.note("taken", option.call, f"the option {said} is an input of the job", "option-input", said)
     if path is None:
         what = f"{text} is not on this machine" if text else f"{said} names no data of its own"
-        about = "data-not-here" if text else "no-data-named"
-        work.note("decide", option.call, f"{what}: give inputs.{option.dest} a path", about, said)
+        about = ("data-missing", text) if text else ("no-data-named", said)
+        work.note("decide", option.call, f"{what}: give inputs.{option.dest} a path", *about)
 
 
 def _partial(work: Work, node: cst.BaseExpression) -> None:

@@ -76,15 +76,21 @@ def summary(notes: Iterable[Note], model: str | None) -> list[str]:
         for title in [*dict.fromkeys(KINDS.values()), OTHER]
     }
     files = {re.split(r":\d|\.ipynb", note.where)[0] for note in changed if note.where}
+    what = ", ".join(f"{title} ({count})" for title, count in counts.items() if count)
+    what += f", in {len(files)} file{'s' if len(files) > 1 else ''}" if files else ""
     rows = {
         "trains": "; ".join(about("entry")),
         "reads": few(about("data-file")) or "nothing that lies in the source",
         "leaves": model or "no model whose place is known: see what is left to decide",
-        "changed": ", ".join([*about("launcher"), *(f"{title} ({count})" for title, count in counts.items() if count)])
-        + (f", in {len(files)} file{'s' if len(files) > 1 else ''}" if files else ""),
-        "stays behind": few(about("stays-behind")),
+        "changed": "; ".join(filter(None, [*about("launcher"), what])),
+        "stays behind": few([_staying(note) for note in notes if note.code == "stays-behind"]),
     }
     return [f"{name:<13}{text}" for name, text in rows.items() if text]
+
+
+def _staying(note: Note) -> str:
+    """What stays behind, and where it is run."""
+    return f"{note.subject} ({note.where})" if note.where != note.subject else note.subject
 
 
 def few(names: Sequence[str], most: int = 6) -> str:

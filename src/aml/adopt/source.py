@@ -9,11 +9,24 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from aml.adopt import Note, UserError, beside, documented, needs, notebook, resources, submits, variables, written
+from aml.adopt import (
+    Note,
+    UserError,
+    beside,
+    documented,
+    needs,
+    notebook,
+    resources,
+    steps,
+    submits,
+    variables,
+    written,
+)
 from aml.adopt.candidate import Candidate, Named, does_something, find, runconfig_script
 from aml.adopt.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
 from aml.adopt.documented import Command
 from aml.adopt.private import hide, without_secrets
+from aml.adopt.steps import Step
 from aml.adopt.submits import Submit
 from aml.adopt.tree import folders, listing, shown
 
@@ -48,6 +61,7 @@ class Source:
     arguments: str  # that it is known to be run with; "" when unknown
     command: Command | None  # how the source's own files say that it is run
     variables: dict[str, str]  # that its environment has to have
+    steps: list[Step]  # scripts that its files run beside the entry, which stay behind
     code: dict[str, Path]  # path in src/ -> file; a notebook is there as the .py it becomes
     imports: dict[str, str]  # third-party name -> "file:line"
     runconfigs: list[Path]
@@ -146,6 +160,10 @@ def read(root: Path, entry: str | None) -> Source:
     given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
     texts = _texts(root, closure)
     command = None if given else _command(commands, chosen.name, texts, travelling, notes)
+    staying = {one.script for one in commands if not STAYS.search(one.script)} - {*travelling, "setup.py"}
+    beside_it = steps.find(root, commands, command, staying)
+    own = " ".join([texts.get(chosen.name, ""), *(command.words if command else ())])
+    notes += steps.notes(beside_it, chosen.name, own)
     environment = variables.find(home, home / path.parent.relative_to(root), texts, command)
     notes += [one for one in environment.notes if not (mine and one.kind == "decide")]  # v1 may say them
     return Source(
@@ -159,6 +177,7 @@ def read(root: Path, entry: str | None) -> Source:
         arguments=given or (shlex.join(command.words) if command else ""),
         command=command,
         variables=environment.values,
+        steps=beside_it,
         code=dict(sorted(closure.code.items())),
         imports=dict(sorted(closure.imports.items())),
         runconfigs=beside.runconfigs(mine, [one for one in runconfigs if one.project == project]),
@@ -193,8 +212,6 @@ def _command(
     mine = [one for one in commands if one.script == name]
     text = texts.get(name, "")
     chosen = documented.choose(mine, lambda one: not [*needs.missing(text, f"python x.py {shlex.join(one.words)}")])
-    others = dict.fromkeys(one.script for one in commands if one.script not in {*travelling, "setup.py"})
-    notes += [Note("taken", one, "stays behind", "stays-behind", one) for one in others if not STAYS.search(one)]
     if chosen is None:
         return None
     how = {one.where: documented.told(one, variables.of_command(one, texts)) for one in mine if not one.passing}

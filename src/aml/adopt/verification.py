@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from aml.adopt import DataInput, Note, UserError, arguments, models
+from aml.adopt import DataInput, Note, UserError, arguments, models, steps
 from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.beside import TABLES
 from aml.adopt.code import NOTHING_TRACKED, script_of
@@ -65,8 +65,8 @@ ARGUMENTS = "if it needs arguments: write them into `command` in train-local.yml
 # What argparse, click and typer, absl, fire and code that reads sys.argv say when it lacks arguments.
 ASKS = re.compile(
     r"(?im)^usage:|error: the following arguments are required|^Missing (argument|option|parameter)"
-    r"|^.*\bsys\.argv\b.*\n(\s*[\^~]+\s*\n)?\s*(IndexError|ValueError)|must have a value other than None"
-    r"|The function received no value for the required argument"
+    r"|^.*(=\s*sys\.argv\b|\bsys\.argv\[).*\n(\s*[\^~]+\s*\n)?\s*(IndexError|ValueError)"
+    r"|must have a value other than None|The function received no value for the required argument"
 )
 NOT_RUN = Note(
     "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
@@ -108,7 +108,9 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
                 if not found.problem:
                     return found
                 reasons = [found.problem, f"the original does not run here either: {_reason(adoption, original)}"]
+                made_by = steps.maker(source.steps, original.first.reason)
                 first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
+                first = [made_by] if made_by else first
                 asks = source.command is None and ASKS.search(original.first.output)
                 reasons += first or ([ARGUMENTS] if asks else [])
                 return replace(found, problem="\n     ".join(reasons))

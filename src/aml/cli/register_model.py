@@ -196,7 +196,7 @@ def _without_test_data(root: Path, files: list[str]) -> list[str]:
 
 def _choose(run_id: str, found: list[str], made: list[str]) -> str:
     """The only thing that a run made, where it did not make the default. Raises UserError with what it made instead."""
-    if len(found) != 1:
+    if len(found) != 1 or NO_MODEL.fullmatch(found[0]):
         others = ", ".join(file for file in made if not NO_MODEL.fullmatch(file))
         if made and not others:
             raise UserError(f"run {run_id} made no {DEFAULT}, nor another model: let the code save one below outputs/")

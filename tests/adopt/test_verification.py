@@ -1,0 +1,145 @@
+"""verification.py: a repository is ready only where all results are kept, and what is said of it is true."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from uv import find_uv_bin
+
+from adopt.sources import adopt, plant
+from aml.adopt import code, source, uploads
+from aml.adopt.verification import ASKS, Verdict
+from support import ENVIRONMENT
+
+CSV = "a,b\n" + "1,0\n2,1\n3,0\n4,1\n" * 10
+TRAIN = """import os, pickle
+import numpy as np
+import yaml
+
+settings = yaml.safe_load(open("config.yaml"))
+rows = np.genfromtxt("data/d.csv", delimiter=",", skip_header=1)
+fit = np.polyfit(rows[:, 0], rows[:, 1], 1)
+"""
+SAVES = """where = "".join(reversed("stcafitra"))
+os.makedirs(where, exist_ok=True)
+with open(os.path.join(where, "model.pkl"), "wb") as file:
+    pickle.dump(fit, file)
+"""
+TREE = {"requirements.txt": "numpy\npyyaml\n", "data/d.csv": CSV, "config.yaml": "where: artifacts\n"}
+
+
+def outputs(out: Path) -> set[str]:
+    """What a run of a new repository keeps."""
+    subprocess.run([find_uv_bin(), "venv", "-q", str(out / ".venv")], check=True, env=ENVIRONMENT)
+    command = [sys.executable, "-P", "-m", "aml", "submit", "-c", "train-local"]
+    subprocess.run(command, cwd=out, check=True, env=ENVIRONMENT, capture_output=True)
+    [folder] = out.glob("runs/*/outputs")
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.slow
+def test_results_that_no_job_keeps_are_moved_also_where_the_original_does_not_run(tmp_path: Path) -> None:
+    text = TRAIN + SAVES + 'np.savetxt("reports/fit.txt", fit)\n'  # the original has no folder reports/
+    folder = plant(tmp_path / "line", {**TREE, "train.py": text})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
+    first = (tmp_path / "out" / "line-fit" / "ADOPTED.md").read_text(encoding="utf-8").splitlines()[0]
+    assert "its results were not compared with those of the original" in first and first.strip("*") in said
+    assert "(train.py:12: " in first and "reports/fit.txt" in first
+    assert "runs through src/launch.py" in said and "leaves       outputs/artifacts/model.pkl" in said
+    assert outputs(tmp_path / "out" / "line-fit") == {"artifacts/model.pkl", "reports/fit.txt"}
+
+
+@pytest.mark.slow
+def test_the_scaler_is_not_the_model(tmp_path: Path) -> None:
+    text = TRAIN + 'np.savez("best.npz", fit=fit)\nwith open("scaler.pkl", "wb") as f:\n    pickle.dump(1, f)\n'
+    folder = plant(tmp_path / "line", {**TREE, "train.py": text})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
+    assert "aml register-model -n line-fit --asset-path outputs/best.npz" in said
+    assert "outputs/scaler.pkl may belong to the model: aml register-model --asset-path outputs takes all" in said
+
+
+@pytest.mark.slow
+def test_what_the_original_says_has_the_lines_of_the_source(tmp_path: Path) -> None:
+    text = 'from azureml.core import Run\n\nrun = Run.get_context()\nrun.log("a", 1)\n{}["DATA"]\n'
+    folder = plant(tmp_path / "line", {**TREE, "train.py": text + "import numpy as np\nnp.polyfit([1], [1], 0)\n"})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"), status=1)
+    assert "the original does not run here either: train.py:5: KeyError: 'DATA'" in said
+    assert "if it needs arguments" not in said
+    first = (tmp_path / "out" / "line-fit" / "ADOPTED.md").read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("**This repository is not ready: ") and "; the original does not run here either" in first
+
+
+def test_the_sentence_that_comes_first(tmp_path: Path) -> None:
+    nothing: object = None
+    assert Verdict(nothing).headline == ""  # type: ignore[arg-type]
+    assert Verdict(nothing, "a\n  b").headline == "This repository is not ready: a; b"  # type: ignore[arg-type]
+    assert "not compared" in Verdict(nothing, uncompared="it asks").headline  # type: ignore[arg-type]
+
+
+ARGPARSE = "import argparse\np = argparse.ArgumentParser()\np.add_argument('--x', required=True)\np.parse_args()\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        (ARGPARSE, True),
+        ("import sys\nname = sys.argv[1]\n", True),
+        ("import sys\na, b = sys.argv[1:]\n", True),
+        ("import click\nclick.command()(click.argument('x')(lambda x: 0))()\n", True),
+        ("open('absent.csv')\n", False),
+        ("{}['DATA_DIR']\n", False),
+        ("import sys\n[][len(sys.argv)]\n", False),
+        ("[][1]\n", False),
+    ],
+)
+def test_only_what_asks_for_arguments_is_said_to_need_them(tmp_path: Path, text: str, asks: bool) -> None:
+    plant(tmp_path, {"train.py": text})
+    done = subprocess.run([sys.executable, "train.py"], cwd=tmp_path, capture_output=True, encoding="utf-8")
+    assert done.returncode and bool(ASKS.search(done.stderr)) == asks, done.stderr
+
+
+REGISTERS = """from azureml.core import Dataset, Workspace
+store = Workspace.from_config().get_default_datastore()
+store.upload_files(files=['./data/a.csv', './data/b.csv'], target_path='rows/')
+Dataset.Tabular.from_delimited_files(path=(store, 'rows/*.csv')).register(name='rows')
+"""
+V1 = """import argparse
+import joblib
+import pandas as pd
+from azureml.core import Run
+from sklearn.svm import SVC
+
+rows = Run.get_context().input_datasets["training"].to_pandas_dataframe()
+joblib.dump(SVC().fit(rows[["a"]], rows["b"]), "outputs/model.pkl")
+"""
+
+
+def test_what_v1_uploads_as_one_dataset_is_one_folder(tmp_path: Path) -> None:
+    tree = {"data/a.csv": CSV, "data/b.csv": CSV, "data/other.csv": CSV, "register.py": REGISTERS}
+    found = source.read(plant(tmp_path, {**tree, "training/train.py": V1}), None)
+    done = code.convert(found)
+    [data] = done.inputs
+    files = tuple(tmp_path / "data" / name for name in ("a.csv", "b.csv"))
+    assert (data.type, data.path, data.files) == ("uri_folder", tmp_path / "data", files)
+    text = str(done.files["train.py"]).replace("joblib.dump(", "print(len(rows)) #")
+    lines = [line for line in text.splitlines() if "sklearn" not in line and "joblib" not in line]
+    plant(tmp_path, {"run/train.py": "\n".join(lines), "run/in/a.csv": CSV, "run/in/b.csv": CSV})
+    pytest.importorskip("pandas")
+    command = [sys.executable, "train.py", data.flag, "in"]
+    ran = subprocess.run(command, cwd=tmp_path / "run", capture_output=True, encoding="utf-8", check=True)
+    assert ran.stdout.strip() == "80"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        REGISTERS.replace("rows/*.csv", "rows/a.csv"),
+        REGISTERS.replace(", './data/b.csv'", ""),
+        REGISTERS + REGISTERS,
+        "store.upload_files(files=['./data/a.csv', './data/b.csv'])\n",
+    ],
+)
+def test_other_uploads_are_no_folder(tmp_path: Path, text: str) -> None:
+    plant(tmp_path, {"data/a.csv": CSV, "data/b.csv": CSV, "register.py": text})
+    assert uploads.together(tmp_path) is None
