@@ -102,7 +102,7 @@ def test_the_stand_in_answers_no_address_of_its_own() -> None:
             answered |= {found[0] for router in routers if (found := router.find(route.method, path))}
     assert {handler.__name__ for handler in handlers - answered} == {
         "cancel_result", "operation_result", "operation_status", "endpoint_operation_result",
-        "endpoint_operation_status",
+        "endpoint_operation_status", "import_result",
     }  # fmt: skip
 
 

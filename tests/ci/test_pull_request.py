@@ -90,7 +90,8 @@ def test_it_passes_and_shows_what_changed(ci: str, pushed: Callable[[str, Path],
     assert f"##vso[task.uploadsummary]{summary}" in ended.output or ci == "github"
 
 
-CONFIGURATION, GATES = "aml_config/train-local.yml", "scripts/register_model.py"
+CONFIGURATION, CLUSTER = "aml_config/train-local.yml", "aml_config/train-amlcompute.yml"
+GATES = "scripts/register_model.py"
 #: The file, what stands there, what is put in its place, the step that fails, a part of what it says.
 FAULTS: dict[str, tuple[str, str, str, str, str]] = {
     "a version that no package has": ("pyproject.toml", "joblib==1.6.0", "joblib==99.0", INSTALL, "joblib==99.0"),
@@ -108,7 +109,7 @@ FAULTS: dict[str, tuple[str, str, str, str, str]] = {
         "KeyError",
     ),
     "a model below the floor": (GATES, "limit=0.9,", "limit=0.995,", GATE, "below its limit 0.995"),
-    "an import of the server": ("src/score.py", "aml_response import", "answers import", SERVE, "ModuleNotFoundError"),
+    "an import of the server": ("src/score.py", "aml_response import", "answers import", SERVE, "status 500"),
 }
 
 
@@ -118,7 +119,8 @@ def test_a_fault_stops_the_right_step(
 ) -> None:
     file, old, new, step, says = FAULTS[fault]
     root = pushed("github", tmp_path)
-    edit(root, file, old, new)
+    for path in [file, CLUSTER] if step == TRAIN else [file]:  # what trains here should train there
+        edit(root, path, old, new)
     ended = run(machine, root, "github", tmp_path)
     assert ended.failed == step and ended.ran[-1] == step, ended.output
     assert ended.status == (3 if step == GATE else ended.status) != 0
@@ -131,12 +133,14 @@ def test_a_base_that_cannot_be_trained_is_said(
     """The first pull request after a broken commit, and one that brings the model, pass all the same."""
     root = pushed("github", tmp_path)
     git(root, "switch", "--quiet", "main")
-    edit(root, CONFIGURATION, "inputs.max_iter}}", "inputs.max_iter}} --target x")
+    for file in (CONFIGURATION, CLUSTER):
+        edit(root, file, "inputs.max_iter}}", "inputs.max_iter}} --target x")
     git(root, "commit", "--quiet", "--all", "--message", "Broken")
     git(root, "push", "--quiet", "origin", "main")
     git(root, "switch", "--quiet", "change")
     git(root, "reset", "--quiet", "--hard", "main")
-    edit(root, CONFIGURATION, " --target x", "")
+    for file in (CONFIGURATION, CLUSTER):
+        edit(root, file, " --target x", "")
     ended = run(machine, root, "github", tmp_path)
     assert not ended.failed, ended.output
     assert "was not trained: " in (tmp_path / "summary.md").read_text(encoding="utf-8")

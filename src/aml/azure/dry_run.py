@@ -31,7 +31,7 @@ ANSWERS: list[tuple[str, tuple[int, Any]]] = [
     (r"GET .*/datastores/<datastore>$", (200, {"properties": STORE})),
     (r"GET .*/(codes/[^/]+/versions|datastores)/[^/]+$", NEW),
     (r"GET .*/(online|batch)Endpoints/[^/]+(/deployments/[^/]+)?$", NEW),
-    (r"GET .*/(deployments|onlineEndpoints|vmSizes|usages)$", (200, {"value": []})),
+    (r"GET .*/(deployments|onlineEndpoints|batchEndpoints|vmSizes|usages)$", (200, {"value": []})),
     (r"GET .*/registries/[^/]+/models/[^/]+/versions/[^/]+$", NEW),
     (r"POST .*/registries/[^/]+/import$", (200, None)),
     (r"GET .*/models/[^/]+/versions/[^/]+$", (200, {"properties": {

@@ -214,6 +214,6 @@ def _remote(root: Path) -> str:
     from aml.local.git import without_secret
 
     done = subprocess.run(
-        ["git", "-C", str(root), "remote", "get-url", "origin"], capture_output=True, encoding="utf-8"
+        ["git", "-C", str(root), "config", "--get", "remote.origin.url"], capture_output=True, encoding="utf-8"
     )
     return without_secret(done.stdout.strip())
