@@ -202,7 +202,8 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     _find_model(adoption, [f"outputs/{path}" for path in outputs])
     trained = _trained(adoption, made, outputs)
     if original.first.ended_well:
-        found = differences(original, done, made, kept)
+        rewritten = [place for place, content in adoption.code.files.items() if isinstance(content, str)]
+        found = differences(original, done, made, kept, rewritten)
         return Verdict(adoption, f"it does something else than the original: {found[0]}" if found else "", trained)
     why = f"the original does not run here ({_reason(adoption, original)})"
     if run and (elsewhere := lost(done, f"runs/{run.name}", kept)):

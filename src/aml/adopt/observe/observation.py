@@ -140,10 +140,13 @@ def _run(
     return Observation(tree, Command(given, folder), done, None)
 
 
-def differences(original: Observation, converted: Trial, tree: Path, kept: Mapping[str, str]) -> list[str]:
+def differences(
+    original: Observation, converted: Trial, tree: Path, kept: Mapping[str, str], rewritten: Iterable[str] = ()
+) -> list[str]:
     """What the converted repository, which ran in `tree`, does otherwise; `kept` are the files of its run, hashed.
 
-    Files are compared by content, for a conversion moves them. Names with digits count as the same pattern.
+    Files are compared by content, for a conversion moves them, and `rewritten` settings by where they lie in the code.
+    Names with digits count as the same pattern.
     """
     found = []
     patterns = Counter(_pattern(path) for path in kept)
@@ -160,7 +163,9 @@ def differences(original: Observation, converted: Trial, tree: Path, kept: Mappi
     inside = [path.relative_to(tree).as_posix() for path in converted.opened.read if path.is_relative_to(tree)]
     read = {name: now[name] for name in inside if name in now and name not in kept and _is_data(name)}
     data = original.data
+    settings = [place for place in rewritten if any(name.endswith(f"/{place}") for name in read)]
     missing = [path for path in sorted(original.opened & data.keys()) if data[path] not in read.values()]
+    missing = [path for path in missing if not f"/{path}".endswith(tuple(f"/{place}" for place in settings))]
     found += [f"it does not read {path}" for path in missing if path not in original.first.left]
     others = {*original.first.before.values()} - {*data.values()}
     found += [
