@@ -160,7 +160,8 @@ def demo(folder: Path) -> int:
 
 def test(arguments: list[str]) -> int:
     """Run pytest, with --all once more for what is slow; returns its exit status, the first that is not 0."""
-    command = [str(prepare("test")), "-m", "pytest", "-n", "2", "--dist", "loadgroup"]
+    workers = min(4, 1 + (os.cpu_count() or 1))  # one more than processors: tests wait for servers and processes
+    command = [str(prepare("test")), "-m", "pytest", "-n", str(workers), "--dist", "loadgroup"]
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it, and tests interrupt processes
     if "--all" not in arguments:
         return subprocess.run([*command, *arguments]).returncode

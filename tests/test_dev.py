@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -180,7 +181,8 @@ def test_runs_pytest(case: Ran, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dev.test(case.arguments) == case.status
     assert next(statuses, None) is None
     given_to_pytest = [word for word in case.arguments if word != "--all"]
-    assert commands[0][1:] == ["-m", "pytest", "-n", "2", "--dist", "loadgroup", *given_to_pytest]
+    workers = min(4, 1 + (os.cpu_count() or 1))
+    assert commands[0][1:] == ["-m", "pytest", "-n", str(workers), "--dist", "loadgroup", *given_to_pytest]
     assert all(command == [*commands[0], "-m", dev.SLOWER] for command in commands[1:])
 
 
