@@ -29,6 +29,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def answer(self, text):
         self.send_response(200)
+        self.send_header("Content-Type", "application/json" if self.command == "POST" else "text/plain")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
         self.wfile.write(text.encode())
