@@ -2,7 +2,7 @@
 
 An indented block is commands, one a line. A fenced block is something else, except for the lines of ```console that
 begin with `$ `. Each document is a scenario: it begins as SCENARIOS says, then its commands run one after the other.
-The addresses on GitHub lead to this template by git's `insteadOf`, Azure is the stand-in, and pip is uv's.
+The addresses on GitHub mean this template by git's `insteadOf`, Azure is the stand-in, and pip is uv's.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def with_data(attached: Attached) -> Attached:
     return attached
 
 
-#: A part of train-amlcompute.yml that leads nowhere: the line it is on, and the command that fixes it.
+#: A part of train-amlcompute.yml that names what is not there: the line it is on, and the command that fixes it.
 NOWHERE: dict[str, tuple[str, str, str]] = {
     "compute": ("compute=azureml:gpu-cluster", r"train-amlcompute.yml:\d+: .*gpu-cluster", "aml create-compute"),
     "data": ("inputs.data.path=azureml:birds@latest", r"train-amlcompute.yml:\d+: .*birds", "aml register-data"),

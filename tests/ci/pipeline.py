@@ -22,7 +22,17 @@ from uv import find_uv_bin
 
 from support import ENVIRONMENT
 
+FILES = {"github": ".github/workflows/model.yml", "azure-devops": "azure-pipelines.yml"}
 BIN = "Scripts" if os.name == "nt" else "bin"
+
+
+def edit(root: Path, file: str, old: str, new: str, count: int = -1) -> int:
+    """Replace `old` in a file of a repository, each time or the first `count` times; returns the first line of it."""
+    path = root / file
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, count), encoding="utf-8", newline="\n")
+    return text.partition(old)[0].count("\n") + 1
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,9 @@ from aml.ci import check, linters, workflow
 from aml.errors import UserError
 from support import ENVIRONMENT, TEMPLATE
 
-from .pipeline import commands
+from .pipeline import FILES, commands, edit
 
-GITHUB, DEVOPS = ".github/workflows/model.yml", "azure-pipelines.yml"
+GITHUB, DEVOPS = FILES.values()
 
 
 def findings(root: Path) -> list[str]:
@@ -37,15 +37,6 @@ def github(bake: Callable[..., Path]) -> Path:
 @pytest.fixture
 def devops(bake: Callable[..., Path]) -> Path:
     return bake(ci="azure-devops")
-
-
-def edit(root: Path, file: str, old: str, new: str) -> int:
-    """Replace the first `old`; returns its line."""
-    path = root / file
-    before, found, after = path.read_text(encoding="utf-8").partition(old)
-    assert found
-    path.write_text(before + new + after, encoding="utf-8", newline="\n")
-    return before.count("\n") + 1
 
 
 @pytest.mark.parametrize("serving", ["online", "none"])
@@ -87,14 +78,14 @@ def test_what_runs_for_a_pull_request_is_known(github: Path, devops: Path) -> No
     ],
 )
 def test_a_pull_request_may_not_act_for_its_reader(old: str, new: str, says: str, github: Path) -> None:
-    edit(github, GITHUB, old, new)
+    edit(github, GITHUB, old, new, 1)
     found = findings(github)
     assert any(f"a pull request gets {says}" in one for one in found) if says else found == []
 
 
 def test_no_permissions_at_all_are_all(github: Path) -> None:
-    edit(github, GITHUB, "permissions: {}\n", "")
-    edit(github, GITHUB, "    permissions:\n      contents: read\n    defaults", "    defaults")
+    edit(github, GITHUB, "permissions: {}\n", "", 1)
+    edit(github, GITHUB, "    permissions:\n      contents: read\n    defaults", "    defaults", 1)
     assert [one.partition(" ")[2] for one in findings(github)] == ["a pull request gets the permission write-all"]
 
 
@@ -112,12 +103,13 @@ def test_no_permissions_at_all_are_all(github: Path) -> None:
     ],
 )
 def test_nor_in_azure_pipelines(new: str, says: str, devops: Path) -> None:
-    edit(devops, DEVOPS, "          - script: pytest\n", new)
+    edit(devops, DEVOPS, "          - script: pytest\n", new, 1)
     assert [one.partition(" ")[2] for one in findings(devops)] == [f"a pull request gets {says}"]
 
 
 def test_an_action_is_pinned_by_its_commit(github: Path) -> None:
-    line = edit(github, GITHUB, "astral-sh/setup-uv@c18668ad3cf93ea998bef934396af7bb5c839dc7", "astral-sh/setup-uv@v10")
+    pinned = "astral-sh/setup-uv@c18668ad3cf93ea998bef934396af7bb5c839dc7"
+    line = edit(github, GITHUB, pinned, "astral-sh/setup-uv@v10", 1)
     assert findings(github) == [f"{line} astral-sh/setup-uv@v10: a tag can be moved to other code"]
 
 
@@ -125,6 +117,8 @@ def test_commands_are_found_where_a_shell_has_them() -> None:
     script = "set -e\nif [ -f a ]; then aml serve --test; fi\naml submit -c x \\\n  -t y && aml check # now\necho aml\n"
     found = [["serve", "--test"], ["submit", "-c", "x", "-t", "y"], ["check"]]
     assert check.aml_commands(script) == found
+    quoted = "aml submit --set 'inputs.a=b;c && d' | tee log.txt\naml check 'which goes on"
+    assert check.aml_commands(quoted) == [["submit", "--set", "inputs.a=b;c && d"]]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -177,7 +171,7 @@ def aml(root: Path, *arguments: str, status: int = 0) -> str:
     ],
 )
 def test_the_verb_with_its_linters(old: str, new: str, says: str, github: Path) -> None:
-    edit(github, GITHUB, old, new)
+    edit(github, GITHUB, old, new, 1)
     said = aml(github, "ci", "check", status=1 if says else 0)
     assert says in said and said.splitlines()[-1].endswith("to fix")
 
@@ -192,7 +186,7 @@ def test_linters_find_nothing(ci: Any, file: str, serving: str, bake: Callable[.
 @pytest.mark.slow
 def test_azure_pipelines_are_linted(devops: Path) -> None:
     assert aml(devops, "ci", "check").splitlines() == ["azure-pipelines.yml: nothing to fix"]
-    edit(devops, DEVOPS, "workingDirectory", "workingDir")
+    edit(devops, DEVOPS, "workingDirectory", "workingDir", 1)
     assert "check-jsonschema says:" in aml(devops, "ci", "check", status=1)
 
 

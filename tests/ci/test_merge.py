@@ -17,10 +17,9 @@ from standin.login import AZURE_DEVOPS_ISSUER, GITHUB_ISSUER
 from standin.server import SignIn, StandIn
 from support import Repository
 
-from .pipeline import Ended, Machine
+from .pipeline import FILES, Ended, Machine, edit
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("bash"), reason="the workflows use bash")]
-FILES = {"github": ".github/workflows/model.yml", "azure-devops": "azure-pipelines.yml"}
 SUBJECT = "/eid1/c/pub/t/AAAA/a/BBBB/sc/1234/5678"  # of a service connection
 TRAIN, REGISTER = "aml submit -c train-amlcompute -t run.json", "aml register-model -f run.json --report model.json"
 CANCEL = "aml runs --azure cancel -f run.json"
@@ -76,12 +75,6 @@ def merge(
         return Merge(root, own, service, ci, form)
 
     return _merge
-
-
-def edit(root: Path, file: str, old: str, new: str) -> None:
-    text = (root / file).read_text(encoding="utf-8")
-    assert old in text
-    (root / file).write_text(text.replace(old, new), encoding="utf-8", newline="\n")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .pipeline import Ended, Machine
+from .pipeline import FILES, Ended, Machine, edit
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not shutil.which("bash"), reason="the workflows use bash")]
 RUFF, CHECK, TESTS = "uvx ruff@0.17.6 check", "aml check", "pytest"
@@ -22,7 +22,6 @@ TRAIN, GATE, COMPARE = (
 )
 SERVE = "aml serve --test"
 INSTALL = "uv pip install --editable ."
-FILES = {"github": ".github/workflows/model.yml", "azure-devops": "azure-pipelines.yml"}
 JOBS = {"github": "pull-request", "azure-devops": "pull_request"}
 
 
@@ -48,13 +47,6 @@ def pushed(generate: Callable[..., object], tmp_path_factory: pytest.TempPathFac
         return root
 
     return _pushed
-
-
-def edit(root: Path, file: str, old: str, new: str) -> None:
-    path = root / file
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new), encoding="utf-8", newline="\n")
 
 
 def run(machine: Machine, root: Path, ci: str, folder: Path) -> Ended:

@@ -47,7 +47,7 @@ _STEPS = ("SystemSetup", "UserContainerImagePull", "ModelDownload", "UserContain
 
 
 class Container:
-    """One deployment's, whatever its instance count."""
+    """That of a deployment: one, however many instances it asks for."""
 
     def __init__(self, workspace: Workspace, name: str, properties: Json, capacity: int) -> None:
         self.workspace = workspace

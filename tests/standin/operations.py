@@ -52,7 +52,7 @@ _FOLLOWED = {"Azure-AsyncOperation": "mfeOperationsStatus", "Location": "mfeOper
 
 
 def begin(request: Request, kind: str, header: Literal["Azure-AsyncOperation", "Location"]) -> Begun:
-    """Begin an operation; `header` tells of it in the answer."""
+    """Begin an operation; `header` is what names it in the answer."""
     operation = Operation(kind)
     request.service.cloud.operations[f"{operation.kind}:{operation.identifier}"] = operation
     address = operation.address(request, _FOLLOWED[header])

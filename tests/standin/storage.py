@@ -2,7 +2,7 @@
 
 Requests for `<account>.blob.core.windows.net` reach the stand-in first, for faults, delay and the log, and go on to
 Azurite as they are: Azurite itself checks shared keys, shared access signatures and tokens. With
-`StandIn.direct_storage` connections lead to Azurite's own port instead, past faults and log.
+`StandIn.direct_storage` connections go to Azurite's own port instead, past faults and log.
 """
 
 import atexit

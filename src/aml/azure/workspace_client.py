@@ -21,7 +21,7 @@ from aml.azure.credential import Credential
 from aml.azure.transport import RETRYABLE, STORAGE_RETRIES, Adapter, transport, unreachable
 from aml.console import display_path
 from aml.errors import ServiceError, UserError
-from aml.jobfile.settings import ATTACH, confirm, read, settings_file
+from aml.jobfile.settings import ATTACH, confirm, read, resource_id, settings_file
 
 RESOURCE_MANAGER = "https://management.azure.com"
 API = "2024-10-01"  # of Microsoft.MachineLearningServices
@@ -57,10 +57,7 @@ class WorkspaceClient:
         self._client = self._pipeline(ARMChallengeAuthenticationPolicy(self.credential, f"{RESOURCE_MANAGER}/.default"))
         self._anonymous = self._pipeline()
         self.subscription = f"/subscriptions/{settings['subscription_id']}"
-        self.scope = (
-            f"{self.subscription}/resourceGroups/{settings['resource_group']}"
-            f"/providers/Microsoft.MachineLearningServices/workspaces/{settings['workspace_name']}"
-        )
+        self.scope = resource_id(settings)
 
     def _pipeline(
         self, *authentication: "policies.HTTPPolicy[HttpRequest, HttpResponse]"

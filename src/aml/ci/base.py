@@ -1,15 +1,15 @@
 """What a change starts from, trained beside it: there is no champion where a pull request runs."""
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from aml.ci.workflow import top
 from aml.errors import UserError
+from aml.local.git import git, top
 from aml.local.runs import find
+from aml.run import read_record
 
 # The branch that a pull request goes to: https://docs.github.com/actions/reference/workflows-and-actions/variables,
 # https://learn.microsoft.com/azure/devops/pipelines/build/variables
@@ -24,7 +24,10 @@ def reference() -> str:
 
 def merge_base(root: Path, branch: str) -> str:
     """The commit at which HEAD left a branch. Raises UserError where git knows none."""
-    done = _git(root, "merge-base", "HEAD", branch)
+    try:
+        done = git(root, "merge-base", "HEAD", branch)
+    except OSError:
+        raise UserError("git is not installed: it knows what this change starts from") from None
     if done.returncode:
         why = done.stderr.strip().splitlines()[-1:] or ["they have no commit in common"]
         raise UserError(f"{branch}: {why[0]}; name what to compare with: --base BRANCH (in CI with the whole history)")
@@ -39,7 +42,7 @@ def train(root: Path, commit: str, job: str) -> dict[str, float]:
     inside = root.resolve().relative_to(top(root).resolve())
     with tempfile.TemporaryDirectory(prefix="aml-base-", ignore_cleanup_errors=True) as name:
         checkout = Path(name).resolve() / "base"
-        made = _git(root, "worktree", "add", "--detach", "--quiet", str(checkout), commit)
+        made = git(root, "worktree", "add", "--detach", "--quiet", str(checkout), commit)
         if made.returncode:
             raise UserError(f"commit {commit[:7]} cannot be checked out: {made.stderr.strip()}")
         try:
@@ -51,13 +54,6 @@ def train(root: Path, commit: str, job: str) -> dict[str, float]:
             done = subprocess.run(command, cwd=there, stdout=sys.stderr, stderr=subprocess.PIPE, encoding="utf-8")
             if done.returncode:
                 raise UserError((done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1])
-            return find(there, json.loads(record.read_text(encoding="utf-8"))["run_id"]).metrics()
+            return find(there, read_record(record).run_id).metrics()
         finally:
-            _git(root, "worktree", "remove", "--force", str(checkout))
-
-
-def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    try:
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, encoding="utf-8")
-    except OSError:
-        raise UserError("git is not installed: it knows what this change starts from") from None
+            git(root, "worktree", "remove", "--force", str(checkout))

@@ -1,26 +1,31 @@
 """What is wrong with the workflow of a model, beyond what linters know: its commands, its paths, its secrets."""
 
+import contextlib
+import itertools
 import re
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from aml.checks.finding import Finding
-from aml.ci.workflow import WORKFLOWS, Job, Keys, Workflow, top
+from aml.ci.workflow import WORKFLOWS, Job, Keys, Workflow
+from aml.local.git import top
 
 # What a step may not name: a secret other than the token that each job has, the token of Azure Pipelines, a connection.
 SECRET = re.compile(r"secrets\.(?!GITHUB_TOKEN\b)\w+|secrets\[|System\.AccessToken|\bazureSubscription\b")
+JOINTS, KEYWORDS = ";&|", ("then", "else", "do", "!")  # between commands of a shell, and before one
 PINNED = re.compile(r"[^@]+@[0-9a-f]{40}|\./.*|docker://.+@sha256:[0-9a-f]{64}")
 
 
 def check(workflow: Workflow, root: Path, fault_of: Callable[[list[str]], str]) -> Iterator[Finding]:
     """The findings on a workflow. `fault_of` says what is wrong with the words of an `aml` command, or nothing."""
     yield from _place(workflow, root)
+    key = "run" if workflow.system == "github" else "script"
     for job in workflow.jobs:
         for step in job.steps:
             for words in aml_commands(step.command):
                 if fault := fault_of(words):
-                    yield Finding.at(workflow.document, (*step.keys, "run"), f"aml {shlex.join(words)}: {fault}")
+                    yield Finding.at(workflow.document, (*step.keys, key), f"aml {shlex.join(words)}: {fault}")
         if job.runs_for_pull_requests:
             yield from _secrets(workflow, job)
     if workflow.system == "github":
@@ -29,9 +34,17 @@ def check(workflow: Workflow, root: Path, fault_of: Callable[[list[str]], str]) 
 
 def aml_commands(script: str) -> list[list[str]]:
     """The words after `aml` of each command of a step, which may stand behind `then` or `&&`."""
-    parts = re.split(r"\n|;|&&|\|\|", script.replace("\\\n", " "))
-    found = (re.match(r"\s*(?:then\s+|else\s+|!\s*)?aml(?:\s+(.*))?$", part) for part in parts)
-    return [shlex.split(match[1] or "", comments=True) for match in found if match]
+    found = []
+    for line in script.replace("\\\n", " ").splitlines():
+        lexer = shlex.shlex(line, posix=True, punctuation_chars=JOINTS)
+        lexer.whitespace_split = True
+        with contextlib.suppress(ValueError):  # a quotation that goes on in the next line
+            parts = itertools.groupby(list(lexer), lambda word: set(word) <= set(JOINTS))
+            commands = [
+                list(itertools.dropwhile(KEYWORDS.__contains__, part)) for is_joint, part in parts if not is_joint
+            ]
+            found += [words[1:] for words in commands if words[:1] == ["aml"]]
+    return found
 
 
 def _place(workflow: Workflow, root: Path) -> Iterator[Finding]:

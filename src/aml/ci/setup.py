@@ -15,14 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aml.azure.federation import AUDIENCE
+from aml.azure.workspace_client import DATA_SCIENTIST_ROLE as ROLE
 from aml.errors import UserError
 
-# Roles and audiences: https://learn.microsoft.com/azure/machine-learning/how-to-assign-roles,
 # https://learn.microsoft.com/entra/workload-id/workload-identity-federation-create-trust
-ROLE = "AzureML Data Scientist"
-AUDIENCE = "api://AzureADTokenExchange"
 ISSUER = "https://token.actions.githubusercontent.com"
-ENVIRONMENTS = ("development", "production")  # of the jobs `train` and `deploy`
+ENVIRONMENTS = ("development", "production")  # of the jobs `train` and `promote`
 # Repositories made, renamed or moved since 2026-07-15 have numbers in the subject of their tokens:
 # https://github.blog/changelog/2026-04-23-immutable-subject-claims-for-github-actions-oidc-tokens/
 FORMS = {"": "repo:{OWNER}/{REPOSITORY}", "-ids": "repo:{OWNER}@{OWNER_ID}/{REPOSITORY}@{REPOSITORY_ID}"}

@@ -1,7 +1,6 @@
 """The workflow that trains a model: where its file is, its jobs, and the commands of each."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal
 
 from aml.errors import UserError
 from aml.jobfile.document import Document
+from aml.local.git import top
 
 System = Literal["github", "azure-devops"]
 PIPELINE = "azure-pipelines.yml"
@@ -55,17 +55,6 @@ class Workflow:
         """What a workflow of GitHub runs for. YAML 1.1, PyYAML's, reads its key `on` as true."""
         given = self.document.data.get("on", self.document.data.get(True))
         return set(map(str, given)) if isinstance(given, dict | list) else {str(given)}
-
-
-def top(root: Path) -> Path:
-    """The top of the git repository that the model is in; the model's own folder where there is none, or no git."""
-    try:
-        found = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "--show-toplevel"], capture_output=True, encoding="utf-8"
-        )
-    except OSError:
-        return root
-    return Path(found.stdout.strip()).resolve() if found.returncode == 0 else root
 
 
 def find(root: Path) -> Workflow:

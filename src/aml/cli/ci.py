@@ -6,7 +6,6 @@ import io
 import math
 import os
 import re
-import subprocess
 import urllib.parse
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from aml.files import write_atomically
 from aml.jobfile import deployment, job, settings
 from aml.jobfile.names import NOT_SET
 from aml.jobfile.repository import find_root
+from aml.local import git
 from aml.run import read_record
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _compare(root: Path, args: argparse.Namespace) -> int:
     from aml.ci import base
     from aml.local.runs import find
 
-    here = find(root, read_record(args.run_metadata_file)[0])
+    here = find(root, read_record(args.run_metadata_file).run_id)
     commit = base.merge_base(root, args.base or base.reference())
     say(f"training what this branch starts from, commit {commit[:7]}")
     before: dict[str, float] = {}
@@ -138,8 +138,10 @@ def _setup(root: Path, args: argparse.Namespace) -> int:
 
     found = workflow.find(root)
     _place(root, found, args.show)
-    scope = _scope(root)
-    address = _remote(root)
+    values = settings.read(root)
+    if values["subscription_id"] == NOT_SET:
+        raise UserError(f"there is no workspace yet: {settings.ATTACH}")
+    scope, address = settings.resource_id(values), git.origin(root)
     if found.system == "github":
         match = re.search(r"github\.[\w.]+[:/]+([\w.-]+)/([\w.-]+?)(?:\.git)?/?$", address)
         if not match:
@@ -150,7 +152,7 @@ def _setup(root: Path, args: argparse.Namespace) -> int:
         if not match:
             raise UserError(f"the remote origin is {address or 'not set'}: push to Azure Repos first")
         organization, project, repository = map(urllib.parse.unquote, match.groups())
-        file = (root.resolve().relative_to(workflow.top(root)) / workflow.PIPELINE).as_posix()
+        file = (root.resolve().relative_to(git.top(root)) / workflow.PIPELINE).as_posix()
         url = f"https://dev.azure.com/{organization}"
         actions = setup.azure_devops(url, project, repository, root.resolve().name, scope, file)
     if args.show:
@@ -167,16 +169,16 @@ def _tell_rest(found: "Workflow") -> None:
         say("by hand, in the repository's settings: reviewers for the environment production; the check pull-request")
     else:
         say(
-            "by hand, in the project's settings: an approval for the environment production; a branch control check for"
+            "by hand, in the project's settings: an approval for the environment production; for the service connection"
         )
-        say("the service connection, refs/heads/main; a build validation of branch main with this pipeline")
+        say("a branch control check, refs/heads/main; for the branch main a build validation with this pipeline")
 
 
 def _place(root: Path, found: "Workflow", show: bool) -> None:
     """Let the workflow of a model in a codebase lie where it is read, with the model's folder in it."""
     from aml.ci import workflow
 
-    above = workflow.top(root)
+    above = git.top(root)
     folder = root.resolve().relative_to(above.resolve()).as_posix()
     source = found.document.path
     target = above / workflow.WORKFLOWS / f"{root.resolve().name}.yml"
@@ -198,22 +200,3 @@ def _place(root: Path, found: "Workflow", show: bool) -> None:
     if target != source:
         source.unlink()
     say(f"{display_path(target)}: the workflow, with folder {folder}")
-
-
-def _scope(root: Path) -> str:
-    values = settings.read(root)
-    if values["subscription_id"] == NOT_SET:
-        raise UserError(f"there is no workspace yet: {settings.ATTACH}")
-    return (
-        f"/subscriptions/{values['subscription_id']}/resourceGroups/{values['resource_group']}"
-        f"/providers/Microsoft.MachineLearningServices/workspaces/{values['workspace_name']}"
-    )
-
-
-def _remote(root: Path) -> str:
-    from aml.local.git import without_secret
-
-    done = subprocess.run(
-        ["git", "-C", str(root), "config", "--get", "remote.origin.url"], capture_output=True, encoding="utf-8"
-    )
-    return without_secret(done.stdout.strip())

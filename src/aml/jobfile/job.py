@@ -145,7 +145,7 @@ class Job(Description):
         return list(REFERENCE.finditer(text))
 
     def undefined(self, text: str) -> str | None:
-        """What is wrong with the first reference in `text` that leads nowhere, or None."""
+        """What is wrong with the first reference in `text` to what is not there, or None."""
         for match in self.references(text):
             kind, name = match["kind"], match["name"]
             if kind not in ("inputs", "outputs"):

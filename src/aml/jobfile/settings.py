@@ -55,6 +55,14 @@ def read(root: Path) -> dict[str, str]:
     return _read(settings_file(root))
 
 
+def resource_id(settings: dict[str, str]) -> str:
+    """The id of the workspace in Azure, as role assignments and addresses name it."""
+    return (
+        f"/subscriptions/{settings['subscription_id']}/resourceGroups/{settings['resource_group']}"
+        f"/providers/Microsoft.MachineLearningServices/workspaces/{settings['workspace_name']}"
+    )
+
+
 def _read(path: Path) -> dict[str, str]:
     file = display_path(path)
     fix = f"fix it with: {ATTACH}"

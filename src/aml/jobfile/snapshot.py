@@ -30,7 +30,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def links_outside(folder: Path) -> Iterator[Path]:
-    """The links below `folder` that travel and lead outside of it, relative to it: what they lead to travels."""
+    """The links below `folder` that travel and point outside of it, relative to it: what they point to travels."""
     inside = folder.resolve()
     for path in _walk(folder):
         whole = folder / path

@@ -10,15 +10,31 @@ from pathlib import Path
 ADDRESS = "AZUREML_GIT_REPOSITORY_URI"
 
 
+def git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run git in a folder. Raises OSError when there is no git."""
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
+
+
+def top(root: Path) -> Path:
+    """The top of the git repository that a folder is in; the folder itself where there is none, or no git."""
+    with contextlib.suppress(OSError):
+        found = git(root, "rev-parse", "--show-toplevel")
+        if found.returncode == 0:
+            return Path(found.stdout.strip()).resolve()
+    return root
+
+
+def origin(root: Path) -> str:
+    """The address of the remote `origin` as it is written, without a secret; empty when there is none."""
+    return without_secret(git(root, "config", "--get", "remote.origin.url").stdout.strip())
+
+
 def git_tags(root: Path) -> dict[str, str]:
     """The commit, under the names that azure-ai-ml gives to a job's properties; nothing where git does not look."""
-
-    def git(*arguments: str) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, encoding="utf-8")
-
     try:
-        status = git("status", "--porcelain=v2", "--branch", "--untracked-files=no")
-        if status.returncode or git("check-ignore", "--quiet", str(root)).returncode == 0:
+        status = git(root, "status", "--porcelain=v2", "--branch", "--untracked-files=no")
+        if status.returncode or git(root, "check-ignore", "--quiet", str(root)).returncode == 0:
             return {}
     except OSError:  # no git here
         return {}
@@ -37,9 +53,8 @@ def hide_secret_of_remote(root: Path) -> None:
     """Let azure-ai-ml record the git remote without the token in its address, for it drops the commit otherwise."""
     address = os.environ.get(ADDRESS, "")
     if not address:
-        command = ["git", "-C", str(root), "ls-remote", "--get-url"]
         with contextlib.suppress(OSError):  # no git here
-            address = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace").stdout.strip()
+            address = git(root, "ls-remote", "--get-url").stdout.strip()
     if (public := without_secret(address)) != address:
         os.environ[ADDRESS] = public
 
