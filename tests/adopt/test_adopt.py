@@ -12,8 +12,8 @@ import yaml
 from uv import find_uv_bin
 
 from adopt.sources import SAMPLES, adopt, contents, laid_out
-from aml.adopt import source as source_module
 from aml.adopt.adoption import slug
+from aml.adopt.discover import source as source_module
 from aml.cli.adopt import default_output
 from support import ENVIRONMENT, Repository
 

@@ -7,7 +7,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from aml.adopt import code, source
+from aml.adopt.convert import code
+from aml.adopt.discover import source
 
 FIT = "from sklearn.svm import SVC\nm = SVC().fit(x, y)\n"
 

@@ -11,11 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aml.adopt import DataInput
-from aml.adopt.contract import Checked, check
+from aml.adopt.convert.contract import Checked, check
+from aml.adopt.convert.results import leads_out
 from aml.adopt.private import hide, is_secret
-from aml.adopt.results import leads_out
-from aml.adopt.sdk import rewrite
-from aml.adopt.static import Modules
+from aml.adopt.python.static import Modules
+from aml.adopt.v1.sdk import rewrite
 
 SAVED = 'import joblib\njoblib.dump(m, "outputs/m.pkl")\n'
 

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adopt.sources import adopt, plant
-from aml.adopt import code as code_module
-from aml.adopt import source
-from aml.adopt.commands import Run, Shell
-from aml.adopt.data import Data
-from aml.adopt.jobs import make
-from aml.adopt.source import Source
+from aml.adopt.commands.shell import Run, Shell
+from aml.adopt.convert.code import convert
+from aml.adopt.discover import source
+from aml.adopt.discover.source import Source
+from aml.adopt.jobs.data import Data
+from aml.adopt.jobs.make import make
 from support import Repository
 
 FIT = """import argparse, os
@@ -202,7 +202,7 @@ def test_what_runs_before_and_after_is_named(tmp_path: Path) -> None:
 
 def jobs(found: Source) -> list[dict[str, str]]:
     """The environment variables of both jobs."""
-    code = code_module.convert(found)
+    code = convert(found)
     files = make(found, code, "model", Data(found, "model-data", code.inputs)).files
     return [yaml.safe_load(files[f"train-{name}.yml"])["environment_variables"] for name in ("local", "amlcompute")]
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from adopt.sources import SAMPLES, adopt, plant
-from aml.adopt import inference
+from aml.adopt.v1 import inference
 
 PINS = ["scikit-learn==1.7.1", "pandas==2.3.1", "joblib==1.5.1", "azureml-mlflow==1.62.0"]
 # The shape of the ancestor's score.py.

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from aml.adopt import code, jobs, source
-from aml.adopt.data import Data
+from aml.adopt.convert import code
+from aml.adopt.discover import source
+from aml.adopt.jobs import make as jobs
+from aml.adopt.jobs.data import Data
 
 TRAIN = """\
 import argparse

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adopt.sources import contents, plant
-from aml.adopt import launcher
-from aml.adopt.launcher import LAUNCHER
+from aml.adopt.convert import launcher
+from aml.adopt.convert.launcher import LAUNCHER
 
 
 def launched(

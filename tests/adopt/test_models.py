@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adopt.test_code import converted
-from aml.adopt.models import choose, may_be
+from aml.adopt.convert.models import choose, may_be
 
 
 @pytest.mark.parametrize(

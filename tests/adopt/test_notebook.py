@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from aml.adopt import UserError, notebook
+from aml.adopt import UserError
+from aml.adopt.notebooks import notebook
 
 V3: Any = nbformat.v3  # these have no types
 V4: Any = nbformat.v4

@@ -21,11 +21,12 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 from uv import find_uv_bin
 
-from aml.adopt import Note, UserError, package_files, packages, resolver
-from aml.adopt.package_files import Declared, poetry_specifier, read, read_inline
-from aml.adopt.packages import Packages, build
-from aml.adopt.proof import Tried, prove
-from aml.adopt.resolver import Conflict, Resolver, floor
+from aml.adopt import Note, UserError
+from aml.adopt.packages import conda, package_files, resolver
+from aml.adopt.packages.conda import Packages, build
+from aml.adopt.packages.package_files import Declared, poetry_specifier, read, read_inline
+from aml.adopt.packages.proof import Tried, prove
+from aml.adopt.packages.resolver import Conflict, Resolver, floor
 from aml.jobfile import conda as of_template
 from aml.jobfile.conda import conda_requirement
 from aml.local.environments import scripts
@@ -83,7 +84,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Resolver, "newest", newest)
     monkeypatch.setattr(Resolver, "_users", lambda *_: set())
     monkeypatch.setattr(Resolver, "has_wheel", lambda _, name: "nowhere" not in name)
-    monkeypatch.setattr(packages, "_installed", lambda _: "")
+    monkeypatch.setattr(conda, "_installed", lambda _: "")
 
 
 # What the files say
@@ -269,7 +270,7 @@ def test_requirements_of_requirements(tmp_path: Path) -> None:
     assert [(str(entry.requirement), entry.where) for entry in declared.entries][:2] == [
         ("numpy", "sub/base.txt:1"), ("numpy", "sub/base.txt:1"),
     ]  # fmt: skip
-    assert [str(entry.requirement) for entry in packages._entries(declared, "3.11", [])] == ["numpy", "pandas<2"]
+    assert [str(entry.requirement) for entry in conda._entries(declared, "3.11", [])] == ["numpy", "pandas<2"]
 
 
 def test_nothing_of_the_source_runs(tmp_path: Path) -> None:
@@ -286,7 +287,7 @@ def test_ancestors_python_and_packages_of_azure(tmp_path: Path, unresolved: None
     text = "dependencies: [python=3.6.2, pip: [azureml-sdk, azureml-defaults==1.2, ipykernel, 'mlflow==3.17.0', six]]"
     result = built(tmp_path, {"environment.yml": text}, "azureml.core mlflow os train")
     assert result.python == "3.11"
-    template = packages.read_template(GENERATED).azure
+    template = conda.read_template(GENERATED).azure
     assert result.requirements == [*map(str, template), f"mlflow{template[1].specifier}", "six==9.9"]
     changed = "\n".join(notes("changed", result.notes))
     for said in (
@@ -554,7 +555,7 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
         file.writestr("olden-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr("olden-1.dist-info/RECORD", "")
     lines = [f"olden @ {wheel.as_uri()}"]
-    given = Packages(PRESENT, lines, packages._text("demo", "", PRESENT, [], lines), [])
+    given = Packages(PRESENT, lines, conda._text("demo", "", PRESENT, [], lines), [])
     wanted = [
         Tried("olden", (), "train.py:1"),
         Tried("olden.broken", (), "train.py:2"),
@@ -573,7 +574,7 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
 
 def test_a_python_that_is_not_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-    given = Packages("3.99", ["six"], packages._text("demo", "", "3.99", [], ["six"]), [])
+    given = Packages("3.99", ["six"], conda._text("demo", "", "3.99", [], ["six"]), [])
     result = prove(given, [Tried("six", (), "a.py:1")])
     assert result.requirements == ["six"]
     assert "not tried" in result.notes[0].text

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from adopt.sources import plant
 from adopt.test_jobs import made
-from aml.adopt import Note, report, source
+from aml.adopt import Note, report
+from aml.adopt.discover import source
 
 NOTES = [
     Note("taken", "", "entry train.py: its name", "entry", "train.py: its name"),

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uv import find_uv_bin
 
-from aml.adopt import retired_names
-from aml.adopt.retired import PUBLIC, Rewritten, rewrite, versions_of
+from aml.adopt.packages import retired_names
+from aml.adopt.packages.retired import PUBLIC, Rewritten, rewrite, versions_of
 from support import ENVIRONMENT
 
 # The oldest releases for Python 3.11, and those of the end of 2026.

@@ -20,9 +20,9 @@ from ruamel.yaml import YAML
 from uv import find_uv_bin
 
 from aml.adopt import DataInput, UserError
-from aml.adopt.runconfig import CPU_IMAGE, GPU_IMAGE, Converted, convert, dump, load, take
-from aml.adopt.runconfig_text import quote
-from aml.adopt.runconfig_v1 import ANYTHING, SHAPE, WHOLE, Each
+from aml.adopt.v1.runconfig.job import CPU_IMAGE, GPU_IMAGE, Converted, convert, dump, load, take
+from aml.adopt.v1.runconfig.keys import ANYTHING, SHAPE, WHOLE, Each
+from aml.adopt.v1.runconfig.text import quote
 from aml.checks.jobs import check_job
 from aml.checks.repository import check
 from aml.jobfile.document import Document

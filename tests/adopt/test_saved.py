@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from adopt.test_code import converted, written
-from aml.adopt import code, source
-from aml.adopt.saved import advice
+from aml.adopt.convert import code
+from aml.adopt.convert.saved import advice
+from aml.adopt.discover import source
 
 HEAD = "import pandas as pd\nfrom sklearn.svm import SVC\nt = pd.read_csv('d.csv')\nx, y = t[['a']], t['b']\n"
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aml.adopt import DataInput
-from aml.adopt.arguments import declare
-from aml.adopt.sdk import Rewritten, rewrite
+from aml.adopt.python.arguments import declare
+from aml.adopt.v1.sdk import Rewritten, rewrite
 
 START = "from azureml.core import Run\nrun = Run.get_context()\n"
 

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from adopt.sources import plant
-from aml.adopt import UserError, repository, source
+from aml.adopt import UserError, repository
+from aml.adopt.discover import source
 from aml.cli.main import main
 
 FIT = "from sklearn.svm import SVC\nSVC().fit([[0], [1]], [0, 1])\n"

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from aml.adopt.static import Modules, Values
-from aml.adopt.syntax import Tree
+from aml.adopt.python.static import Modules, Values
+from aml.adopt.python.syntax import Tree
 
 HEAD = "import os\nfrom pathlib import Path\n"
 

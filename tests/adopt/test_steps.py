@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from adopt.sources import plant
-from aml.adopt import Note, code, report, source
-from aml.adopt.steps import explained, maker
+from aml.adopt import Note, report
+from aml.adopt.commands.steps import explained, maker
+from aml.adopt.convert import code
+from aml.adopt.discover import source
 
 TRAIN = """import joblib, sys
 import pandas as pd

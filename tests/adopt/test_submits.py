@@ -8,10 +8,14 @@ from typing import Any
 import pytest
 
 from adopt.sources import plant
-from aml.adopt import Note, code, jobs, source, submits
-from aml.adopt.data import Data
-from aml.adopt.package_files import read_inline
-from aml.adopt.submits import Submit
+from aml.adopt import Note
+from aml.adopt.convert import code
+from aml.adopt.discover import source
+from aml.adopt.jobs import make as jobs
+from aml.adopt.jobs.data import Data
+from aml.adopt.packages.package_files import read_inline
+from aml.adopt.v1 import submits
+from aml.adopt.v1.submits import Submit
 
 TRAIN = """import argparse
 import pandas as pd

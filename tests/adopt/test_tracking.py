@@ -6,7 +6,7 @@ import pytest
 
 from adopt.sources import adopt, plant
 from adopt.test_code import converted
-from aml.adopt.code import Code
+from aml.adopt.convert.code import Code
 from support import Repository
 
 HEAD = (

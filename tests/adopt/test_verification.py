@@ -8,7 +8,9 @@ import pytest
 from uv import find_uv_bin
 
 from adopt.sources import adopt, plant
-from aml.adopt import code, source, uploads
+from aml.adopt.convert import code
+from aml.adopt.discover import source
+from aml.adopt.v1 import uploads
 from aml.adopt.verification import ASKS, Verdict
 from support import ENVIRONMENT
 

@@ -6,7 +6,9 @@ import pytest
 
 from adopt.sources import adopt, plant
 from adopt.test_submits import notebook_of
-from aml.adopt import code, source, written
+from aml.adopt.convert import code
+from aml.adopt.discover import source
+from aml.adopt.notebooks import written
 
 FIT = """import argparse
 import joblib

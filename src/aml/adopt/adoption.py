@@ -6,20 +6,19 @@ from functools import partial
 from pathlib import Path
 
 from aml.adopt import Note
-from aml.adopt import code as code_module
-from aml.adopt import packages as packages_module
-from aml.adopt.code import Code
-from aml.adopt.data import Data
-from aml.adopt.inference import Inference
-from aml.adopt.inference import convert as find_inference
-from aml.adopt.jobs import CLUSTER, SIZE, Jobs
-from aml.adopt.jobs import make as make_jobs
-from aml.adopt.packages import Packages
-from aml.adopt.proof import imports, prove
-from aml.adopt.retired import versions_of
-from aml.adopt.source import Source
-from aml.adopt.steps import explained
+from aml.adopt.commands.steps import explained
+from aml.adopt.convert.code import Code, convert, place_of
+from aml.adopt.discover.source import Source
+from aml.adopt.jobs import make
+from aml.adopt.jobs.data import Data
+from aml.adopt.jobs.make import CLUSTER, SIZE, Jobs
+from aml.adopt.packages import conda
+from aml.adopt.packages.conda import Packages
+from aml.adopt.packages.proof import imports, prove
+from aml.adopt.packages.retired import versions_of
 from aml.adopt.tree import listing, shown
+from aml.adopt.v1 import inference as v1_inference
+from aml.adopt.v1.inference import Inference
 
 SLUG = "{{cookiecutter.project_slug}}"
 NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
@@ -91,9 +90,9 @@ def plan(source: Source, slug: str) -> Adoption:
 
     Raises UserError when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
-    code = code_module.convert(source)
-    jobs = make_jobs(source, code, slug, Data(source, f"{slug}-data", code.inputs))
-    packages = packages_module.build(
+    code = convert(source)
+    jobs = make.make(source, code, slug, Data(source, f"{slug}-data", code.inputs))
+    packages = conda.build(
         [*jobs.conda, *(path for path in source.packages if path not in jobs.conda)],
         code.imports,
         source.root,
@@ -101,18 +100,18 @@ def plan(source: Source, slug: str) -> Adoption:
         template=template() / SLUG,
         extra=code.requirements,
     )
-    known = code_module.convert(source, versions_of(packages.requirements, packages.python))
+    known = convert(source, versions_of(packages.requirements, packages.python))
     code.files, code.notes, code.certain = known.files, known.notes, known.certain
     if not any(note.kind == "blocked" for note in [*source.notes, *code.certain.notes, *jobs.notes, *packages.notes]):
-        packages = prove(packages, imports(code.files, partial(code_module.place_of, code)))
+        packages = prove(packages, imports(code.files, partial(place_of, code)))
     return assemble(source, slug, code, packages)
 
 
 def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adoption:
     """The adoption with this code: the jobs that run it, the data that it reads, and the notes on all of it."""
     data = Data(source, f"{slug}-data", code.inputs)
-    jobs = make_jobs(source, code, slug, data)
-    inference = find_inference(source.root, source.project, listing(source.root)[0], packages.requirements)
+    jobs = make.make(source, code, slug, data)
+    inference = v1_inference.convert(source.root, source.project, listing(source.root)[0], packages.requirements)
     if inference and code.registered:
         inference.deployment["model"] = f"azureml:{code.registered}@latest"
     answers = {

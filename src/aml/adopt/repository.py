@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from aml.adopt import UserError, gates, inference, origin
-from aml.adopt import packages as packages_module
+from aml.adopt import UserError, gates, origin
 from aml.adopt.adoption import Adoption, template
-from aml.adopt.packages import Packages
+from aml.adopt.packages import conda
+from aml.adopt.packages.conda import Packages
 from aml.adopt.report import asset_option
+from aml.adopt.v1 import inference
 
 EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
 
@@ -67,7 +68,7 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
 
 
 def _fill(adoption: Adoption, made: Path, report: str) -> None:
-    example = packages_module.read_template(made).training
+    example = conda.read_template(made).training
     for name in EXAMPLE:
         (made / name).unlink()
     if adoption.inference:

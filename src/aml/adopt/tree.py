@@ -10,6 +10,7 @@ from aml.adopt import Note
 # Folders that hold nothing of the owner's. Those that begin with a dot are left out too, but for Azure ML's own.
 SKIPPED = ("__pycache__", "build", "dist", "env", "logs", "mlruns", "node_modules", "outputs", "site-packages", "venv")
 KEPT = (".azureml",)
+TABLES = (".arff", ".csv", ".feather", ".h5", ".hdf5", ".jsonl", ".ndjson", ".npy", ".npz", ".parquet", ".tsv")
 SKIPPED_FILES = (".egg", ".pyc", ".pyo", ".so", ".pyd", ".dll", ".whl")
 
 

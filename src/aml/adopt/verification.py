@@ -13,18 +13,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from aml.adopt import DataInput, Note, UserError, arguments, models, steps
+from aml.adopt import DataInput, Note, UserError
 from aml.adopt.adoption import Adoption, assemble
-from aml.adopt.beside import TABLES
-from aml.adopt.code import NOTHING_TRACKED, script_of
-from aml.adopt.launcher import LAUNCHER, OPTION, text
+from aml.adopt.commands import steps
+from aml.adopt.convert import models
+from aml.adopt.convert.code import NOTHING_TRACKED, script_of
+from aml.adopt.convert.launcher import LAUNCHER, OPTION, text
+from aml.adopt.discover.resources import may_hold_secrets
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
 from aml.adopt.observe.observation import Observation, Surroundings, differences, lost, observe
+from aml.adopt.python import arguments
+from aml.adopt.python.syntax import lines_of
 from aml.adopt.report import few
-from aml.adopt.resources import may_hold_secrets
-from aml.adopt.syntax import lines_of
-from aml.adopt.tree import shown
+from aml.adopt.tree import TABLES, shown
 from aml.jobfile import job as job_module
 from aml.jobfile.job import Job
 from aml.local import runs

@@ -17,7 +17,7 @@ from aml.console import print_safely, say
 from aml.errors import UserError
 
 if TYPE_CHECKING:
-    from aml.adopt.source import Source
+    from aml.adopt.discover.source import Source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +122,7 @@ def default_output(source: "Source", slug: str) -> Path:
 
 def _read(root: Path, entry: str | None) -> "Source":
     """The source; where several files may train, the one that is chosen at the terminal."""
-    from aml.adopt import source
+    from aml.adopt.discover import source
 
     try:
         return source.read(root, entry)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from aml.adopt.launcher import LAUNCHER
+from aml.adopt.convert.launcher import LAUNCHER
 from aml.adopt.observe import recorder
 from aml.errors import UserError
 from aml.jobfile.job import Job

@@ -1,0 +1,1 @@
+"""What a source has: the script that trains, and all around it."""

@@ -1,0 +1,1 @@
+"""Reads Python source, and changes it as a libcst tree."""

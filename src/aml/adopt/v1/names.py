@@ -1,0 +1,223 @@
+"""What the names of a module mean in the retired SDK, azureml-core 1.61: runs, workspaces, datasets and so on."""
+
+from typing import NamedTuple
+
+import libcst as cst
+
+from aml.adopt.python.syntax import Key, Tree
+
+# Packages below azureml that v2 has as well.
+LIVING = ("azureml.mlflow", "azureml.fsspec", "azureml.ai")
+# What the classes of v1 and their class methods give, by the name after the modules.
+STATIC = {
+    "Run.get_context": "run",
+    "Run.get_submitted_run": "run",
+    "Run": "run",
+    "Workspace": "workspace",
+    "Workspace.from_config": "workspace",
+    "Workspace.get": "workspace",
+    "Workspace.setup": "workspace",
+    "Experiment": "experiment",
+    "Datastore": "datastore",
+    "Datastore.get": "datastore",
+    "Datastore.get_default": "datastore",
+    "Keyvault": "keyvault",
+    "Dataset.get_by_name": "dataset",
+    "Dataset.get_by_id": "dataset",
+    "Dataset.Tabular.from_delimited_files": "dataset",
+    "Dataset.Tabular.from_parquet_files": "dataset",
+    "Dataset.Tabular.from_json_lines_files": "dataset",
+    "Dataset.File.from_files": "dataset",
+    "Model.register": "model",
+    "Model.get_model_path": "path",
+    "InteractiveLoginAuthentication": "sign-in",
+    "ServicePrincipalAuthentication": "sign-in",
+    "MsiAuthentication": "sign-in",
+    "AzureCliAuthentication": "sign-in",
+}
+# What the attributes and methods of those give.
+MEMBERS = {
+    ("run", "parent"): "parent",
+    ("run", "experiment"): "experiment",
+    ("run", "input_datasets"): "inputs",
+    ("run", "child_run"): "child",
+    ("run", "start_logging"): "child",
+    ("run", "register_model"): "model",
+    ("experiment", "workspace"): "workspace",
+    ("experiment", "start_logging"): "started",
+    ("workspace", "get_default_datastore"): "datastore",
+    ("workspace", "get_default_keyvault"): "keyvault",
+    ("workspace", "datasets"): "inputs",
+    ("inputs", "get"): "dataset",
+    **{("dataset", f"as_{how}"): "dataset" for how in ("mount", "download", "direct", "named_input", "hdfs")},
+}
+RUNS = ("run", "parent", "child", "started")
+# A parameter with such a name is a run when it is used as one; its module need not import azureml.
+RUN_PARAMETERS = ("run", "aml_run", "azureml_run", "azure_run", "run_context", "run_logger")
+OWN_METHODS = ("log_list", "log_row", "log_table", "upload_file", "upload_files", "upload_folder", "input_datasets")
+
+
+class Value(NamedTuple):
+    kind: str
+    origins: frozenset[cst.CSTNode] = frozenset()  # of a dataset: the expressions that name it
+    reader: str = "read_csv"  # of a dataset: the function of pandas
+
+
+class Meanings:
+    """The kind of each expression, from assignments, parameters and returns until nothing new is found."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.star = any(
+            isinstance(node.names, cst.ImportStar) and self._module(node).startswith("azureml.")
+            for node in tree.all(cst.ImportFrom)
+        )
+        self.variables: dict[Key, Value] = {}
+        self.attributes: dict[str, Value] = {}  # of self and of classes
+        self.functions: dict[str, Value] = {}  # what they return
+        self._parameters()
+        before = None
+        while before != (now := (dict(self.variables), dict(self.attributes), dict(self.functions))):
+            before = now
+            self._pass()
+
+    def _module(self, node: cst.ImportFrom) -> str:
+        return self.tree.code(node.module) if node.module else ""
+
+    def static(self, node: cst.CSTNode) -> str:
+        """The name in v1, such as Run.get_context, whatever it was imported as; "" when it is not of v1."""
+        name = self.tree.qualified(node)
+        if not name and self.star and isinstance(node, cst.Name | cst.Attribute):
+            code = self.tree.code(node)
+            name = f"azureml.core.{code}" if code in STATIC else ""
+        if not name.startswith("azureml") or name.startswith(LIVING):
+            return ""
+        parts = name.split(".")
+        start = next((at for at, part in enumerate(parts) if part.lstrip("_")[:1].isupper()), 1)
+        return ".".join(parts[start:])
+
+    def of(self, node: cst.CSTNode | None) -> Value | None:
+        if isinstance(node, cst.Name):
+            key = self.tree.key(node)
+            return self.variables.get(key) if key else None
+        if isinstance(node, cst.Attribute):
+            owner = getattr(node.value, "value", "")
+            if (owner in ("self", "cls") or owner in self.tree.classes) and (
+                found := self.attributes.get(node.attr.value)
+            ):
+                return found
+            return self._member(node)
+        if isinstance(node, cst.Subscript) and (base := self.of(node.value)) and base.kind == "inputs":
+            return Value("dataset", frozenset([node]))
+        if isinstance(node, cst.Call):
+            return self._call(node)
+        if isinstance(node, cst.IfExp):
+            return self.of(node.body) or self.of(node.orelse)
+        if isinstance(node, cst.BooleanOperation):
+            return self.of(node.left) or self.of(node.right)
+        return self.of(node.value) if isinstance(node, cst.NamedExpr) else None
+
+    def _member(self, node: cst.Attribute) -> Value | None:
+        if base := self.of(node.value):
+            kind = "run" if base.kind in RUNS else base.kind
+            if found := MEMBERS.get((kind, node.attr.value)):
+                return base if found == "dataset" == kind else Value(found)
+        return None
+
+    def _call(self, node: cst.Call) -> Value | None:
+        name = self.static(node.func)
+        if found := STATIC.get(name):
+            reader = {"from_parquet_files": "read_parquet", "from_json_lines_files": "read_json"}
+            return Value(found, frozenset([node]), reader.get(name.rpartition(".")[2], "read_csv"))
+        if isinstance(node.func, cst.Attribute) and (found_member := self._member(node.func)):
+            if found_member.kind == "dataset" and not found_member.origins:
+                return Value("dataset", frozenset([node]))
+            called = found_member.kind not in ("parent", "experiment", "inputs") or node.func.attr.value == "get"
+            return found_member if called else None
+        name = node.func.attr.value if isinstance(node.func, cst.Attribute) else getattr(node.func, "value", "")
+        return self.functions.get(name) if isinstance(name, str) and name in self.tree.functions else None
+
+    def _parameters(self) -> None:
+        foreign = ("wandb", "neptune", "comet_ml")
+        imports = [self.tree.code(node) for node in self.tree.nodes if isinstance(node, cst.Import | cst.ImportFrom)]
+        for param in self.tree.all(cst.Param):
+            if (param.annotation and self.static(param.annotation.annotation) == "Run") or (
+                param.name.value in RUN_PARAMETERS
+                and not any(name in line for line in imports for name in foreign)
+                and self._used_as_run(param.name)
+            ):
+                self._bind(param.name, Value("run"))
+
+    def _used_as_run(self, name: cst.Name) -> bool:
+        key = self.tree.key(name)
+        for node in self.tree.all(cst.Attribute):
+            if isinstance(node.value, cst.Name) and node.value.value == name.value and self.tree.key(node.value) == key:
+                call = self.tree.parents[node]
+                count = len(call.args) if isinstance(call, cst.Call) and call.func is node else 0
+                if node.attr.value in OWN_METHODS or (node.attr.value == "log" and count >= 2):
+                    return True
+        return False
+
+    def _pass(self) -> None:
+        for target, value in self.tree.assigned():
+            if found := self.of(value):
+                self._bind(target, found)
+        for call in self.tree.all(cst.Call):
+            for param, value in self.tree.parameters(call):
+                if found := self.of(value):
+                    self._bind(param.name, found)
+        for node in self.tree.all(cst.Return):
+            function = self.tree.around(node, cst.FunctionDef)
+            if function and (found := self.of(node.value)):
+                self.functions.setdefault(function.name.value, found)
+
+    def _bind(self, target: cst.BaseExpression, value: Value) -> None:
+        if isinstance(target, cst.Name) and (key := self.tree.key(target)):
+            old = self.variables.get(key, value)
+            if old.kind == value.kind or old.kind not in RUNS:
+                self.variables[key] = Value(value.kind, old.origins | value.origins, value.reader)
+            if isinstance(self.tree.scopes.get(target), cst.metadata.ClassScope):
+                self.attributes.setdefault(target.value, value)
+        elif isinstance(target, cst.Attribute) and getattr(target.value, "value", "") in ("self", "cls"):
+            self.attributes.setdefault(target.attr.value, value)
+
+
+NUMERIC_CALLS = ("float", "int", "len", "round", "time.time", "time.perf_counter")
+
+
+def is_number(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bool:
+    """Whether an expression is certainly one number."""
+    if isinstance(node, cst.Integer | cst.Float):
+        return True
+    if isinstance(node, cst.UnaryOperation):
+        return not isinstance(node.operator, cst.Not) and is_number(tree, node.expression, depth)
+    if isinstance(node, cst.BinaryOperation):
+        return is_number(tree, node.left, depth) and is_number(tree, node.right, depth)
+    if isinstance(node, cst.Call):
+        name = tree.qualified(node.func)
+        if name.removeprefix("builtins.") in NUMERIC_CALLS:
+            return True
+        plain = not any(
+            arg.star or getattr(arg.keyword, "value", "") in ("average", "multioutput") for arg in node.args
+        )
+        return plain and name.startswith("sklearn.metrics.") and name.endswith(("_score", "_error", "_loss"))
+    if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
+        values = tree.bindings.get(key, [])
+        return bool(values) and all(value is not None and is_number(tree, value, depth - 1) for value in values)
+    return False
+
+
+def is_text(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bool:
+    """Whether an expression is certainly a text."""
+    if isinstance(node, cst.SimpleString | cst.FormattedString | cst.ConcatenatedString):
+        return True
+    if isinstance(node, cst.BinaryOperation):
+        return isinstance(node.operator, cst.Modulo | cst.Add) and is_text(tree, node.left, depth)
+    if isinstance(node, cst.Call):
+        if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("format", "join"):
+            return is_text(tree, node.func.value, depth)
+        return tree.qualified(node.func) == "builtins.str"
+    if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
+        values = tree.bindings.get(key, [])
+        return bool(values) and all(value is not None and is_text(tree, value, depth - 1) for value in values)
+    return False

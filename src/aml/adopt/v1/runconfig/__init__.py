@@ -1,0 +1,1 @@
+"""v1 run configurations as v2 command jobs."""
