@@ -72,8 +72,8 @@ OTHERS = {
         "main.py:7: imports sklearn: scikit-learn added",
     ),
     "conda-export": (
-        ("data/credit.csv", "python fit_model.py --credit", "outputs/artifacts/model.joblib", "read 160 rows"),
-        'fit_model.py:25: cfg["data"]["path"] -> the option --credit, an input of the job',
+        ("data/credit.csv", "python launch.py --files", "outputs/artifacts/model.joblib", "read 160 rows"),
+        "data/credit.csv is read where fit_model.py does not name it",
     ),
     "notebook": (
         ("credit.csv", "python Train_model.py --credit", "outputs/risk.joblib", "finished"),
@@ -88,21 +88,20 @@ OTHERS = {
         "risk/train.py:14: the option --data is an input of the job",
     ),
     "poetry": (
-        ("data/raw/credit.csv", "python -m credit_risk.cli --raw", "outputs/artifacts/model.pkl", "accuracy 0.8"),
-        'src/credit_risk/data.py:6: ROOT / "data" / "raw" -> the option --raw, an input of the job',
+        ("data/raw/credit.csv", "python launch.py --files", "outputs/artifacts/model.pkl", "accuracy 0.8"),
+        "data/raw/credit.csv is read where src/credit_risk/cli.py does not name it",
     ),
     "components": (
-        ("notebook/data/credit.csv", "python -m src.components.data_ingestion --credit", "outputs/artifacts/model.pkl",
-         "accuracy 0.9"),
-        'src/components/model_trainer.py:12: os.path.join("artifacts", "model.pkl") -> outputs/artifacts/model.pkl',
+        ("notebook/data/credit.csv", "python launch.py --files", "outputs/artifacts/model.pkl", "accuracy 0.9"),
+        "src/launch.py runs the code as it is",
     ),
     "pipfile": (
-        ("data/credit.csv", "python train_model.py --data", "outputs/models/best.pkl", "best "),
-        "lib/io.py:6: ../data -> the option --data, an input of the job",
+        ("data/credit.csv", "python launch.py --files", "outputs/models/best.pkl", "best "),
+        "src/launch.py runs the code as it is",
     ),
     "two-models --entry models/churn/train.py": (
         ("data/credit.csv", "python train.py --data", "outputs/churn.joblib", "accuracy: 0.9"),
-        '"..", "..", "data... -> the option --data, an input of the job',
+        "models/churn/train.py:13: data -> the option --data, an input of the job",
     ),
     "two-models --entry models/fraud/train.py": (
         ("data/credit.csv", "python train.py --data", "outputs/models/fraud/out/fraud.pkl", "share of outliers"),
@@ -163,12 +162,9 @@ def test_settings_that_name_data_and_results(installed: Repository, tmp_path: Pa
     out = tmp_path / "credit-risk"
     said = adopt(folder, "-o", str(out))
     assert contents(folder) == before
-    assert "config/config.yaml: data/processed/credit.csv travels with the code" in said
-    document = (out / "ADOPTED.md").read_text(encoding="utf-8")
-    assert "config/config.yaml: artifacts/model.joblib -> outputs/artifacts/model.joblib" in document
-    text = (out / "src" / "config" / "config.yaml").read_text(encoding="utf-8")
-    assert "  model_path: outputs/artifacts/model.joblib   # the pipeline\n" in text
-    assert "data.yml " not in (out / "README.md").read_text(encoding="utf-8")  # there is none
+    assert "runs through src/launch.py, as it is" in said
+    settings = (folder / "config" / "config.yaml").read_text(encoding="utf-8")
+    assert (out / "src" / "config" / "config.yaml").read_text(encoding="utf-8") == settings
     assert "accuracy 0.9" in runs_and_registers(Repository(out, installed.python), "outputs/artifacts/model.joblib")
 
 

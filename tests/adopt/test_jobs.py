@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from aml.adopt.convert import code
+from aml.adopt.convert.seen import Files, convert
 from aml.adopt.discover import source
 from aml.adopt.jobs import make as jobs
 from aml.adopt.jobs.data import Data
@@ -34,9 +35,18 @@ def plant(root: Path, tree: dict[str, str]) -> Path:
     return root
 
 
-def made(root: Path) -> tuple[code.Code, jobs.Jobs, Data]:
+def made(root: Path, read: str = "", left: str = "", words: str = "") -> tuple[code.Code, jobs.Jobs, Data]:
+    """What becomes of a source, with what a run of it by these words read and left."""
     found = source.read(root, None)
     written = code.convert(found)
+    if read or left:
+        files = Files(tuple(words.split()), ".", frozenset(read.split()), frozenset(left.split()), frozenset())
+        handed = {
+            path for path in files.read if any((root / path).is_relative_to(str(one.path)) for one in written.inputs)
+        }
+        changed = convert(written, files, found.root, found.entry, handed)
+        assert isinstance(changed, code.Code), changed
+        written = changed
     data = Data(found, "slug-data", written.inputs)
     return written, jobs.make(found, written, "slug", data), data
 
@@ -45,10 +55,10 @@ def made(root: Path) -> tuple[code.Code, jobs.Jobs, Data]:
     ("body", "places"),
     [
         ("x, y = pd.read_csv('train/d.csv'), pd.read_csv('valid/d.csv')", {"d.csv": "train", "valid/d.csv": "valid"}),
-        ("x, y = glob.glob('train/*.csv'), glob.glob('valid/*.csv')", {"train/d.csv": "train", "valid/d.csv": "valid"}),
-        ("x, y = glob.glob('train/*.csv'), 1", {"d.csv": "train"}),
+        ("x, y = os.listdir('train'), os.listdir('valid')", {"train/d.csv": "train", "valid/d.csv": "valid"}),
+        ("x, y = os.listdir('train'), 1", {"d.csv": "train"}),
         (
-            "x, y = glob.glob('a/train/*.csv'), glob.glob('b/train/*.csv')",
+            "x, y = os.listdir('a/train'), os.listdir('b/train')",
             {"train/d.csv": "a/train", "train-2/d.csv": "b/train"},
         ),
     ],
@@ -56,7 +66,7 @@ def made(root: Path) -> tuple[code.Code, jobs.Jobs, Data]:
 def test_files_of_one_name_do_not_take_each_other_s_place(tmp_path: Path, body: str, places: dict[str, str]) -> None:
     folders = ("train", "valid", "a/train", "b/train")
     plant(tmp_path, {"train.py": TRAIN + body + FIT, **{f"{name}/d.csv": f"a\n{name}\n" for name in folders}})
-    written, done, data = made(tmp_path)
+    written, done, data = made(tmp_path, " ".join(f"{folder}/d.csv" for folder in places.values()))
     assert {place: path.parent.relative_to(tmp_path).as_posix() for place, path in data.files.items()} == places
     for one in written.inputs:  # each job reads what the code read
         path = data.here(one).removeprefix("../sample-data").removeprefix("/")
@@ -74,7 +84,7 @@ def test_secrets_of_a_documented_command_stay_there(tmp_path: Path, line: str) -
     body = "x = y = yaml.safe_load(open(args.config))\npd.read_csv('d.csv')"
     tree = {"train.py": TRAIN + body + FIT, "conf.yaml": "depth: 3\n", "d.csv": "a\n1\n"}
     plant(tmp_path, {**tree, "README.md": f"    python train.py {line}\n"})
-    written, done, _ = made(tmp_path)
+    written, done, _ = made(tmp_path, "d.csv conf.yaml")
     if not line.startswith(KEY):
         assert KEY not in repr((written.notes, done.notes)) + "".join(done.files.values())
         assert [note.text for note in done.notes if "--api-key" in note.text and note.kind == "decide"]
@@ -85,10 +95,11 @@ def test_secrets_of_a_documented_command_stay_there(tmp_path: Path, line: str) -
 
 
 def test_settings_that_nothing_names_are_no_data(tmp_path: Path) -> None:
+    text = TRAIN.replace('"--config"', '"--config", required=True')
     body = "x = y = yaml.safe_load(open(args.config))\npd.read_csv('d.csv')"
-    plant(tmp_path, {"train.py": TRAIN + body + FIT, "d.csv": "a\n1\n"})
+    plant(tmp_path, {"train.py": text + body + FIT, "d.csv": "a\n1\n"})
     written, _, _ = made(tmp_path)
-    assert [one.flag for one in written.inputs] == ["--d"]
+    assert written.inputs == []
     assert [note.where for note in written.notes if note.text.startswith("--config names settings")] == ["train.py:8"]
 
 
@@ -107,7 +118,8 @@ def test_settings_with_secrets_do_not_travel(tmp_path: Path, name: str, text: st
     for folder in ("a", "b"):
         written, _, data = made(tmp_path / folder)
         assert [*written.files, *data.files] == ["train.py"]
-        assert [note for note in written.notes if "may hold secrets" in note.text]
+        told = [*written.notes, *source.read(tmp_path / folder, None).notes]
+        assert [note for note in told if "may hold secrets" in note.text]
 
 
 def test_settings_without_secrets_travel(tmp_path: Path) -> None:
@@ -119,17 +131,17 @@ def test_settings_without_secrets_travel(tmp_path: Path) -> None:
 @pytest.mark.skipif(os.name == "nt", reason="links need a right of their own on Windows")
 def test_links_in_a_folder_of_data_stay_there(tmp_path: Path) -> None:
     outside = plant(tmp_path / "outside", {"private.csv": "a\n1\n"}) / "private.csv"
-    tree = {"train.py": TRAIN + "x = y = yaml.safe_load(open('conf.yaml'))" + FIT, "conf.yaml": "d: data/more\n"}
-    root = plant(tmp_path / "a", {**tree, "data/more/x.csv": "a\n1\n"})
+    tree = {"train.py": TRAIN + "x = y = os.listdir('data/more')" + FIT, "data/more/x.csv": "a\n1\n"}
+    root = plant(tmp_path / "a", tree)
     (root / "data/more/y.csv").symlink_to(outside)
-    written, _, _ = made(root)
-    assert sorted(written.files) == ["conf.yaml", "data/more/x.csv", "train.py"]
+    _, _, data = made(root, "data/more/x.csv")
+    assert data.files == {"x.csv": root / "data/more/x.csv"}
 
 
 def test_settings_that_lead_back_to_themselves(tmp_path: Path) -> None:
     body = "x = y = yaml.safe_load(open('conf.yaml'))"
     plant(tmp_path, {"train.py": TRAIN + body + FIT, "conf.yaml": "a: &a [*a, d.csv]\n", "d.csv": "a\n1\n"})
-    assert {"conf.yaml", "d.csv"} < set(made(tmp_path)[0].files)
+    assert "conf.yaml" in made(tmp_path)[0].files
 
 
 POSITIONAL = """\
@@ -151,7 +163,7 @@ x = y = pd.read_csv(args.data)
     [
         ("b.csv --epochs 3", "DATA --epochs 3", "b.csv"), ("--epochs 3 b.csv", "--epochs 3 DATA", "b.csv"),
         ("-n 3 b.csv --fast", "-n 3 DATA --fast", "b.csv"), ("-n=3 --fast b.csv", "-n=3 --fast DATA", "b.csv"),
-        ("--epochs 3", "--epochs 3 DATA", None), ("/data/x.csv --fast", "DATA --fast", None),
+        ("--epochs 3", "--epochs 3 DATA", None),
     ],
 )  # fmt: skip
 def test_a_positional_argument_keeps_its_place(tmp_path: Path, given: str, handed: str, path: str | None) -> None:
@@ -196,30 +208,28 @@ DATASTORE = "azureml://datastores/store/paths/results"
 @pytest.mark.parametrize("target", ["local", "cpu-cluster"])
 @pytest.mark.parametrize("mode", ["mount", "upload", "download"])
 @pytest.mark.parametrize(
-    ("flag", "default", "body", "becomes"),
+    ("flag", "default", "body", "left"),
     [
-        ("--output_dir", "", SAVES, "outputs"),
-        ("--output_dir", ', default="./out"', SAVES, "outputs/out"),
-        ("--where", "", SAVES, "outputs"),  # what is done with it decides, not its name
-        ("--where", "", "os.makedirs(args.where, exist_ok=True)\n" + SAVES, "outputs"),
-        ("--log_dir", "", TABLE + 'joblib.dump(model, "model.pkl")\n', "outputs"),
-        ("--log_dir", "", TABLE, ""),
+        ("--output_dir", "", SAVES, "model.pkl"),
+        ("--output_dir", ', default="./out"', SAVES, "model.pkl"),
+        ("--log_dir", "", TABLE, "seen.csv"),
         ("--output_dir", "", "print(vars(args))\n", ""),  # not seen in use: the name decides
     ],
 )
 def test_what_the_code_writes_to_is_no_input(
-    tmp_path: Path, flag: str, default: str, body: str, becomes: str, mode: str, target: str
+    tmp_path: Path, flag: str, default: str, body: str, left: str, mode: str, target: str
 ) -> None:
     text = (WRITES + body).replace("{flag}", flag).replace("{default}", default).replace("{dest}", flag.strip("-"))
     runconfig = DATA_REFERENCES.format(flag=flag, mode=mode, target=target)
     plant(tmp_path, {"train.py": text, "data/d.csv": "a,b\n", "aml_config/train.runconfig": runconfig})
-    written, done, _ = made(tmp_path)
+    written, done, _ = made(tmp_path, left=f"outputs/results/{left}", words=f"train.py {flag} outputs/results")
     for name in ("train-local.yml", "train-amlcompute.yml"):
         job = yaml.safe_load(done.files[name])
         given = job["command"].partition(f"{flag} ")[2]
         assert [*job["inputs"]] == ["input"]
-        if becomes:
-            assert given == becomes and "outputs" not in job and written.model == f"{becomes}/model.pkl"
+        if left == "model.pkl":
+            assert given == "outputs/results" and "outputs" not in job
+            assert written.model == "outputs/results/model.pkl"
         else:
             [(output, entry)] = job["outputs"].items()
             assert given == f'"${{{{outputs.{output}}}}}"' and entry.get("path") in (DATASTORE, None)
@@ -228,7 +238,8 @@ def test_what_the_code_writes_to_is_no_input(
     assert not [text for text in told if flag in text and "input of the job" in text]
     assert not [text for text in told if text.startswith("results is in Azure")]
     if mode != "upload":
-        assert [text for text in told if text.startswith(f"{flag} is written to: {becomes or 'the output'}")]
+        becomes = "outputs/results" if left == "model.pkl" else "the output"
+        assert [text for text in told if text.startswith(f"{flag} is written to: {becomes}")]
 
 
 @pytest.mark.parametrize(
@@ -252,7 +263,7 @@ run = ScriptRunConfig('.', 'train.py', arguments=['--input', store.path('data').
     assert "--output_dir outputs" in yaml.safe_load(done.files["train-local.yml"])["command"]
     [said] = [note for note in done.notes if note.text.startswith("--output_dir")]
     assert said.kind == "changed" and "outputs, which a job keeps" in said.text
-    assert written.model == "outputs/model.pkl"
+    assert [data.flag for data in written.inputs] == ["--input"]
 
 
 V1 = """\

@@ -55,18 +55,14 @@ class Adoption:
 
     @property
     def blocked(self) -> bool:
-        """Whether something is in the way, whatever becomes of the paths in the code."""
-        return any(note.kind == "blocked" for note in self.notes if note not in self._of_paths)
+        """Whether something is in the way."""
+        return any(note.kind == "blocked" for note in self.notes)
 
     @property
-    def unclear(self) -> str:
-        """Why the paths in the code cannot be converted, or "": it may run as it is all the same."""
-        notes = [note for note in self._of_paths if note.kind == "blocked"]
-        return f"{notes[0].where}: {notes[0].text}" if notes else ""
-
-    @property
-    def _of_paths(self) -> list[Note]:
-        return [note for note in self.code.notes if note not in self.code.certain.notes]
+    def of_v1(self) -> bool:
+        """Whether the code was written for a job of v1, which keeps what is below outputs/, too."""
+        texts = [origin.text for origin in self.code.origins.values()]
+        return bool(self.source.runconfigs or self.source.submits) or any("azureml.core" in text for text in texts)
 
     @property
     def slug(self) -> str:
@@ -101,8 +97,8 @@ def plan(source: Source, slug: str) -> Adoption:
         extra=code.requirements,
     )
     known = convert(source, versions_of(packages.requirements, packages.python))
-    code.files, code.notes, code.certain = known.files, known.notes, known.certain
-    if not any(note.kind == "blocked" for note in [*source.notes, *code.certain.notes, *jobs.notes, *packages.notes]):
+    code.files, code.notes = known.files, known.notes
+    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
         packages = prove(packages, imports(code.files, partial(place_of, code)))
     return assemble(source, slug, code, packages)
 

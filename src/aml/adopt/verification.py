@@ -1,7 +1,7 @@
 """Runs the original and the repository that was made of it, and keeps the conversion that does the same.
 
-Paths are converted first, as far as they are understood. Where the result differs from what the original does, the
-code stays as it is, and a launcher gives it its files.
+Paths are written for a job first, as far as the script names what its run read and left. Where the result differs from
+what the original does, the code stays as it is, and a launcher gives it its files.
 """
 
 import re
@@ -10,23 +10,22 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from aml.adopt import DataInput, Note, UserError
-from aml.adopt.adoption import Adoption, assemble
+from aml.adopt import Note, UserError
+from aml.adopt.adoption import Adoption
 from aml.adopt.commands import steps
+from aml.adopt.conversion import declared, launched, written
 from aml.adopt.convert import models
-from aml.adopt.convert.code import NOTHING_TRACKED, script_of
-from aml.adopt.convert.launcher import LAUNCHER, OPTION, text
-from aml.adopt.discover.resources import may_hold_secrets
+from aml.adopt.convert.code import script_of
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording, recording
 from aml.adopt.observe.observation import Observation, Surroundings, differences, lost, observe
-from aml.adopt.python import arguments
 from aml.adopt.python.syntax import lines_of
 from aml.adopt.report import few
-from aml.adopt.tree import TABLES, shown
+from aml.adopt.tree import shown
 from aml.jobfile import job as job_module
 from aml.jobfile.job import Job
 from aml.local import runs
@@ -49,7 +48,7 @@ class Verdict:
     problem: str = ""  # why it does not train yet
     trained: str = ""  # what the run here read, logged and left
     uncompared: str = ""  # why that was not compared with what the original does
-    lost: str = ""  # a file that the run left where no job keeps it
+    notes: tuple[Note, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -59,8 +58,6 @@ class Verdict:
         if self.uncompared:
             return f"It trains, but its results were not compared with those of the original: {self.uncompared}"
         return ""
-
-    notes: tuple[Note, ...] = ()
 
 
 ARGUMENTS = "if it needs arguments: write them into `command` in train-local.yml and train-amlcompute.yml"
@@ -83,48 +80,63 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
     """
     source = adoption.source
     before = trial.marks(source.home)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        made = make(adoption, Path(folder) / "a")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        made = make(adoption, folder / "certain")
         job = job_module.load("train-local", made)
         with recording(job, source.root, source.home, limits.network) as environment:
             given = Surroundings(tuple(source.paths), source.variables)
-            texts = adoption.code.certain.texts
+            texts = adoption.code.texts(source)
             original = observe(environment, texts, _commands(adoption, job), limits.seconds, given)
-            if original is None:
-                return Verdict(adoption, notes=(_undecided("the source is too large to be copied, so it was not run"),))
-            if original.first.status is None:
-                text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
-                return Verdict(adoption, notes=(_undecided(text),))
-            if adoption.unclear:
-                found = Verdict(adoption, f"its paths cannot be converted ({adoption.unclear})")
+            if original is None or original.first.status is None:
+                text = "the source is too large to be copied, so it was not run"
+                if original:
+                    text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
+                found = Verdict(unseen(adoption, original, text), notes=(_undecided(text),))
             else:
-                found = _try(environment, adoption, made, original, limits)
-            if trial.marks(source.home) != before:
-                raise UserError(f"the code changed {source.home} while it was tried: compare it with a backup")
-            if not found.problem:
-                return found
-            if not original.first.ended_well:
-                if found.lost and (kept := _keeping(adoption, found.problem)):
-                    again = _try(environment, kept, make(kept, Path(folder) / "k"), original, limits)
-                    found = again if not again.problem else found
-                if not found.problem:
-                    return found
-                reasons = [found.problem, f"the original does not run here either: {_reason(adoption, original)}"]
-                made_by = steps.maker(source.steps, original.first.reason)
-                first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
-                first = [made_by] if made_by else first
-                asks = source.command is None and ASKS.search(original.first.output)
-                reasons += first or ([ARGUMENTS] if asks else [])
-                return replace(found, problem="\n     ".join(reasons))
-            why = found.problem
-            for twice in (False, True):
-                launched = _launched(adoption, original, twice, why)
-                if isinstance(launched, str):
-                    return replace(found, problem=f"{why}\n     {launched}")
-                found = _try(environment, launched, make(launched, Path(folder) / f"b{twice}"), original, limits)
-                if not found.problem:
-                    break
-            return found
+                found = Verdict(adoption)
+                for number, way in enumerate(_ways(adoption, original)):
+                    one = way(found.problem)
+                    if isinstance(one, str):
+                        found = replace(found, problem="\n     ".join(filter(None, [found.problem, one])))
+                    else:
+                        found = _try(environment, one, make(one, folder / str(number)), original, limits)
+                    if not found.problem:
+                        break
+                if found.problem and not original.first.ended_well:
+                    found = replace(found, problem="\n     ".join([found.problem, *_not_here(adoption, original)]))
+    if trial.marks(source.home) != before:
+        raise UserError(f"the code changed {source.home} while it was tried: compare it with a backup")
+    return found
+
+
+def unseen(adoption: Adoption, original: Observation | None, why: str) -> Adoption:
+    """The adoption of code of which no run was seen to its end: v1's keeps what a job keeps, other code is launched."""
+    made = adoption if adoption.of_v1 else launched(adoption, original, f"It was not converted, for {why}")
+    return adoption if isinstance(made, str) else made
+
+
+def _ways(adoption: Adoption, original: Observation) -> list[Callable[[str], Adoption | str]]:
+    """What may become of the code, the best first; each gets what the one before it does otherwise."""
+
+    def launch(problem: str, *, everywhere: bool = False) -> Adoption | str:
+        why = f"Its paths stay as they are: {problem}" if problem else "The original does not run here"
+        return launched(adoption, original, why, everywhere)
+
+    if original.first.ended_well:
+        return [lambda _: written(adoption, original), launch, partial(launch, everywhere=True)]
+    return [*([lambda _: adoption] if adoption.of_v1 else []), launch]
+
+
+def _not_here(adoption: Adoption, original: Observation) -> list[str]:
+    """Why the original does not run here, and what may help."""
+    source = adoption.source
+    reasons = [f"the original does not run here either: {_reason(adoption, original)}"]
+    made_by = steps.maker(source.steps, original.first.reason)
+    first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
+    first = [made_by] if made_by else first
+    asks = source.command is None and ASKS.search(original.first.output)
+    return reasons + (first or ([ARGUMENTS] if asks else []))
 
 
 def _undecided(text: str) -> Note:
@@ -145,9 +157,9 @@ def _arguments(adoption: Adoption, job: Job) -> list[str]:
     """
     given = adoption.source.words
     if given and not any(re.search(r"[$%{]|azureml:", word) for word in given):
-        missing = [one for one in adoption.code.certain.inputs if one.flag and one.flag not in given]
+        missing = [one for one in adoption.code.inputs if one.flag and one.flag not in given]
         return [*given, *(word for one in missing for word in (one.flag, _value(adoption, job, "inputs", one.name)))]
-    known = _flags(adoption)
+    known = declared(adoption)
     words = [word for word in shlex.split(job.command) if word != "python"]
     start = next((at for at, word in enumerate(words) if word.endswith(".py") or word == adoption.source.module), -1)
     found: list[str] = []
@@ -160,11 +172,6 @@ def _arguments(adoption: Adoption, job: Job) -> list[str]:
         else:
             found.append(COMMAND_OF_JOB.sub(lambda name: _value(adoption, job, name[1], name[2]), word))
     return [word for word in found if word]
-
-
-def _flags(adoption: Adoption) -> set[str]:
-    """The options that the code declares, as far as they stand in it as texts."""
-    return set(re.findall(r"[\"'](--?[A-Za-z][\w-]*)[\"'/,]", "".join(adoption.code.certain.texts.values())))
 
 
 def _value(adoption: Adoption, job: Job, kind: str, name: str) -> str:
@@ -210,7 +217,7 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     why = f"the original does not run here ({_reason(adoption, original)})"
     if run and (elsewhere := lost(done, f"runs/{run.name}", kept)):
         problem = f"it leaves {elsewhere[0]} where a job does not keep it"
-        return Verdict(adoption, problem, trained, uncompared=why, lost=elsewhere[0])
+        return Verdict(adoption, problem, trained, uncompared=why)
     return Verdict(adoption, "", trained, uncompared=why)
 
 
@@ -240,7 +247,7 @@ def _reason(adoption: Adoption, original: Observation) -> str:
     for place, origin in adoption.code.origins.items():
         path = script_of(adoption.source.root / origin.file, place)
         if line := re.match(rf"{re.escape(path.name)}:(\d+): ", reason):
-            text_of_run = adoption.code.certain.texts[path]
+            text_of_run = adoption.code.texts(adoption.source)[path]
             return f"{origin.where(lines_of(origin.text, text_of_run)(int(line[1])))}: {reason[line.end() :]}"
     return reason
 
@@ -260,95 +267,3 @@ def _trained(adoption: Adoption, made: Path, outputs: Mapping[str, str]) -> str:
     return "; ".join(
         [f"trained here on {few(data, 3) or 'no data of its own'}", *filter(None, [few(metrics, 3)]), *left]
     )
-
-
-def _has(path: Path, root: Path, left: Iterable[str]) -> bool:
-    """Whether one of the files that the code left is at a path or below it."""
-    return any((root / one).is_relative_to(path) for one in left)
-
-
-def _options(adoption: Adoption, original: Observation) -> tuple[list[DataInput], dict[str, str]]:
-    """What the job hands over by options that the code itself has: inputs, and places for results."""
-    source, certain = adoption.source, adoption.code.certain
-    known = _flags(adoption)
-    inputs = [one for one in adoption.code.inputs if one.flag in known]
-    written = [one for one in inputs if isinstance(one.path, Path) and _has(one.path, source.root, original.first.left)]
-    places = {**adoption.code.given, **{one.flag: f"outputs/{one.name}" for one in written}}
-    options = arguments.options_of(certain.texts[script_of(source.entry, adoption.code.entry)])
-    settled = {option.flag for option in options if option.default is not None} | {*source.words}
-    given = {flag: place for flag, place in places.items() if flag not in settled}
-    return [one for one in inputs if one not in written], given
-
-
-def _launched(adoption: Adoption, original: Observation, twice: bool, why: str) -> Adoption | str:
-    """The same code as it was, run by the launcher; or why that cannot be.
-
-    `twice`: data that an option hands over lie where the code may look for them, too. `why`: what the conversion of
-    its paths does otherwise.
-    """
-    if original.outside:
-        return f"it reads {original.outside[0]}, which lies outside of the source: let an option name it"
-    source, certain = adoption.source, adoption.code.certain
-    root = source.root
-    others = [path for path in original.data if PurePosixPath(path).suffix not in TABLES]
-    secret = next((path for path in others if may_hold_secrets(root / path)), None)
-    if secret:
-        return f"{secret} may hold secrets, and does not come along: let the code read them elsewhere"
-    code_files = (path for path in source.code.values() if path.suffix != ".ipynb")
-    files: dict[str, str | Path] = {shown(root, path): path for path in code_files}
-    files |= {path: root / path for path in original.modules}
-    files |= {shown(root, path): path for path in certain.settings}
-    files |= {shown(root, path): content for path, content in certain.texts.items()}
-    data = {root / path for path in original.data if path not in files}
-    unseen = {
-        path for path in source.data if path.is_file() and shown(root, path) not in {*files, *original.first.left}
-    }
-    words = list(original.command.words)
-    script = [*words[:2]] if words[0] == "-m" else words[:1]
-    folder = original.command.folder
-    made = {str(PurePosixPath(path).parent) for path in original.first.left}
-    files[LAUNCHER] = text(
-        script, folder, sorted(path for path in made - {"."} if (root / path).is_dir()), source.paths
-    )
-    inputs, given = _options(adoption, original)
-    handed = [one.path for one in inputs if isinstance(one.path, Path)]
-    files_of_job = {path for path in data | unseen if twice or not any(map(path.is_relative_to, handed))}
-    if files_of_job:
-        inputs.append(DataInput("files", "uri_folder", root, OPTION, tuple(sorted(files_of_job))))
-    model = models.choose([f"outputs/{path.removeprefix('outputs/')}" for path in original.first.left])
-    said = (
-        f"src/{LAUNCHER} runs the code as it is: it brings the data to where the code looks for it, "
-        f"and moves what the code leaves to outputs/. With its paths converted, {why}"
-    )
-    notes = [*certain.notes, Note("changed", "", said, "launcher", f"runs through src/{LAUNCHER}, as it is")]
-    if not any("mlflow" in one for one in certain.texts.values()):
-        notes.append(Note("decide", shown(root, source.entry), NOTHING_TRACKED))
-    code = replace(
-        adoption.code,
-        entry=LAUNCHER,
-        files=files,
-        inputs=inputs,
-        given=given,
-        model=model,
-        notes=notes,
-        origins={},
-    )
-    if source.tests:
-        left_out = f"tests left out, for src/ has the layout of the source: {', '.join(source.tests)}"
-        notes.append(Note("decide", "", left_out))
-    return assemble(replace(source, module=None, tests={}), adoption.slug, code, adoption.packages)
-
-
-def _keeping(adoption: Adoption, why: str) -> Adoption | None:
-    """The converted code, run by the launcher, which moves what it leaves elsewhere to outputs/."""
-    source, code = adoption.source, adoption.code
-    words = ["-m", source.module] if source.module else [code.entry]
-    run = re.compile(rf"\bpython {re.escape(' '.join(words))}(?=[\s\"']|$)")
-    files = {name: run.sub(f"python {LAUNCHER}", content) for name, content in adoption.jobs.files.items()}
-    if files == adoption.jobs.files:
-        return None
-    said = f"src/{LAUNCHER} runs the code, and moves what it leaves elsewhere to outputs/. Without that, {why}"
-    launched = replace(code, entry=LAUNCHER, files={**code.files, LAUNCHER: text(words, ".", [])})
-    jobs = replace(adoption.jobs, files=files)
-    note = Note("changed", "", said, "launcher", f"runs through src/{LAUNCHER}")
-    return replace(adoption, code=launched, jobs=jobs, notes=[*adoption.notes, note])

@@ -72,16 +72,18 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         raise UserError(f"{out} is there already, and not empty: name another folder with -o")
     say(f"{source.why}\nresolving and trying the packages, which takes a minute (longer where they are downloaded) ...")
     adoption = planning.plan(source, slug)
-    if adoption.blocked or (adoption.unclear and not limits):
+    if adoption.blocked:
         print_safely("\n".join(lines(adoption.notes, ("blocked", "decide"))[1:]))
         count = sum(note.kind == "blocked" for note in adoption.notes)
         say(f"\naml: nothing was written: fix {count} in a copy of the source, and run it again")
         return 1
-    verdict = verification.Verdict(adoption, notes=(verification.NOT_RUN,))
     if limits:
         say("running the code, the original and the converted one, in copies: --no-run leaves that out ...")
         verdict = verification.verify(adoption, repository.make, verification.Limits(*limits))
-        adoption = verdict.adoption
+    else:
+        made = verification.unseen(adoption, None, "the code was not run")
+        verdict = verification.Verdict(made, notes=(verification.NOT_RUN,))
+    adoption = verdict.adoption
     notes = [*adoption.notes, *verdict.notes]
     if not dry:
         report = document(source.root.name, notes, adoption.code.model, adoption.model, verdict.headline)

@@ -2,38 +2,30 @@
 
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from aml.adopt import DataInput, Note, input_name, model_name
-from aml.adopt.convert import contract, results, saved, settings_files
+from aml.adopt.convert import contract, saved
 from aml.adopt.discover import needs, resources
 from aml.adopt.discover.source import Source
 from aml.adopt.notebooks import notebook
 from aml.adopt.packages import retired
 from aml.adopt.python import arguments
 from aml.adopt.python.closure import TOO_DEEP, UNREADABLE, imports_of, parse, read_code
-from aml.adopt.python.static import SETTINGS, Modules
+from aml.adopt.python.static import SETTINGS
 from aml.adopt.python.syntax import lines_of
-from aml.adopt.tree import files_below, shown
+from aml.adopt.tree import TABLES, folders, shown
 from aml.adopt.v1 import sdk, uploads
 
+SETTINGS_NAME = re.compile(r"(?i)(^|_)(conf|configs?|configuration|settings|yaml)(_|$)")
+DATA_NAME = re.compile(r"(?i)data|csv|table|corpus|image|input|train|test|valid|file|path|dir$|directory|folder")
+FOLDER = re.compile(r"(?i)(dir|directory|folder)$")
 NOTHING_TRACKED = (
     'no metrics are logged: with `import mlflow` and mlflow.log_metric("accuracy", value), `aml runs` shows them'
 )
-
-
-@dataclass
-class Certain:
-    """The code with no more than the changes that are certain: what is retired replaced, all paths as they were."""
-
-    texts: dict[Path, str] = field(default_factory=dict)  # file of the source -> its text; a notebook is there as .py
-    inputs: list[DataInput] = field(default_factory=list)  # of v1
-    settings: list[Path] = field(default_factory=list)  # files of the source that the code has beside it
-    notes: list[Note] = field(default_factory=list)
 
 
 @dataclass
@@ -43,15 +35,21 @@ class Code:
     entry: str  # its path in src/
     files: dict[str, str | Path] = field(default_factory=dict)  # path in src/ -> text, or the file to copy
     inputs: list[DataInput] = field(default_factory=list)  # that the entry takes by options
-    given: dict[str, str] = field(default_factory=dict)  # options of the entry for results, with their paths
-    results: dict[str, str] = field(default_factory=dict)  # all of these, with where the results go by themselves
+    given: dict[str, str] = field(default_factory=dict)  # options of the entry that need a path for results, with that
+    results: dict[str, str] = field(default_factory=dict)  # options of the entry that a run wrote to, with where
+    moved: dict[str, str] = field(default_factory=dict)  # paths of results in the entry, with what they are now
     model: str | None = None  # what it saves, below the run's folder
     registered: str | None = None  # the name that it registered the model by
     imports: dict[str, str] = field(default_factory=dict)  # third-party name -> where it is imported
     requirements: list[tuple[str, str]] = field(default_factory=list)  # of a notebook's install lines
     notes: list[Note] = field(default_factory=list)
     origins: dict[str, "Origin"] = field(default_factory=dict)  # path in src/ -> where its text comes from
-    certain: Certain = field(default_factory=Certain)
+    settings: list[Path] = field(default_factory=list)  # files of the source that the code needs beside it
+
+    def texts(self, source: Source) -> dict[Path, str]:
+        """The files of the source with the texts that they have here; a notebook is there as the .py it becomes."""
+        places = {place: script_of(path, place) for place, path in source.code.items()}
+        return {places[place]: text for place, text in self.files.items() if isinstance(text, str) and place in places}
 
 
 class Origin(NamedTuple):
@@ -69,11 +67,10 @@ class Origin(NamedTuple):
 
 
 def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
-    """Change the code so that it trains as a job. Raises UserError for a notebook that cannot be read.
+    """Change in the code what is certain; its paths stay as they are. Raises UserError for an unreadable notebook.
 
     `versions`: of the packages that it runs with, once they are known; what they lack is fixed then.
     """
-    modules = Modules(source.code, source.root, source.entry.parent)
     code = Code(next(place for place, path in source.code.items() if path == source.entry))
     elsewhere: list[DataInput] = []
     for place, path in source.code.items():
@@ -81,34 +78,26 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
             script = notebook.convert(path, shown(source.root, path))
             code.requirements += [(line, shown(source.root, path)) for line in script.requirements]
             code.notes += script.notes
-            _module(source, modules, code, place, path, script.text, script.lines, elsewhere, versions)
+            _module(source, code, place, script.text, script.lines, elsewhere, versions)
         elif path.suffix == ".py":
             try:
                 text = _in_utf8(read_code(path))
             except UNREADABLE:
                 code.files[place] = ""  # the source has a note of it, so that nothing is written
                 continue
-            _module(source, modules, code, place, path, text, [], elsewhere, versions)
+            _module(source, code, place, text, [], elsewhere, versions)
         else:
             code.files[place] = path
-    entry = code.files[code.entry]
-    assert isinstance(entry, str)
-    code.files[code.entry] = arguments.declare(entry, elsewhere)
-    main = script_of(source.entry, code.entry)
-    code.certain.texts[main] = arguments.declare(
-        code.certain.texts.get(main, ""), [one for one in code.certain.inputs if one in elsewhere]
-    )
+    code.files[code.entry] = arguments.declare(str(code.files[code.entry]), elsewhere)
     for data in elsewhere:
         _add(code.inputs, data)
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):
             code.notes.append(Note("decide", "", f"several modules read different data by {data.flag}: rename one"))
     _given(source, code)
-    code.certain.settings, notes = needs.hydra(source.entry, code.entry, code.files, shown(source.root, source.entry))
+    _handed_over(source, code)
+    _required(source, code)
+    code.settings, notes = needs.hydra(source.entry, code.entry, code.files, shown(source.root, source.entry))
     code.notes += notes
-    read = {data.path for data in code.inputs if isinstance(data.path, Path)}
-    model = settings_files.carry(code.files, read, source.root, source.project, code.notes)
-    code.model = code.model or model
-    code.notes += _alike(code)
     if not any("mlflow" in text for text in code.files.values() if isinstance(text, str)):
         code.notes.append(Note("decide", shown(source.root, source.entry), NOTHING_TRACKED))
     _registering(source, code)
@@ -143,110 +132,137 @@ def _in_utf8(text: str) -> str:
 
 def _given(source: Source, code: Code) -> None:
     """Let data that the arguments name be inputs, and settings travel."""
-    words = source.words
-    entry = code.files[code.entry]
-    options = arguments.options_of(entry if isinstance(entry, str) else "")
-    for at, option in arguments.values(options, words).items():
-        path = _in_source(source, words[at])
-        if not option.flag and path:
-            code.inputs = [
-                replace(one, path=path) if not one.flag and one.name == option.dest and one.path is None else one
-                for one in code.inputs
-            ]
-    alone = {name for option in options if not option.takes_value for name in option.names}
-    for flag, value in pairwise(words):
-        place = PurePosixPath(value.replace("\\", "/"))
+    for flag, name, value in _arguments(source, code):
         path = _in_source(source, value)
-        relative = not source.runconfigs and not re.match(r"[/$~]|\w+:", value)  # v1 mounts data where it says
-        if path is None and relative and any(one.flag == flag and one.path is None for one in code.inputs):
-            code.inputs = [replace(one, path=Path(value)) if one.flag == flag else one for one in code.inputs]
-            text = f"{flag} {value} is not in the source: run what makes it first, and adopt again"
-            code.notes.append(Note("decide", "", text, "data-missing", value))
-        if path is None or not flag.startswith("--") or flag in alone or results.leads_out(flag):
+        if needs.is_for_results(name):
             continue
-        if path.suffix.lower() in SETTINGS:
+        if path is None:
+            if not source.runconfigs and PurePosixPath(value).suffix.lower() in TABLES:  # v1 mounts data where it says
+                text = f"{name} {value} is not in the source: put it there, or run what makes it first, and adopt again"
+                code.notes.append(Note("decide", "", text, "data-missing", value))
+        elif path.suffix.lower() in SETTINGS:
             if resources.may_hold_secrets(path):
                 text = "may hold secrets, so it is left out: let the job read them elsewhere"
                 code.notes.append(Note("decide", shown(source.root, path), text))
             else:
-                code.files.setdefault(place.as_posix(), path)
-                code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {flag}"))
-            code.inputs = [one for one in code.inputs if one.flag != flag]
-            about = ("option-input", "no-data-named", "names-settings")
-            code.notes = [note for note in code.notes if note.subject != flag or note.code not in about]
+                code.files.setdefault(PurePosixPath(value.replace("\\", "/")).as_posix(), path)
+                code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {name}"))
         else:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
-            data = DataInput(input_name(flag), kind, path, flag)
-            if not any(one.flag == flag for one in code.inputs):
-                code.notes.append(Note("changed", "", f"{flag} {value} -> an input of the job", "data"))
-            code.inputs = [data if one.flag == flag and one.path is None else one for one in code.inputs]
+            data = DataInput(input_name(name), kind, path, flag)
+            if not any(one.flag == flag and one.name == data.name for one in code.inputs):
+                code.notes.append(Note("changed", "", f"{name} {value} -> an input of the job", "data"))
+            code.inputs = [data if flag and one.flag == flag and one.path is None else one for one in code.inputs]
             _add(code.inputs, data)
+
+
+def _arguments(source: Source, code: Code) -> Iterator[tuple[str, str, str]]:
+    """The arguments that have values: the flag or "", the name, and the value."""
+    options = arguments.options_of(str(code.files[code.entry]))
+    known = arguments.values(options, source.words)
+    alone = {name for option in options if not option.takes_value for name in option.names}
+    before = ""
+    for at, word in enumerate(source.words):
+        flag, equals, value = word.partition("=") if re.match(r"--?[A-Za-z]", word) else ("", "", word)
+        if equals:
+            yield flag, flag, value
+        elif not flag and before:
+            yield before, before, value
+        elif not flag and at in known:
+            yield "", known[at].dest, value
+        before = flag if not equals and flag not in alone else ""
+
+
+def _handed_over(source: Source, code: Code) -> None:
+    """Let options that the file which submits the job hands data or a place for results have them."""
+    for one in source.submits[0].handed if source.submits else ():
+        if not one.is_data or not one.flag or any(data.flag == one.flag for data in code.inputs):
+            continue
+        if needs.is_for_results(one.flag):
+            code.given[one.flag] = code.results[one.flag] = _place_of_results(one.flag)
+        else:
+            _add(code.inputs, DataInput(input_name(one.flag), "uri_folder", None, one.flag))
+
+
+def _required(source: Source, code: Code) -> None:
+    """Let options that need a value, and that no documentation gives one, have what their names mean.
+
+    A name for results gets a path below outputs/, a name for data is an input. Whether that is right, a run shows.
+    """
+    text = str(code.files[code.entry])
+    options = {option.flag or option.dest: option for option in arguments.options_of(text)}
+    handed = {*code.given, *(one.flag for one in code.inputs if one.flag)}
+    for line, _, about, name in needs.missing(text, f"python x.py {source.arguments}"):
+        option = options.get(name) if about == "needs-value" and name not in handed else None
+        if option is None or option.type in ("int", "float"):
+            continue
+        where = place_of(code, code.entry, line)
+        if needs.is_for_results(option.dest):
+            if option.flag:
+                code.given[option.flag] = _place_of_results(option.dest)
+        elif SETTINGS_NAME.search(option.dest):
+            said = f"{name} names settings, and not which ones: let their file lie with the code, and name it in the"
+            code.notes.append(Note("decide", where, f"{said} job's command", "names-settings", name))
+        elif DATA_NAME.search(option.dest):
+            kind: Literal["uri_folder", "uri_file"] = "uri_folder" if FOLDER.search(option.dest) else "uri_file"
+            _add(code.inputs, DataInput(option.dest, kind, None, option.flag))
+            said = f"the option {name} is an input of the job: its name says so"
+            code.notes.append(Note("taken", where, said, "option-input", name))
+
+
+def _place_of_results(name: str) -> str:
+    """What an option for results of this name gets."""
+    name = input_name(name)
+    whole = FOLDER.search(name) or re.fullmatch(r"out(put)?s?(_path)?", name)
+    return "outputs" if whole else f"outputs/{name}"
 
 
 def _in_source(source: Source, text: str) -> Path | None:
     """The file or folder of the source that an argument names."""
     place = PurePosixPath(text.replace("\\", "/"))
-    path = next((one.resolve() for one in (source.project / place, source.root / place) if one.exists()), None)
+    own = [source.root / source.command.folder] if source.command else []
+    path = next((one.resolve() for one in (*own, source.project, source.root) if (one / place).exists()), None)
+    path = (path / place).resolve() if path else None
     return path if path and path != source.root and path.is_relative_to(source.root) else None
 
 
 def _module(
     source: Source,
-    modules: Modules,
     code: Code,
     place: str,
-    path: Path,
     text: str,
     cells: list[tuple[int, str]],
     elsewhere: list[DataInput],
     versions: Mapping[str, str] | None,
 ) -> None:
     """Rewrite one module, and note what was done by the lines of the source, or the cells of its notebook."""
-    file, is_entry = shown(source.root, path), place == code.entry
-    values = modules.of(path) if path.suffix == ".py" else None
+    path, is_entry = source.code[place], place == code.entry
+    file = shown(source.root, path)
     together = uploads.together(source.root) if "to_pandas_dataframe" in text else None
     try:
-        rewritten = sdk.rewrite(text, file, is_entry, values.locate if values else None, together)
+        rewritten = sdk.rewrite(text, file, is_entry, lambda name: locate(source, name), together)
         renewed = retired.rewrite(rewritten.text, file, versions, text)
-        certain = contract.check(renewed.text, file, is_entry, modules, text, paths=False)
-        checked = contract.check(renewed.text, file, is_entry, modules, text)
+        checked = contract.check(renewed.text, file, text)
     except (RecursionError, MemoryError):
         code.files[place] = text
         code.notes.append(Note("blocked", file, TOO_DEEP))
-        code.certain.notes.append(code.notes[-1])
         return
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
     origin = code.origins[place] = Origin(file, text, cells)
-    code.certain.texts[script_of(path, place)] = certain.text
-    code.certain.inputs += rewritten.inputs
-    for notes, found in (
-        (code.certain.notes, [*rewritten.notes, *renewed.notes, *certain.notes]),
-        (code.notes, [*rewritten.notes, *renewed.notes, *checked.notes]),
-    ):
-        for note in found:
-            line = note.where.rpartition(":")[2]
-            notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
-    for data in [*rewritten.inputs, *checked.inputs]:
+    for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
+        line = note.where.rpartition(":")[2]
+        code.notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
+    for data in rewritten.inputs:
         _add(code.inputs if is_entry else elsewhere, data)
-    if is_entry:
-        code.given, code.results = checked.given, checked.results
     if is_entry or not code.model:
         code.model = checked.model or code.model
-    for file_or_folder, where in checked.travels:
-        if file_or_folder.is_dir():
-            for inner in files_below(file_or_folder):
-                code.files.setdefault((PurePosixPath(where) / inner.relative_to(file_or_folder)).as_posix(), inner)
-        else:
-            code.files.setdefault(where, file_or_folder)
 
 
-def _alike(code: Code) -> list[Note]:
-    """Notes on options whose names would be the same, but for a number."""
-    flags = {one.name: one.flag for one in code.inputs if one.flag}
-    pairs = [(flag, flags.get(re.sub(r"_\d+$", "", name), flag)) for name, flag in flags.items()]
-    says = "may hand over the same data: if they do, let the code read it by"
-    return [Note("decide", "", f"{other} and {flag} {says} {other} alone") for flag, other in pairs if other != flag]
+def locate(source: Source, text: str) -> Path | None:
+    """The file or folder that a path in the code means: seen from the script's folder, or a folder above it."""
+    paths = (folder / text for folder in folders(source.root, source.entry.parent))
+    return next((path.resolve() for path in paths if text and path.exists()), None)
 
 
 def _registering(source: Source, code: Code) -> None:

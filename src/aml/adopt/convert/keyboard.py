@@ -60,7 +60,7 @@ def _show(work: Work, call: cst.Call, statement: cst.CSTNode, number: int) -> No
         work.new[line] = cst.FlattenSentinel([first, second])
     else:
         work.new[statement] = cst.Expr(save)
-    work.folders.append("outputs")
+    work.writes = True
     work.note("changed", call, f'{base}.show() -> {base}.savefig("{path}"): there is no screen')
     _without_screen(work)
 

@@ -138,7 +138,7 @@ def _log_model(work: Work, call: cst.Call, name: str) -> None:
         func = expression(f"{name.removesuffix('log_model')}save_model")
         work.imports.append(f"import {name.rpartition('.')[0]}")
     work.new[call] = call.with_changes(args=kept, func=func)
-    work.make("outputs/")
+    work.writes = True
     target = f"outputs/{folder}" if folder else "a folder below outputs/"
     if work.tree.around(statement, cst.For, cst.While, cst.FunctionDef):  # which may run twice; save_model would refuse
         line = work.tree.parents[statement]

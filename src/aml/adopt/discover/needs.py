@@ -16,6 +16,11 @@ from aml.adopt.tree import files_below
 GROUPS = ("click.group", "click.Group", "typer.Typer", "fire.Fire")
 
 
+def is_for_results(name: str) -> bool:
+    """Whether an option of this name is for results."""
+    return bool(re.search(r"(?i)(?<![a-z])(out|save|log(?!i|o)|export|result)", name))
+
+
 def missing(text: str, command: str) -> Iterator[tuple[int, str, str, str]]:
     """What `command` of the entry script `text` lacks: the line, what it says, the note's code and its subject."""
     try:

@@ -11,16 +11,13 @@ from typing import Any
 
 from aml.adopt import DataInput, Note, UserError, input_name
 from aml.adopt.convert.code import Code, place_of
-from aml.adopt.convert.results import leads_out
 from aml.adopt.discover import needs
 from aml.adopt.discover.candidate import Named
 from aml.adopt.discover.source import Source
 from aml.adopt.jobs.data import Asset, Data
 from aml.adopt.private import hide, without_secrets
 from aml.adopt.python import arguments
-from aml.adopt.python.closure import UNREADABLE, read_code
 from aml.adopt.python.flags import Option
-from aml.adopt.python.syntax import literal
 from aml.adopt.tree import shown
 from aml.adopt.v1.runconfig.job import (
     CPU_IMAGE,
@@ -77,7 +74,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
             conda = found[name].conda
             jobs.conda.append(conda if isinstance(conda, Path) else (shown(source.root, path), conda or {}))
         if submit.words and not v1.at("arguments") and v1.at("script"):
-            found[name].job["command"] += "".join(f" {word}" for word in _words(submit.words, source, code))
+            found[name].job["command"] += "".join(f" {word}" for word in _words(submit.words, code))
             jobs.notes.append(Note("taken", submit.where, f"arguments of {name}: {hide(shlex.join(submit.words))}"))
     jobs.conda += submit.packages
     jobs.notes += [*submit.notes, *handed_over(submit, code.inputs, code.results)]
@@ -91,6 +88,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
         _hand_over(one, code.inputs, data, options, is_local=one.job.get("compute") == "local")
         _lead_out(one, code)
         _give(one, code.given)
+        _move(one, code.moved)
         if source.variables:
             one.job["environment_variables"] = {**source.variables, **one.job.get("environment_variables", {})}
         if source.module:
@@ -216,7 +214,7 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
     told = source.command.where if source.command else ""
     where = next((one.where for one in source.submits if one.words == given), told)
     given, secret = without_secrets(given)
-    words += _words(given, source, code)
+    words += _words(given, code)
     job = {
         "$schema": "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json",
         "type": "command",
@@ -233,39 +231,20 @@ def _plain(source: Source, code: Code, experiment: str, image: str) -> Converted
     return Converted(job, notes=notes)
 
 
-def _words(given: list[str], source: Source, code: Code) -> list[str]:
-    """Arguments for a job's command: without the data, which is handed over apart, and with results below outputs/."""
+def _words(given: list[str], code: Code) -> list[str]:
+    """Arguments for a job's command: without the data, which is handed over apart."""
     flags = {data.flag for data in code.inputs if data.flag}
     positional = {data.name for data in code.inputs if not data.flag}
     text = code.files.get(code.entry)
     known = arguments.values(arguments.options_of(text) if isinstance(text, str) else [], given)
-    moved = _moved(source, code)
     words = []
     for index, word in enumerate(given):
-        name, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
-        before = given[index - 1] if index else ""
-        if name in flags or before in flags:
+        if word.partition("=")[0] in flags or (index and given[index - 1] in flags):
             continue
-        if index in known and not known[index].flag and known[index].dest in positional:
-            words.append('"${{inputs.' + known[index].dest + '}}"')
-            continue
-        if (name or before) in moved and value and not re.match(r"(\./)?outputs(/|$)|[/\\]|\w:", value):
-            word = f"{name}{equals}outputs/{value.removeprefix('./')}"
-        words.append(quote(word))
+        option = known.get(index)
+        name = input_name(option.dest) if option and not option.flag else ""
+        words.append('"${{inputs.' + name + '}}"' if name in positional else quote(word))
     return words
-
-
-def _moved(source: Source, code: Code) -> set[str]:
-    """The options that name a result, whose defaults were moved below outputs/, where a job keeps it."""
-    text = code.files.get(code.entry)
-    if source.entry.suffix != ".py" or not isinstance(text, str):
-        return set()
-    try:
-        texts = (read_code(source.entry), text)
-    except UNREADABLE:
-        return set()
-    before, after = ({one.flag: literal(one.default) for one in arguments.options_of(each)} for each in texts)
-    return {flag for flag, old in before.items() if old and after.get(flag) == f"outputs/{old.removeprefix('./')}"}
 
 
 def _input(job: dict[str, Any], wanted: DataInput) -> Any:
@@ -332,7 +311,7 @@ def _lead_out(one: Converted, code: Code) -> None:
     for flag, kind, name in handed:
         path = code.results.get(flag)
         model = bool(path and code.model and f"{code.model}/".startswith(f"{path}/"))
-        if flag in read or not (path or leads_out(flag)) or (kind == "outputs" and not model):
+        if flag in read or not (path or needs.is_for_results(flag)) or (kind == "outputs" and not model):
             continue
         place = one.job[kind][name].get("path", "")
         write_to(one, kind, name, path if model else None)
@@ -350,6 +329,13 @@ def _give(one: Converted, given: dict[str, str]) -> None:
             one.job["command"] += f" {flag} {quote(path)}"
         elif not re.match(r"\"?(\./)?(outputs\b|\$\{\{)", said[1]):
             one.job["command"] = one.job["command"].replace(said[0], f"{flag} {quote(path)}")
+
+
+def _move(one: Converted, moved: dict[str, str]) -> None:
+    """Let arguments of the command that name results name the places where a job keeps them."""
+    for old, new in moved.items():
+        word = rf"(?<=[\s=]){re.escape(quote(old))}(?=\s|$)"
+        one.job["command"] = re.sub(word, quote(new).replace("\\", r"\\"), one.job["command"])
 
 
 def _same(key: str, mount: str, wanted: DataInput) -> bool:

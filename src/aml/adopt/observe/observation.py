@@ -7,7 +7,7 @@ import sys
 import sysconfig
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from aml.adopt.observe import trial
@@ -35,6 +35,15 @@ class Observation:
     command: Command
     first: Trial
     second: Trial | None
+    made: frozenset[str] = (
+        frozenset()
+    )  # folders that it writes to and that the source lacks, such as those of git clones
+
+    @property
+    def lacking(self) -> set[str]:
+        """The folders in which it wanted to write a file, and that were not there."""
+        folders = {path.parent for path in self.first.opened.written if path.is_relative_to(self.tree)}
+        return {folder.relative_to(self.tree).as_posix() for folder in folders if not folder.exists()}
 
     @property
     def opened(self) -> set[str]:
@@ -51,6 +60,11 @@ class Observation:
         listed = {path for path in self.first.before if str(PurePosixPath(path).parent) in self.opened}
         read = self.opened | listed | (self.first.touched - self.first.left.keys())
         return {path: mark for path, mark in sorted(self.first.before.items()) if path in read and _is_data(path)}
+
+    @property
+    def results(self) -> list[str]:
+        """The files that it leaves, but for caches and logs of tools."""
+        return sorted(filter(_is_result, self.first.left))
 
     @property
     def modules(self) -> list[str]:
@@ -93,20 +107,25 @@ def observe(
     """Run the code of a source in copies of it: by the first of the commands with which it ends well.
 
     Each command has its words after python, where {tree} stands for the copy, and the folder in the source where it
-    runs. Returns the first command's run when none ends well, and None when the source is too large to be copied.
+    runs. Folders for results that the source lacks are made. Returns the first command's run when none ends well, and
+    None when the source is too large to be copied.
     """
     base = recording.cache.parent
     found: Observation | None = None
     for words, folder in dict.fromkeys((tuple(words), folder) for words, folder in commands):
-        once = _run(recording, texts, words, folder, base / "first", limit, surroundings)
+        made: frozenset[str] = frozenset()
+        while once := _run(recording, texts, words, folder, base / "first", limit, surroundings, made):
+            if once.first.status is None:
+                return once
+            if once.first.ended_well:
+                again = _run(recording, texts, words, folder, base / "second", limit, surroundings, made)
+                return replace(once, second=again.first if again else None)
+            found = found or once
+            if not once.lacking - made:
+                break
+            made |= once.lacking
         if once is None:
             return None
-        if once.first.status is None:
-            return once
-        if once.first.ended_well:
-            again = _run(recording, texts, words, folder, base / "second", limit, surroundings)
-            return Observation(once.tree, once.command, once.first, again.first if again else None)
-        found = found or once
     return found
 
 
@@ -118,11 +137,14 @@ def _run(
     base: Path,
     limit: float,
     surroundings: Surroundings,
+    made: frozenset[str],
 ) -> Observation | None:
     tree = base / recording.source.name
     shutil.rmtree(base, ignore_errors=True)
     if not trial.copy(recording.source, texts, tree):
         return None
+    for path in made:
+        (tree / path).mkdir(parents=True, exist_ok=True)
     given = tuple(word.replace("{tree}", str(tree)) for word in words)
     paths = os.pathsep.join(str(tree / path) for path in surroundings.paths)
     tracking = {"MLFLOW_TRACKING_URI": (base / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
@@ -137,7 +159,7 @@ def _run(
         **tracking,
         **trial.interpreter(recording),
     )
-    return Observation(tree, Command(given, folder), done, None)
+    return Observation(tree, Command(given, folder), done, None, made)
 
 
 def differences(
@@ -151,7 +173,7 @@ def differences(
     found = []
     patterns = Counter(_pattern(path) for path in kept)
     marks = set(kept.values())
-    for path in filter(_is_result, original.first.left):
+    for path in original.results:
         patterns[_pattern(path)] -= 1
         if patterns[_pattern(path)] < 0:
             found.append(f"{path}, which the original writes, is not kept")
