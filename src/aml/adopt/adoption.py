@@ -22,6 +22,7 @@ from aml.adopt.v1.inference import Inference
 
 SLUG = "{{cookiecutter.project_slug}}"
 NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_project.py
+MANY = 5  # files of a folder that are named one by one
 # Generic names of folders, which say nothing of a model.
 GENERIC = (
     "batch",
@@ -121,7 +122,7 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
         **source.settings,
     }
     taken = [Note("taken", "", f"entry {source.why}", "entry", source.why)]
-    taken += [Note("taken", "", f"data {place}", "data-file", place) for place in data.files]
+    taken += _data_notes(data.files, code.read)
     carried = {*source.data} & {path for path in code.files.values() if isinstance(path, Path)}
     if source.data and not carried and not data.files and not any(one.path for one in code.inputs):
         names = ", ".join(shown(source.root, path) for path in source.data[:5])
@@ -149,11 +150,25 @@ def assemble(source: Source, slug: str, code: Code, packages: Packages) -> Adopt
     )
 
 
+def _data_notes(files: dict[str, Path], read: set[Path] | None) -> list[Note]:
+    """What comes along of the data, and what of that a run read; many files of a folder are one line."""
+    found: dict[tuple[str, bool], list[str]] = {}
+    for place, path in files.items():
+        found.setdefault((place.rpartition("/")[0], read is None or path in read), []).append(place)
+    notes = []
+    for (folder, is_read), places in found.items():
+        many = len(places) > MANY and bool(folder)
+        code, more = ("data-file", "") if is_read else ("data-not-read", ", which the run here did not read")
+        shown_as = [f"{folder}/ ({len(places)} files)"] if many else places
+        notes += [Note("taken", "", f"data {place}{more}", code, place) for place in shown_as]
+    return notes
+
+
 def slug(source: Source) -> str:
     """A name for the model: of the nearest folder that says something, else of the script or notebook."""
     above = [source.entry.parent, *source.entry.parents]
     folders = above[: above.index(source.root) + 1]
     names = [*dict.fromkeys(folder.name for folder in folders), source.entry.stem]
-    slugs = [re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") for name in names]
+    slugs = [re.sub(r"^[^a-z]+", "", re.sub(r"[^a-z0-9]+", "-", name.lower())).strip("-") for name in names]
     fits = [slug for slug in slugs if re.fullmatch(NAME, slug)]
     return next((slug for slug in fits if slug not in GENERIC), f"{fits[0]}-model" if fits else "adopted-model")

@@ -11,7 +11,7 @@ from aml.adopt.adoption import Adoption, assemble
 from aml.adopt.convert import models, seen
 from aml.adopt.convert.code import script_of
 from aml.adopt.convert.launcher import LAUNCHER, OPTION, text
-from aml.adopt.discover.resources import may_hold_secrets
+from aml.adopt.discover.resources import is_settings, may_hold_secrets, with_siblings
 from aml.adopt.observe.observation import Observation
 from aml.adopt.python import arguments
 from aml.adopt.tree import TABLES, shown
@@ -20,14 +20,18 @@ from aml.adopt.tree import TABLES, shown
 def written(adoption: Adoption, original: Observation) -> Adoption | str:
     """The code with its paths written for a job, as far as its script names what it read and left; or why not."""
     source, code = adoption.source, adoption.code
-    read, left = frozenset(original.data), frozenset(original.results)
+    read = frozenset([*original.data, *(path.as_posix() for path in original.outside)])
+    left = frozenset(original.results)
     folder = original.tree / original.command.folder
     words = tuple(_relative(word, original.tree, folder) for word in original.command.words)
     files = seen.Files(words, original.command.folder, read, left, original.made)
     handed = {shown(source.root, path) for path in adoption.data.files.values()} & read
     handed |= {path for path in read for one in code.inputs if _hands_over(one, source.root / path)}
     made = seen.convert(code, files, source.root, script_of(source.entry, code.entry), handed)
-    return made if isinstance(made, str) else assemble(source, adoption.slug, made, adoption.packages)
+    if isinstance(made, str):
+        return made
+    made.read = {source.root / path for path in read}
+    return assemble(source, adoption.slug, made, adoption.packages)
 
 
 def _relative(word: str, tree: Path, folder: Path) -> str:
@@ -49,7 +53,7 @@ def launched(adoption: Adoption, original: Observation | None, why: str, everywh
     source, code = adoption.source, adoption.code
     root = source.root
     if original and original.outside:
-        return f"it reads {original.outside[0]}, which lies outside of the source: let an option name it"
+        return f"it reads {original.outside[0]}, which lies outside of the source"
     others = [path for path in (original.data if original else ()) if PurePosixPath(path).suffix not in TABLES]
     secret = next((path for path in others if may_hold_secrets(root / path)), None)
     if secret:
@@ -59,7 +63,9 @@ def launched(adoption: Adoption, original: Observation | None, why: str, everywh
     files |= {path: root / path for path in (original.modules if original else ())}
     files |= {shown(root, path): path for path in code.settings}
     files |= {shown(root, path): content for path, content in texts.items()}
-    read = {root / path for path in (original.data if original else ()) if path not in files}
+    read = {root / path for path in (original.data if original else ())}
+    files |= {shown(root, one): one for path in read if is_settings(path, root) for one in with_siblings(path, root)}
+    read -= {path for path in files.values() if isinstance(path, Path)}
     left = original.first.left if original else {}
     unseen = {path for path in source.data if path.is_file() and shown(root, path) not in {*files, *left}}
     words, folder = (list(original.command.words), original.command.folder) if original else _way(adoption)
@@ -75,11 +81,26 @@ def launched(adoption: Adoption, original: Observation | None, why: str, everywh
     said = f"src/{LAUNCHER} runs the code as it is: it brings the data to where the code looks for it, "
     said += f"and moves what the code leaves to outputs/. {why}"
     notes = [*code.notes, Note("changed", "", said, "launcher", f"runs through src/{LAUNCHER}, as it is")]
+    if changed := sorted({shown(root, path) for path in read} & {*left}):
+        both = (
+            f"{', '.join(changed)}: read and then changed. Each job begins with what the input has, and keeps its own"
+        )
+        notes.append(Note("decide", "", f"{both} below outputs/"))
     if source.tests:
         left_out = f"tests left out, for src/ has the layout of the source: {', '.join(source.tests)}"
         notes.append(Note("decide", "", left_out))
     model = models.choose([f"outputs/{path.removeprefix('outputs/')}" for path in left])
-    new = replace(code, entry=LAUNCHER, files=files, inputs=inputs, given=given, model=model, notes=notes, origins={})
+    new = replace(
+        code,
+        read=read if original and original.first.ended_well else None,
+        entry=LAUNCHER,
+        files=files,
+        inputs=inputs,
+        given=given,
+        model=model,
+        notes=notes,
+        origins={},
+    )
     return assemble(replace(source, module=None, tests={}), adoption.slug, new, adoption.packages)
 
 

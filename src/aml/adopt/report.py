@@ -81,6 +81,7 @@ def summary(notes: Iterable[Note], model: str | None) -> list[str]:
     rows = {
         "trains": "; ".join(about("entry")),
         "reads": few(about("data-file")) or "nothing that lies in the source",
+        "also brings": few(about("data-not-read")),
         "leaves": model or "no model whose place is known: see what is left to decide",
         "changed": "; ".join(filter(None, [*about("launcher"), what])),
         "stays behind": few([_staying(note) for note in notes if note.code == "stays-behind"]),

@@ -20,15 +20,17 @@ from aml.adopt.v1 import inference
 EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
 
 
-def write(adoption: Adoption, out: Path, report: str) -> list[str]:
+def write(adoption: Adoption, out: Path, report: Callable[[list[str]], str]) -> list[str]:
     """Make the repository at `out`, whole or not at all; returns what its own `aml check` finds.
 
+    `report` says ADOPTED.md with these findings.
     Raises UserError when `out` is there already with other content, or when the template refuses an answer.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".aml-adopt-") as folder:
-        made = make(adoption, Path(folder), report)
+        made = make(adoption, Path(folder))
         findings = _check(made)
+        _put(made / "ADOPTED.md", report(findings))
         if out.exists() and any(out.iterdir()):
             if _contents(made) != _contents(out):
                 raise UserError(f"{out} is there already, and differs: name another folder with -o, or delete it")
@@ -39,11 +41,11 @@ def write(adoption: Adoption, out: Path, report: str) -> list[str]:
     return findings
 
 
-def make(adoption: Adoption, folder: Path, report: str = "") -> Path:
+def make(adoption: Adoption, folder: Path) -> Path:
     """Make the repository in `folder`, which is there or not; returns its path."""
     folder.mkdir(exist_ok=True)
     made = _generate(adoption.answers, folder)
-    _fill(adoption, made, report)
+    _fill(adoption, made)
     return made
 
 
@@ -67,7 +69,7 @@ def _generate(answers: dict[str, str], folder: Path) -> Path:
     return made
 
 
-def _fill(adoption: Adoption, made: Path, report: str) -> None:
+def _fill(adoption: Adoption, made: Path) -> None:
     example = conda.read_template(made).training
     for name in EXAMPLE:
         (made / name).unlink()
@@ -97,7 +99,7 @@ def _fill(adoption: Adoption, made: Path, report: str) -> None:
         )
     _edit(made / "pyproject.toml", lambda text: _pyproject(text, example, adoption.packages))
     _edit(made / "README.md", lambda text: _readme(text, adoption))
-    _put(made / "ADOPTED.md", report)
+    _edit(made / ".gitignore", lambda text: text.replace("# Made by `python src/train.py`", "# Results"))
 
 
 def _put(path: Path, content: str | Path) -> None:

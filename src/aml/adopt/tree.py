@@ -11,6 +11,7 @@ from aml.adopt import Note
 SKIPPED = ("__pycache__", "build", "dist", "env", "logs", "mlruns", "node_modules", "outputs", "site-packages", "venv")
 KEPT = (".azureml",)
 TABLES = (".arff", ".csv", ".feather", ".h5", ".hdf5", ".jsonl", ".ndjson", ".npy", ".npz", ".parquet", ".tsv")
+DATA_FOLDERS = ("data", "dataset", "datasets", "input", "inputs", "sample-data", "sample_data")
 SKIPPED_FILES = (".egg", ".pyc", ".pyo", ".so", ".pyd", ".dll", ".whl")
 
 

@@ -123,9 +123,17 @@ def _ways(adoption: Adoption, original: Observation) -> list[Callable[[str], Ado
         why = f"Its paths stay as they are: {problem}" if problem else "The original does not run here"
         return launched(adoption, original, why, everywhere)
 
+    if original.outside and not _is_named(adoption, original):
+        return [lambda _: f"it reads {original.outside[0]}, which lies outside of the source: let an option name it"]
     if original.first.ended_well:
         return [lambda _: written(adoption, original), launch, partial(launch, everywhere=True)]
     return [*([lambda _: adoption] if adoption.of_v1 else []), launch]
+
+
+def _is_named(adoption: Adoption, original: Observation) -> bool:
+    """Whether the script itself names the files that it reads outside of the source."""
+    text = str(adoption.code.files[adoption.code.entry])
+    return all(str(path) in text for path in original.outside)
 
 
 def _not_here(adoption: Adoption, original: Observation) -> list[str]:
@@ -209,6 +217,7 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
         said = log.read_text(encoding="utf-8", errors="replace") if log and log.is_file() else ""
         return Verdict(adoption, f"it does not train: {replace(done, output=said or done.output).reason}")
     _find_model(adoption, [f"outputs/{path}" for path in outputs])
+    _settle(adoption, original)
     trained = _trained(adoption, made, outputs)
     if original.first.ended_well:
         rewritten = [place for place, content in adoption.code.files.items() if isinstance(content, str)]
@@ -241,6 +250,25 @@ def _find_model(adoption: Adoption, left: Sequence[str]) -> None:
         adoption.notes = [*notes, Note("decide", "", text, about)] if text else notes
 
 
+def _settle(adoption: Adoption, original: Observation) -> None:
+    """Let a model whose name differs from run to run be the folder that holds it each time."""
+    again = original.second.left if original.second and original.second.ended_well else None
+    if again is None or not adoption.code.model:
+        return
+    place = PurePosixPath(adoption.code.model)
+    found = next(one for one in (place, *place.parents) if _is_in(again, one.as_posix().removeprefix("outputs/")))
+    if found != place:
+        adoption.code.model = found.as_posix() if found.parts else "outputs"
+        text = f"{place} is called otherwise in each run: register-model takes {adoption.code.model}/, or name one"
+        adoption.notes = [*adoption.notes, Note("decide", "", text, "which-model")]
+
+
+def _is_in(left: Iterable[str], place: str) -> bool:
+    """Whether one of the files that a run left is this place, or below it; a conversion may have moved it."""
+    found = any(f"/{path}".endswith(f"/{place}") or f"/{place}/" in f"/{path}" for path in left)
+    return found or place in ("outputs", ".")
+
+
 def _reason(adoption: Adoption, original: Observation) -> str:
     """Why the original does not run here, by the lines of the source."""
     reason = original.first.reason
@@ -260,7 +288,8 @@ def _is_left(model: str | None, outputs: Iterable[str]) -> bool:
 
 def _trained(adoption: Adoption, made: Path, outputs: Mapping[str, str]) -> str:
     """What a run in the repository read, logged and left, in one line."""
-    data = [f"sample-data/{place}" for place in adoption.data.files]
+    read = adoption.code.read
+    data = [f"sample-data/{place}" for place, path in adoption.data.files.items() if read is None or path in read]
     metrics = [f"{name} {value:.4g}" for name, value in runs.all_runs(made)[0].metrics().items()]
     model = adoption.code.model
     left = [f"model {model}"] if _is_left(model, outputs) else []

@@ -86,9 +86,12 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
     adoption = verdict.adoption
     notes = [*adoption.notes, *verdict.notes]
     if not dry:
-        report = document(source.root.name, notes, adoption.code.model, adoption.model, verdict.headline)
-        findings = repository.write(adoption, out, report)
-        notes = [*notes, *(Note("decide", "", f"aml check: {finding}") for finding in findings)]
+
+        def report(findings: list[str]) -> str:
+            notes.extend(Note("decide", "", f"aml check: {finding}") for finding in findings)
+            return document(source.root.name, notes, adoption.code.model, adoption.model, verdict.headline)
+
+        repository.write(adoption, out, report)
     if verdict.uncompared and not verdict.problem:
         print_safely(verdict.headline)
     print_safely("\n".join(screen(notes, adoption.code.model, everything=dry)))

@@ -45,6 +45,8 @@ class Code:
     notes: list[Note] = field(default_factory=list)
     origins: dict[str, "Origin"] = field(default_factory=dict)  # path in src/ -> where its text comes from
     settings: list[Path] = field(default_factory=list)  # files of the source that the code needs beside it
+    read: set[Path] | None = None  # data that a run read; None where none was seen
+    experiment: str = ""  # that the code set
 
     def texts(self, source: Source) -> dict[Path, str]:
         """The files of the source with the texts that they have here; a notebook is there as the .py it becomes."""
@@ -145,7 +147,9 @@ def _given(source: Source, code: Code) -> None:
                 text = "may hold secrets, so it is left out: let the job read them elsewhere"
                 code.notes.append(Note("decide", shown(source.root, path), text))
             else:
-                code.files.setdefault(PurePosixPath(value.replace("\\", "/")).as_posix(), path)
+                folder = PurePosixPath(value.replace("\\", "/")).parent
+                for one in resources.with_siblings(path, source.root):
+                    code.files.setdefault((folder / one.name).as_posix(), one)
                 code.notes.append(Note("taken", shown(source.root, path), f"travels with the code, for {name}"))
         else:
             kind: Literal["uri_folder", "uri_file"] = "uri_folder" if path.is_dir() else "uri_file"
@@ -249,6 +253,7 @@ def _module(
         return
     code.files[place] = checked.text
     code.registered = code.registered or rewritten.model
+    code.experiment = code.experiment or checked.experiment
     origin = code.origins[place] = Origin(file, text, cells)
     for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]

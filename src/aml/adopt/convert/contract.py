@@ -19,6 +19,7 @@ class Checked(NamedTuple):
     text: str
     notes: list[Note]
     model: str | None  # below the run's folder
+    experiment: str = ""  # that the code set
 
 
 def check(text: str, file: str, original: str | None = None) -> Checked:
@@ -40,7 +41,7 @@ def check(text: str, file: str, original: str | None = None) -> Checked:
     tracking.leave_to_job(work)
     module = _finish(work, tree.module.visit(_Replace(work.new)).visit(Sweep()))
     work.notes.sort(key=lambda note: int(note.where.rpartition(":")[2] or 0))
-    return Checked(tree.text_of(module), work.notes, work.model)
+    return Checked(tree.text_of(module), work.notes, work.model, work.experiment)
 
 
 def _finish(work: Work, module: cst.Module) -> cst.Module:

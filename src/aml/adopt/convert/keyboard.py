@@ -29,8 +29,6 @@ def leave_alone(work: Work) -> None:
         elif name in ("pdb.set_trace", "ipdb.set_trace", "builtins.breakpoint", "webbrowser.open") and statement:
             work.new[statement] = cst.Expr(GONE)
             work.note("changed", call, f"{name.removeprefix('builtins.')}() is taken out: nobody is there")
-        elif name == "os.chdir":
-            work.note("decide", call, "os.chdir: a job keeps outputs/ of the folder that it starts in: take it out")
 
 
 def _input(work: Work, call: cst.Call) -> None:

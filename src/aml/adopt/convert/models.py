@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from aml.run import MODELS
 
 ARRAYS = (".npy", ".npz")  # may be anything, so that only its name makes one a model
+TEXTS = (".txt", ".json")  # may be anything, too
 SAYS = re.compile(
     r"models?|best|final|clf|classif\w+|regr|regress\w+|estimators?|weights?|net|network|checkpoints?|ckpts?|pipe|pipeline"
     r"|booster|bst|forest"
@@ -21,7 +22,9 @@ OTHER = re.compile(
 
 def may_be(path: str) -> bool:
     """Whether files of this kind hold models."""
-    return bool(MODELS.fullmatch(path)) or PurePosixPath(path).suffix.lower() in ARRAYS
+    place = PurePosixPath(path)
+    text = place.suffix.lower() in TEXTS and _any(SAYS, _words(place.stem))  # of LightGBM and XGBoost
+    return bool(MODELS.fullmatch(path)) or place.suffix.lower() in ARRAYS or text
 
 
 def evidence(path: str, holds: str = "") -> int:

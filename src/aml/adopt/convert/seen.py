@@ -72,6 +72,8 @@ class _Script:
 
     def places(self, text: str) -> Iterator[str]:
         """The places in the source that a path may mean: from where it ran, beside the script, or above that."""
+        if text in self.files.read and Path(text).is_absolute():
+            yield text
         if not text or posixpath.isabs(text) or re.match(r"[A-Za-z]:|[a-z]+://|~", text):
             return
         above = [shown(self.root, folder) for folder in folders(self.root, self.folder)]

@@ -5,6 +5,8 @@ Azure Machine Learning has no logged models of MLflow 3 (azureml-mlflow 1.62; az
 a model is saved below outputs/, from where it is registered.
 """
 
+import re
+
 import libcst as cst
 
 from aml.adopt.convert.work import Work
@@ -80,6 +82,9 @@ def _variable(work: Work, node: cst.BaseExpression) -> str:
 
 def _leads(work: Work, call: cst.Call, name: str) -> None:
     statement, short = work.tree.parents[call], name.rpartition(".")[2]
+    said = literal(call.args[0].value) if call.args and short == "set_experiment" else None
+    if said and re.fullmatch(r"[a-zA-Z0-9][\w-]{0,254}", said, re.ASCII):
+        work.experiment = said
     if isinstance(statement, cst.Expr):
         work.new[statement] = cst.Expr(GONE)
         why = "experiment_name in the job files says it" if short == "set_experiment" else "MLflow finds the job's run"

@@ -19,6 +19,7 @@ class Work:
         self.notes: list[Note] = []
         self.part = ""  # what its notes are of, unless they say it
         self.model: str | None = None  # below the run's folder
+        self.experiment = ""  # that the code set
         self.new: dict[cst.CSTNode, cst.CSTNode | cst.FlattenSentinel[Any]] = {}  # what stands for a node
         self.imports: list[str] = []  # that the new code needs
         self.writes = False  # whether that writes to outputs/

@@ -8,10 +8,9 @@ from typing import Any
 from aml.adopt import Note
 from aml.adopt.discover.candidate import Named
 from aml.adopt.python.closure import UNREADABLE, Closure, Tracer, imports_of, parse, read_code
-from aml.adopt.tree import TABLES, folders, shown
+from aml.adopt.tree import DATA_FOLDERS, TABLES, folders, shown
 
 IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff")
-DATA_FOLDERS = ("data", "dataset", "datasets", "input", "inputs", "sample-data", "sample_data")
 SETTINGS = ("subscription_id", "resource_group", "workspace_name")
 
 

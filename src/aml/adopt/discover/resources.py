@@ -6,8 +6,8 @@ from pathlib import Path, PurePosixPath
 from aml.adopt import Note
 from aml.adopt.private import VALUES, is_secret_option
 from aml.adopt.python.closure import Closure
-from aml.adopt.python.static import KINDS, read_settings, texts
-from aml.adopt.tree import TABLES, shown, text_of
+from aml.adopt.python.static import KINDS, SETTINGS, read_settings, texts
+from aml.adopt.tree import DATA_FOLDERS, TABLES, shown, text_of
 
 RESOURCES = (".cfg", ".csv", ".ini", ".j2", ".json", ".sql", ".toml", ".txt", ".yaml", ".yml")
 RESOURCE_LIMIT = 100_000  # bytes; what is larger is data
@@ -70,6 +70,18 @@ def may_hold_secrets(path: Path) -> bool:
     text, kind = text_of(path), KINDS.get(path.suffix.lower())
     pairs = texts(read_settings(path, kind)) if kind else LINE.findall(text)
     return bool(VALUES.search(text)) or any(is_secret_option(key.rpartition(".")[2], value) for key, value in pairs)
+
+
+def is_settings(path: Path, root: Path) -> bool:
+    """Whether a file that code reads is settings, which travel with the code, and no data."""
+    in_data = {part.lower() for part in path.relative_to(root).parts[:-1]} & {*DATA_FOLDERS}
+    return path.suffix.lower() in SETTINGS and not in_data and path.stat().st_size <= RESOURCE_LIMIT
+
+
+def with_siblings(path: Path, root: Path) -> list[Path]:
+    """A settings file with those of its kind in the same folder, which a command may name instead."""
+    found = [] if path.parent == root else [one for one in sorted(path.parent.glob(f"*{path.suffix}")) if one.is_file()]
+    return [path, *(one for one in found if one != path and is_settings(one, root) and not may_hold_secrets(one))]
 
 
 def check_names(root: Path, code: dict[str, Path], notes: list[Note]) -> None:

@@ -28,6 +28,9 @@ STAYS = re.compile(
     r"|(^|/)(dockerfile[\w.-]*|docker-compose[\w.-]*|azure-pipelines[\w.-]*|\.gitlab-ci\.yml|jenkinsfile|procfile)$|\.tf$"
 )
 
+SCRIPTS = (".bat", ".ipynb", ".ps1", ".py", ".r", ".R", ".sh")
+TESTS = re.compile(r"(^|/)(tests?|docs?)/|(^|/)(test_[^/]*|[^/]*_test|conftest|setup|__init__)\.py$")
+
 
 class Undecided(UserError):
     """More than one file may be the one that trains."""
@@ -147,7 +150,6 @@ def read(root: Path, entry: str | None) -> Source:
     resources.check_names(root, closure.code, notes)
     travelling = {shown(root, one) for one in closure.code.values()}
     notes += [note for name, note in laid.notes if name in travelling]
-    notes += _stays(home, root, files, closure)
     submitted = submits.of(root, path, files)
     given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
     texts = _texts(root, closure)
@@ -156,6 +158,10 @@ def read(root: Path, entry: str | None) -> Source:
     beside_it = steps.find(root, commands, command, staying)
     own = " ".join([texts.get(chosen.name, ""), *(command.words if command else ())])
     notes += steps.notes(beside_it, chosen.name, own)
+    known = {*travelling, *(one.script for one in beside_it), *(_file_of(one.where) for one in submitted)}
+    notes += _stays(home, [name for name in files if name not in known])
+    if given and (told := documented.choose([one for one in commands if one.script == chosen.name], lambda _: True)):
+        notes += _differs(told, given)
     environment = variables.find(home, home / path.parent.relative_to(root), texts, command)
     notes += [one for one in environment.notes if not (mine and one.kind == "decide")]  # v1 may say them
     return Source(
@@ -224,13 +230,26 @@ def _command(
     return chosen
 
 
-def _stays(home: Path, root: Path, files: list[str], closure: Closure) -> list[Note]:
-    """Notes on what somebody may miss: code that serves or deploys, images, workflows. They are not of the training."""
-    travelling = {shown(root, path) for path in closure.code.values()}
-    names = [name for name in files if name not in travelling and STAYS.search(name)]
+def _file_of(where: str) -> str:
+    """The file of a place such as submit.py:12 or notebooks/train.ipynb cell 5."""
+    return re.split(r":\d+$| cell \d+$", where)[0]
+
+
+def _differs(told: Command, given: str) -> list[Note]:
+    """A note where the documentation runs the script with other arguments than what submits it by v1."""
+    if not told.words or shlex.join(told.words) == given:
+        return []
+    text = f"runs it with {shlex.join(told.words)}, and v1 with {given}: the job files do as v1 did"
+    return [Note("decide", told.where, hide(text), "several-commands")]
+
+
+def _stays(home: Path, names: list[str]) -> list[Note]:
+    """Notes on what somebody may miss: code that serves or deploys, images, workflows, other scripts and notebooks."""
+    left = [name for name in names if STAYS.search(name)]
+    left += [name for name in names if name not in left and name.endswith(SCRIPTS) and not TESTS.search(name)]
     flows = home / ".github" / "workflows"
-    names += sorted(shown(home, path) for path in flows.glob("*.y*ml")) if flows.is_dir() else []
-    return [Note("taken", name, "stays behind", "stays-behind", name) for name in names]
+    left += sorted(shown(home, path) for path in flows.glob("*.y*ml")) if flows.is_dir() else []
+    return [Note("taken", name, "stays behind", "stays-behind", name) for name in left]
 
 
 def _typed(name: str) -> str:

@@ -57,7 +57,7 @@ def make(source: Source, code: Code, experiment: str, data: Data) -> Jobs:
     jobs = Jobs()
     configurations = _configurations(source, jobs)
     submit = next(iter(source.submits), None) or Submit(source.entry)
-    experiment = submit.experiment or experiment
+    experiment = submit.experiment or code.experiment or experiment
     jobs.compute = {**_submitted_compute(submit, jobs), **_compute(configurations)}
     image = GPU_IMAGE if str(jobs.compute.get("size", "")).lower().startswith("standard_n") else CPU_IMAGE
     known = {"experiment": experiment, "data_asset": data.asset, "image": image, "script": code.entry}

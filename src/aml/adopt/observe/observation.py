@@ -232,8 +232,8 @@ def _results(output: str) -> Counter[str]:
 
 
 def _is_foreign(path: Path, tree: Path) -> bool:
-    """Whether a file is of this machine's own kind of data: not of the code, its Python, a cache or the system."""
-    homes = [tree, Path(sys.base_prefix), *map(Path, sysconfig.get_paths().values())]
+    """Whether a file is of this machine's own kind of data: not of the trial, its Python, a cache or the system."""
+    homes = [tree.parent, Path(sys.base_prefix), *map(Path, sysconfig.get_paths().values())]
     homes += [Path(os.environ[name]) for name in ("SYSTEMROOT", "PROGRAMDATA") if name in os.environ]  # Windows
     homes += [Path(name) for name in ("/usr", "/etc", "/proc", "/sys", "/dev", "/lib", "/opt", "/var", "/run")]
     hidden = any(part.startswith(".") for part in path.parts) or "site-packages" in path.parts

@@ -71,8 +71,10 @@ class Recorder:
                 asks = sys._getframe(1).f_code.co_filename  # noqa: SLF001  # nothing else says who lists the folder
                 if not any(word in asks for word in ("importlib", "pkgutil", "pkg_resources")):
                     self.opened(args[0] or ".", False)
+            elif event == "sqlite3.connect":
+                self.opened(database(args[0]), False)
             else:
-                self.opened(args[0], event != "sqlite3.connect")
+                self.opened(args[0], True)
                 if event == "os.rename":
                     self.opened(args[1], True)
         finally:
@@ -134,6 +136,15 @@ class Recorder:
                     self.opened(os.path.join(folder, name), False)
         finally:
             self.busy.now = False
+
+
+def database(name: Any) -> Any:
+    """The file of a database, which may be named by an address: file:NAME?mode=ro."""
+    if not isinstance(name, str) or not name.startswith("file:"):
+        return name
+    from urllib.parse import unquote
+
+    return unquote(name.removeprefix("file:").removeprefix("//").partition("?")[0])
 
 
 class Finder:
