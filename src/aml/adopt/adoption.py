@@ -25,6 +25,7 @@ NAME = r"[a-z][a-z0-9-]{1,30}[a-z0-9]"  # of a repository, as in hooks/pre_gen_p
 MANY = 5  # files of a folder that are named one by one
 # Generic names of folders, which say nothing of a model.
 GENERIC = (
+    "app",
     "batch",
     "code",
     "jobs",
@@ -33,6 +34,8 @@ GENERIC = (
     "model1",
     "models",
     "notebooks",
+    "pipeline",
+    "pipelines",
     "project",
     "scripts",
     "src",

@@ -89,7 +89,7 @@ def launched(adoption: Adoption, original: Observation | None, why: str, everywh
     if source.tests:
         left_out = f"tests left out, for src/ has the layout of the source: {', '.join(source.tests)}"
         notes.append(Note("decide", "", left_out))
-    model = models.choose([f"outputs/{path.removeprefix('outputs/')}" for path in left])
+    model = models.choose([f"outputs/{path.removeprefix('outputs/')}" for path in left], code.model)
     new = replace(
         code,
         read=read if original and original.first.ended_well else None,

@@ -75,7 +75,7 @@ def may_hold_secrets(path: Path) -> bool:
 def is_settings(path: Path, root: Path) -> bool:
     """Whether a file that code reads is settings, which travel with the code, and no data."""
     in_data = {part.lower() for part in path.relative_to(root).parts[:-1]} & {*DATA_FOLDERS}
-    return path.suffix.lower() in SETTINGS and not in_data and path.stat().st_size <= RESOURCE_LIMIT
+    return path.suffix.lower() in (*SETTINGS, ".j2", ".sql") and not in_data and path.stat().st_size <= RESOURCE_LIMIT
 
 
 def with_siblings(path: Path, root: Path) -> list[Path]:
