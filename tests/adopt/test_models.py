@@ -1,12 +1,11 @@
 """models.py: which of the files that a run leaves is the model."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adopt.test_code import converted
 from aml.adopt.convert.models import choose, may_be
 
 
@@ -28,6 +27,7 @@ from aml.adopt.convert.models import choose, may_be
         (["outputs/models/knn.pkl", "outputs/preprocessor.pkl"], None, "outputs/models/knn.pkl"),
         (["outputs/other.pkl"], "outputs/absent.pkl", "outputs/other.pkl"),
         ([], "outputs/absent.pkl", None),
+        (["outputs/model.txt", "outputs/log.txt", "outputs/model_params.json"], None, "outputs/model.txt"),
     ],
 )
 def test_evidence_decides_and_not_size_or_order(left: list[str], known: str | None, model: str | None) -> None:
@@ -48,21 +48,3 @@ def test_what_is_chosen_is_there_and_is_no_picture(left: list[str], known: str |
         assert may_be(model) or model == known
     elif model is not None:
         assert sum(may_be(path) and PurePosixPath(path).is_relative_to(model) for path in left) > 0
-
-
-HEAD = "import joblib, os\nimport numpy as np\nimport pandas as pd\nt = pd.read_csv('d.csv')\nx, y = t[['a']], t['b']\n"
-HEAD += "from sklearn.svm import SVC\nm = SVC().fit(x, y)\n"
-
-
-@pytest.mark.parametrize(
-    ("saves", "model"),
-    [
-        ("joblib.dump(scaler, 'a.joblib')\n", None),
-        ("joblib.dump(scaler, 'scaler.joblib')\njoblib.dump(m, 'risk.joblib')\n", "outputs/risk.joblib"),
-        ("np.savez('out/weights.npz', **w)\njoblib.dump(s, 'out/scaler.joblib')\n", "outputs/out/weights.npz"),
-        ("np.save('out/x.npy', x)\n", None),
-        ("joblib.dump(a, 'a.pkl')\njoblib.dump(b, 'b.pkl')\n", None),
-    ],
-)
-def test_what_the_code_says_of_its_model(tmp_path: Path, saves: str, model: str | None) -> None:
-    assert converted(tmp_path, "train.py", HEAD + saves).model == model

@@ -56,6 +56,6 @@ def test_what_changed_has_a_kind(tmp_path: Path) -> None:
     text += "from sklearn.svm import SVC\nt = pd.read_csv('data/d.csv')\nm = SVC().fit(t[['a']], t['b'])\n"
     text += "Run.get_context().log('a', 1)\njoblib.dump(m, 'm.pkl')\n"
     plant(tmp_path, {"train.py": text, "data/d.csv": "a,b\n"})
-    written, _, _ = made(tmp_path)
+    written, _, _ = made(tmp_path, read="data/d.csv", left="m.pkl")
     kinds = {note.code for note in written.notes if note.kind == "changed"}
     assert kinds == {"v1", "old-name", "data", "result"} and kinds <= {*report.KINDS}

@@ -5,7 +5,6 @@ from pathlib import Path
 from adopt.sources import plant
 from aml.adopt import Note, report
 from aml.adopt.commands.steps import explained, maker
-from aml.adopt.convert import code
 from aml.adopt.discover import source
 
 TRAIN = """import joblib, sys
@@ -39,8 +38,8 @@ def test_what_runs_before_and_after_is_named_with_its_line(tmp_path: Path) -> No
 
 def test_missing_data_name_the_step_that_makes_them(tmp_path: Path) -> None:
     found = source.read(plant(tmp_path, TREE), None)
-    done = code.convert(found)
-    [note] = [explained(note, found.steps) for note in done.notes if note.code == "data-missing"]
+    missing = Note("decide", "train.py:4", "is not in the source", "data-missing", "data/processed/x.csv")
+    note = explained(missing, found.steps)
     advice = "run `python get.py --from raw.csv` in a copy of the source, and adopt the copy"
     assert note.text == f"get.py makes x.csv (Makefile:2): {advice}" and note.where == "train.py:4"
     assert advice in maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'data/processed/x.csv'")

@@ -362,7 +362,7 @@ def test_a_notebook_that_submits(tmp_path: Path, runconfig: str | None) -> None:
         tree[".azureml/go.runconfig"] = RUNCONFIG.format(runconfig, "condaDependenciesFile: env/conda.yml")
     found, written, origin = made(tmp_path, tree)
     alpha = "0.7" if runconfig and "7" in runconfig else "0.3"
-    model = "" if alpha == "0.7" else "--model outputs/m.pkl"
+    model = "" if alpha == "0.7" else "--model m.pkl"
     assert origin.entry == tmp_path / "code/training/train.py"
     for name in ("train-local.yml", "train-amlcompute.yml"):
         text = " ".join(found.files[name].split())
@@ -459,11 +459,3 @@ def test_notes_on_inputs_say_what_the_files_say(tmp_path: Path) -> None:
     text = "see whether that holds for ../sample-data/churn.csv on this machine and azureml:churn@latest on the cluster"
     told = [note.text for note in written.notes if "churn" in note.text and note.kind == "decide"]
     assert len(told) == 1 and told[0].endswith(text)
-
-
-def test_options_that_may_be_the_same_data_are_told(tmp_path: Path) -> None:
-    train = "import pandas as pd\nfrom azureml.core import Run\nother = pd.read_csv('a.csv')\n"
-    train += "df = Run.get_context().input_datasets['a'].to_pandas_dataframe()\nmodel.fit(df, other)\n"
-    _, written, _ = made(tmp_path, {"train.py": train, "a.csv": "x\n1\n"})
-    text = "--a and --a-2 may hand over the same data: if they do, let the code read it by --a alone"
-    assert Note("decide", "", text) in written.notes

@@ -41,13 +41,11 @@ def outputs(out: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_results_that_no_job_keeps_are_moved_also_where_the_original_does_not_run(tmp_path: Path) -> None:
+def test_a_folder_for_results_that_the_source_lacks_is_made(tmp_path: Path) -> None:
     text = TRAIN + SAVES + 'np.savetxt("reports/fit.txt", fit)\n'  # the original has no folder reports/
     folder = plant(tmp_path / "line", {**TREE, "train.py": text})
     said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
-    first = (tmp_path / "out" / "line-fit" / "ADOPTED.md").read_text(encoding="utf-8").splitlines()[0]
-    assert "its results were not compared with those of the original" in first and first.strip("*") in said
-    assert "(train.py:12: " in first and "reports/fit.txt" in first
+    assert "not compared" not in said
     assert "runs through src/launch.py" in said and "leaves       outputs/artifacts/model.pkl" in said
     assert outputs(tmp_path / "out" / "line-fit") == {"artifacts/model.pkl", "reports/fit.txt"}
 

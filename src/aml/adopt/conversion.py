@@ -92,7 +92,7 @@ def launched(adoption: Adoption, original: Observation | None, why: str, everywh
     model = models.choose([f"outputs/{path.removeprefix('outputs/')}" for path in left], code.model)
     new = replace(
         code,
-        read=read if original and original.first.ended_well else None,
+        read=read,
         entry=LAUNCHER,
         files=files,
         inputs=inputs,

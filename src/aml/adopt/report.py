@@ -78,10 +78,12 @@ def summary(notes: Iterable[Note], model: str | None) -> list[str]:
     files = {re.split(r":\d|\.ipynb", note.where)[0] for note in changed if note.where}
     what = ", ".join(f"{title} ({count})" for title, count in counts.items() if count)
     what += f", in {len(files)} file{'s' if len(files) > 1 else ''}" if files else ""
+    not_read = about("data-not-read")
     rows = {
         "trains": "; ".join(about("entry")),
-        "reads": few(about("data-file")) or "nothing that lies in the source",
-        "also brings": few(about("data-not-read")),
+        "reads": few(about("data-file"))
+        or ("nothing that was seen" if not_read else "nothing that lies in the source"),
+        "also brings": few(not_read),
         "leaves": model or "no model whose place is known: see what is left to decide",
         "changed": "; ".join(filter(None, [*about("launcher"), what])),
         "stays behind": few([_staying(note) for note in notes if note.code == "stays-behind"]),

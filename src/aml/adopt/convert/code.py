@@ -179,8 +179,10 @@ def _arguments(source: Source, code: Code) -> Iterator[tuple[str, str, str]]:
 
 def _handed_over(source: Source, code: Code) -> None:
     """Let options that the file which submits the job hands data or a place for results have them."""
+    declared = {name for option in arguments.options_of(str(code.files[code.entry])) for name in option.names}
     for one in source.submits[0].handed if source.submits else ():
-        if not one.is_data or not one.flag or any(data.flag == one.flag for data in code.inputs):
+        known = any(data.flag == one.flag or data.name in one.names for data in code.inputs)
+        if not one.is_data or one.flag not in declared or known:
             continue
         if needs.is_for_results(one.flag):
             code.given[one.flag] = code.results[one.flag] = _place_of_results(one.flag)

@@ -27,16 +27,16 @@ def may_be(path: str) -> bool:
     return bool(MODELS.fullmatch(path)) or place.suffix.lower() in ARRAYS or text
 
 
-def evidence(path: str, holds: str = "") -> int:
-    """How far a path, and the code of what is saved there, say that this is the model.
+def evidence(path: str) -> int:
+    """How far a path says that this is the model.
 
-    3: the name of the file or of the object does, 2: that of its folder, 1: nothing does, 0: it is something else.
+    3: the name of the file does, 2: that of its folder, 1: nothing does, 0: it is something else.
     """
     place = PurePosixPath(path)
-    own, of_object, above = (_words(text) for text in (place.name, holds, " ".join(place.parts[:-1])))
-    if _any(OTHER, own) or (_any(OTHER, of_object) and not _any(SAYS, own)):
+    own, above = _words(place.name), _words(" ".join(place.parts[:-1]))
+    if _any(OTHER, own):
         return 0
-    if _any(SAYS, [*own, *of_object]):
+    if _any(SAYS, own):
         return 3
     if place.suffix.lower() in ARRAYS:
         return 0
