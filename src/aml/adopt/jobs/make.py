@@ -22,6 +22,7 @@ from aml.adopt.python.closure import UNREADABLE, read_code
 from aml.adopt.python.flags import Option
 from aml.adopt.python.syntax import literal
 from aml.adopt.tree import shown
+from aml.adopt.v1.datasets import input_advice
 from aml.adopt.v1.runconfig.job import (
     CPU_IMAGE,
     GPU_IMAGE,
@@ -35,7 +36,6 @@ from aml.adopt.v1.runconfig.job import (
     write_to,
 )
 from aml.adopt.v1.runconfig.text import quote
-from aml.adopt.v1.sdk import input_advice
 from aml.adopt.v1.submits import Submit, handed_over
 from aml.jobfile.names import RULES
 

@@ -7,7 +7,7 @@ import libcst as cst
 from aml.adopt.python.syntax import Key, Tree
 
 # Packages below azureml that v2 has as well.
-LIVING = ("azureml.mlflow", "azureml.fsspec", "azureml.ai")
+LIVING = ("azureml.mlflow.", "azureml.fsspec.", "azureml.ai.")
 # What the classes of v1 and their class methods give, by the name after the modules.
 STATIC = {
     "Run.get_context": "run",
@@ -57,6 +57,11 @@ RUN_PARAMETERS = ("run", "aml_run", "azureml_run", "azure_run", "run_context", "
 OWN_METHODS = ("log_list", "log_row", "log_table", "upload_file", "upload_files", "upload_folder", "input_datasets")
 
 
+def is_v1(name: str) -> bool:
+    """Whether a dotted name is of what v2 has no more."""
+    return name.startswith("azureml.") and not f"{name}.".startswith(LIVING)
+
+
 class Value(NamedTuple):
     kind: str
     origins: frozenset[cst.CSTNode] = frozenset()  # of a dataset: the expressions that name it
@@ -90,7 +95,7 @@ class Meanings:
         if not name and self.star and isinstance(node, cst.Name | cst.Attribute):
             code = self.tree.code(node)
             name = f"azureml.core.{code}" if code in STATIC else ""
-        if not name.startswith("azureml") or name.startswith(LIVING):
+        if not is_v1(name):
             return ""
         parts = name.split(".")
         start = next((at for at, part in enumerate(parts) if part.lstrip("_")[:1].isupper()), 1)
@@ -180,44 +185,3 @@ class Meanings:
                 self.attributes.setdefault(target.value, value)
         elif isinstance(target, cst.Attribute) and getattr(target.value, "value", "") in ("self", "cls"):
             self.attributes.setdefault(target.attr.value, value)
-
-
-NUMERIC_CALLS = ("float", "int", "len", "round", "time.time", "time.perf_counter")
-
-
-def is_number(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bool:
-    """Whether an expression is certainly one number."""
-    if isinstance(node, cst.Integer | cst.Float):
-        return True
-    if isinstance(node, cst.UnaryOperation):
-        return not isinstance(node.operator, cst.Not) and is_number(tree, node.expression, depth)
-    if isinstance(node, cst.BinaryOperation):
-        return is_number(tree, node.left, depth) and is_number(tree, node.right, depth)
-    if isinstance(node, cst.Call):
-        name = tree.qualified(node.func)
-        if name.removeprefix("builtins.") in NUMERIC_CALLS:
-            return True
-        plain = not any(
-            arg.star or getattr(arg.keyword, "value", "") in ("average", "multioutput") for arg in node.args
-        )
-        return plain and name.startswith("sklearn.metrics.") and name.endswith(("_score", "_error", "_loss"))
-    if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
-        values = tree.bindings.get(key, [])
-        return bool(values) and all(value is not None and is_number(tree, value, depth - 1) for value in values)
-    return False
-
-
-def is_text(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bool:
-    """Whether an expression is certainly a text."""
-    if isinstance(node, cst.SimpleString | cst.FormattedString | cst.ConcatenatedString):
-        return True
-    if isinstance(node, cst.BinaryOperation):
-        return isinstance(node.operator, cst.Modulo | cst.Add) and is_text(tree, node.left, depth)
-    if isinstance(node, cst.Call):
-        if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("format", "join"):
-            return is_text(tree, node.func.value, depth)
-        return tree.qualified(node.func) == "builtins.str"
-    if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
-        values = tree.bindings.get(key, [])
-        return bool(values) and all(value is not None and is_text(tree, value, depth - 1) for value in values)
-    return False
