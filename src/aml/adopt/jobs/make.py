@@ -23,10 +23,10 @@ from aml.adopt.python.flags import Option
 from aml.adopt.python.syntax import literal
 from aml.adopt.tree import shown
 from aml.adopt.v1.datasets import input_advice
+from aml.adopt.v1.runconfig.cluster import RETIRED_SIZE
 from aml.adopt.v1.runconfig.job import (
     CPU_IMAGE,
     GPU_IMAGE,
-    RETIRED_SIZE,
     Converted,
     Runconfig,
     convert,

@@ -16,8 +16,7 @@ from aml.adopt.python.cells import cells
 from aml.adopt.python.closure import CODE_LIMIT, read_code
 from aml.adopt.python.syntax import UNPARSED
 from aml.adopt.v1.expressions import Expression, File, Place, last
-from aml.adopt.v1.submit_compute import cluster, compute
-from aml.adopt.v1.submit_packages import Declared, declared
+from aml.adopt.v1.submit_needs import Declared, cluster, compute, packages
 
 SUBMITS = {
     *("command", "Estimator", "HyperDriveConfig", "MMLBaseEstimator", "PythonScriptStep", "PyTorch"),
@@ -130,7 +129,7 @@ def _submit(file: File, call: cst.Call) -> Submit | None:
     configurations += [
         (key, "") for name in ("run_config", "runconfig") if name in given for key in file.keys(given[name])
     ]
-    found.packages = declared(file, call, given, configurations)
+    found.packages = packages(file, call, given, configurations)
     found.compute = compute(file, given, configurations)
     found.cluster = cluster(file, given)
     found.experiment = _experiment(file, call, given)

@@ -4,10 +4,12 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from aml.adopt import UserError
+from aml.adopt import UserError, input_name
 from aml.adopt.private import VALUES
 from aml.adopt.v1.runconfig.keys import Keys, Runconfig
 
+DATA_WORDS = re.compile(r"(_(path|dir|directory|folder|file|root|location|mount|uri|url|name))+$")
+OUTPUT_WORDS = {"out", "output", "outputs", "log", "logs", "checkpoint", "checkpoints", "save"}
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -46,6 +48,23 @@ class Binding:
             reference = rf"\$(?:\{{AZUREML_DATAREFERENCE_(?i:{key})\}}|AZUREML_DATAREFERENCE_(?i:{key})(?!\w))"
             tokens += [reference, rf"Dataset(?:ConsumptionConfig|OutputConfig|OutputFileConfig):(?i:{key})"]
         return tokens
+
+    @property
+    def own_name(self) -> str:
+        return input_name(PurePosixPath(self.mount).name or self.key)
+
+    def take(self, option: str, others: "list[Binding]") -> None:
+        """Let the first option that takes the data name it, so that every runconfig of a project names it alike."""
+        self.used = True
+        if self.name:
+            return
+        words = input_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", option)) if option.strip("-") else ""
+        if not self.read_only and set(words.split("_")) & OUTPUT_WORDS:
+            self.kind, self.entry, self.decisions = "outputs", {"type": "uri_folder"}, []
+            self.changes = [f"{self.mount} was bound to be written to: it is an output of the job now"]
+        name = (DATA_WORDS.sub("", f"_{words}").strip("_") or "data") if words else self.own_name
+        taken = {other.name for other in others if other.kind == self.kind}
+        self.name = next(one for one in [name, *(f"{name}_{n}" for n in range(2, 99))] if one not in taken)
 
     @property
     def reference(self) -> str:
