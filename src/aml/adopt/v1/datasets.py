@@ -2,16 +2,17 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
 from libcst.metadata import ImportAssignment
 
 from aml.adopt import DataInput
 from aml.adopt.python.arguments import Options, Wanted
-from aml.adopt.python.syntax import Tree, arguments, expression, free
-from aml.adopt.v1.names import Meanings
-from aml.adopt.v1.offline import stand_ins
+from aml.adopt.python.syntax import Tree, arguments, expression, free, nodes_in
+from aml.adopt.v1.names import Meanings, asks
 from aml.adopt.v1.work import Call, Expression, Work
 
 MINE = ("download", "mount", "to_path")  # methods whose work the job has done
@@ -21,7 +22,7 @@ READERS = {"read_json": ", lines=True"}  # what a function of pandas needs to re
 def declare(work: Work) -> None:
     """Find the datasets, and let the module get each by an option."""
     work.datasets = _find(work)
-    work.stand_ins = stand_ins(work.v1, work.datasets)
+    work.stand_ins = _stand_ins(work.v1, work.datasets)
     work.datasets |= {node: work.datasets[origin] for node, origin in work.stand_ins.items()}
     work.options = Options(work.tree, work.datasets, work.is_entry)
     tables = {
@@ -153,6 +154,43 @@ def _datastore(work: Work, node: Expression) -> str | None:
         name = work.argument(made, "datastore_name", "name")
         return work.tree.constant(name) if name else None
     return "workspaceblobstore" if getattr(made.func, "attr", cst.Name("x")).value == "get_default_datastore" else None
+
+
+def _stand_ins(v1: Meanings, datasets: dict[cst.CSTNode, Wanted]) -> dict[cst.CSTNode, cst.CSTNode]:
+    """The literals that name a file which is read where there is no job, with the dataset that a job reads instead.
+
+    That is certain where one branch of `if` is for an offline run and reads one file by pandas, and the other one
+    reads one dataset.
+    """
+    tree = v1.tree
+    found: dict[cst.CSTNode, cst.CSTNode] = {}
+    for node in tree.all(cst.If):
+        kind = asks(v1, node.test)
+        other: Iterable[cst.CSTNode] = [node.orelse.body] if isinstance(node.orelse, cst.Else) else []
+        if kind and node.orelse is None and _returns(node.body):
+            block: Any = tree.parents[node]
+            other = block.body[list(block.body).index(node) + 1 :]
+        inside, outside = (other, [node.body]) if kind == "job" else ([node.body], other)
+        files = [place for part in inside for place in _files(tree, part)] if kind else []
+        read = [part for one in outside for part in (one, *nodes_in(one)) if part in datasets]
+        if len(files) == 1 and len({datasets[one] for one in read}) == 1:
+            found[files[0]] = read[0]
+    return found
+
+
+def _files(tree: Tree, node: cst.CSTNode) -> list[cst.CSTNode]:
+    """The literals that are read by pandas as they stand."""
+    return [
+        call.args[0].value
+        for call in (node, *nodes_in(node))
+        if isinstance(call, cst.Call) and call.args and tree.qualified(call.func).startswith("pandas.read_")
+        if isinstance(call.args[0].value, cst.SimpleString)
+    ]
+
+
+def _returns(block: cst.BaseSuite) -> bool:
+    last = block.body[-1] if block.body else None
+    return isinstance(last.body[-1] if isinstance(last, cst.SimpleStatementLine) else last, cst.Return)
 
 
 # What becomes of calls

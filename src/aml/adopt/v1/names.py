@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from aml.adopt.python.syntax import Key, Tree
+from aml.adopt.python.syntax import Key, Tree, literal, method_of, nodes_in
 
 # Packages below azureml that v2 has as well.
 LIVING = ("azureml.mlflow.", "azureml.fsspec.", "azureml.ai.")
@@ -55,6 +55,10 @@ RUNS = ("run", "parent", "child", "started")
 # A parameter with such a name is a run when it is used as one; its module need not import azureml.
 RUN_PARAMETERS = ("run", "aml_run", "azureml_run", "azure_run", "run_context", "run_logger")
 OWN_METHODS = ("log_list", "log_row", "log_table", "upload_file", "upload_files", "upload_folder", "input_datasets")
+
+# Classes that a run is tested for, with what the test asks for.
+OFFLINE = {"_OfflineRun": "offline", "_SubmittedRun": "job", "Run": "job"}
+OPPOSITE = {"offline": "job", "job": "offline", "": ""}
 
 
 def is_v1(name: str) -> bool:
@@ -185,3 +189,37 @@ class Meanings:
                 self.attributes.setdefault(target.value, value)
         elif isinstance(target, cst.Attribute) and getattr(target.value, "value", "") in ("self", "cls"):
             self.attributes.setdefault(target.attr.value, value)
+
+
+def asks(v1: Meanings, node: cst.CSTNode) -> str:
+    """Whether a test asks for an "offline" run, for a "job", or for neither: ""."""
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+        return OPPOSITE[asks(v1, node.expression)]
+    if isinstance(node, cst.Comparison):
+        return _compares(v1, node)
+    return _calls(v1, node) if isinstance(node, cst.Call) else ""
+
+
+def _is_run(v1: Meanings, node: cst.CSTNode) -> bool:
+    return (value := v1.of(node)) is not None and value.kind in RUNS
+
+
+def _compares(v1: Meanings, node: cst.Comparison) -> str:
+    """Of a comparison, such as "OfflineRun" in run.id."""
+    about = "OfflineRun" in v1.tree.code(node) and any(_is_run(v1, inner) for inner in nodes_in(node))
+    if not about or len(node.comparisons) != 1:
+        return ""
+    negative = isinstance(node.comparisons[0].operator, cst.NotIn | cst.NotEqual | cst.IsNot)
+    return "job" if negative else "offline"
+
+
+def _calls(v1: Meanings, call: cst.Call) -> str:
+    """Of a call, such as isinstance(run, _OfflineRun)."""
+    function, values = getattr(call.func, "value", ""), [arg.value for arg in call.args]
+    if method_of(call) == "startswith" and values:
+        return "offline" if "OfflineRun" in (literal(values[0]) or "") else ""
+    if len(values) != 2 or not _is_run(v1, values[0]):
+        return ""
+    if function == "isinstance":
+        return OFFLINE.get(v1.static(values[1]), "")
+    return "job" if function == "hasattr" and literal(values[1]) in ("experiment", "input_datasets", "parent") else ""

@@ -8,7 +8,7 @@ import libcst as cst
 
 from aml.adopt import model_name
 from aml.adopt.python.syntax import GONE, TIGHT, Tree, arguments, expression, keyword, method_of, quoted, without
-from aml.adopt.v1.offline import asks
+from aml.adopt.v1.names import asks
 from aml.adopt.v1.work import NOTHING, THE_RUN, Call, Expression, Work
 
 Handler = Callable[[Work, Call], Expression | None]  # None: * or ** hides what it needs

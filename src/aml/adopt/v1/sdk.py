@@ -15,8 +15,7 @@ from aml.adopt import DataInput, Note
 from aml.adopt.python.syntax import GONE, Sweep, Tree, expression, nodes_in
 from aml.adopt.v1 import datasets, runs
 from aml.adopt.v1.finish import RUN, finish
-from aml.adopt.v1.names import RUNS
-from aml.adopt.v1.offline import asks
+from aml.adopt.v1.names import RUNS, asks
 from aml.adopt.v1.uploads import Upload
 from aml.adopt.v1.work import NOTHING, THE_RUN, Call, Expression, Work
 

@@ -99,20 +99,10 @@ SHAPE: dict[str, Any] = {
     "applicationEndpoints": Each({"type": None, "port": WHOLE, "properties": {}}),
 }
 # The Workbench of 2017. A runconfig has an environment, or it is one of these (RunConfiguration._check_old_config).
-WORKBENCH: dict[str, Any] = {
-    "argumentVector": [],
-    "target": "local",
-    "framework": "Python",
-    "condaDependenciesFile": None,
-}
-WORKBENCH |= {"environmentVariables": {}, "trackedRun": True}
-COMPUTE: dict[str, Any] = {
-    "type": None,
-    "baseDockerImage": None,
-    "pythonLocation": None,
-    "userManagedEnvironment": False,
-}
-COMPUTE |= {"sharedVolumes": True, "nvidiaDocker": False, "nodeCount": 1}  # of its file beside it
+WORKBENCH: dict[str, Any] = {"argumentVector": [], "target": "local", "framework": "Python", "trackedRun": True}
+WORKBENCH |= {"condaDependenciesFile": None, "environmentVariables": {}}
+COMPUTE: dict[str, Any] = {"type": None, "baseDockerImage": None, "pythonLocation": None, "nodeCount": 1}
+COMPUTE |= {"userManagedEnvironment": False, "sharedVolumes": True, "nvidiaDocker": False}  # of its file beside it
 MOVED: dict[str, Keys] = {  # where its keys are now, other than at the same place
     "trackedRun": ("history", "outputCollection"),
     "environmentVariables": ("environment", "environmentVariables"),
