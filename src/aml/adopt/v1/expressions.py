@@ -1,6 +1,7 @@
 """What the expressions of a script or notebook that may submit jobs by SDK v1 are worth: read, never run."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import libcst as cst
 
 from aml.adopt import Note
 from aml.adopt.private import hide
+from aml.adopt.python.cells import cells
+from aml.adopt.python.closure import CODE_LIMIT, read_code
 from aml.adopt.python.static import DEPTH, Modules, Values
-from aml.adopt.python.syntax import Key, Tree, nodes_in
+from aml.adopt.python.syntax import UNPARSED, Key, Tree, nodes_in
 from aml.adopt.tree import by_end, shown
 
 Expression = cst.BaseExpression
@@ -30,6 +33,8 @@ POSITIONS = {  # the signatures of azureml-core 1.61 and azureml-train-core 1.61
     "set_python_version": ("python_version",),
     "register_model": ("model_name", "model_path"),
     "register": ("workspace", "model_path", "model_name"),
+    "upload": ("src_dir",),
+    "upload_files": ("files",),
     "PipelineParameter": ("name", "default_value"),
     "MpiConfiguration": ("process_count_per_node", "node_count"),
     "PyTorchConfiguration": ("communication_backend", "process_count", "node_count"),
@@ -223,3 +228,25 @@ class File:
         for element in found.elements:
             items += self.items(element.value) if isinstance(element, cst.StarredElement) else [element.value]
         return items
+
+
+def opened(root: Path, path: Path, files: list[str], *patterns: str) -> File | None:
+    """A script or notebook; None where its code has not what is looked for, or cannot be read."""
+    try:
+        if path.stat().st_size > (20 if path.suffix == ".ipynb" else 1) * CODE_LIMIT:
+            return None
+        starts, text = _text(path)
+        return File(root, path, files, text, starts) if all(re.search(one, text) for one in patterns) else None
+    except UNPARSED:
+        return None
+
+
+def _text(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """The code of a file; of a notebook, with the lines where its cells begin."""
+    if path.suffix == ".py":
+        return [], read_code(path)
+    starts, lines = [], [""]
+    for number, text in cells(path):
+        starts.append((len(lines), f" cell {number}"))
+        lines += text.split("\n")
+    return starts, "\n".join(lines[1:]) + "\n"

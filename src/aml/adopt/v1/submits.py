@@ -12,10 +12,8 @@ import libcst as cst
 from aml.adopt import DataInput, Note, input_name
 from aml.adopt.commands.shell import scripts_in
 from aml.adopt.private import hide, is_secret_option
-from aml.adopt.python.cells import cells
-from aml.adopt.python.closure import CODE_LIMIT, read_code
 from aml.adopt.python.syntax import UNPARSED
-from aml.adopt.v1.expressions import Expression, File, Place, last
+from aml.adopt.v1.expressions import Expression, File, Place, last, opened
 from aml.adopt.v1.submit_needs import Declared, cluster, compute, packages
 
 SUBMITS = {
@@ -82,27 +80,11 @@ def of(root: Path, entry: Path, files: list[str]) -> list[Submit]:
 
 def read(root: Path, path: Path, files: list[str]) -> list[Submit]:
     """What a file submits; nothing when it submits nothing, or cannot be read."""
+    file = opened(root, path, files, r"\bazureml\b|azure\.ai\.ml", rf"\b({'|'.join(SUBMITS)})\(")
     try:
-        if path.stat().st_size > (20 if path.suffix == ".ipynb" else 1) * CODE_LIMIT:
-            return []
-        starts, text = _text(path)
-        if not re.search(r"\bazureml\b|azure\.ai\.ml", text) or not re.search(rf"\b({'|'.join(SUBMITS)})\(", text):
-            return []
-        file = File(root, path, files, text, starts)
-        return [one for call in file.named(*SUBMITS) if (one := _submit(file, call))]
+        return [one for call in file.named(*SUBMITS) if (one := _submit(file, call))] if file else []
     except UNPARSED:
         return []
-
-
-def _text(path: Path) -> tuple[list[tuple[int, str]], str]:
-    """The code of a file; of a notebook, with the lines where its cells begin."""
-    if path.suffix == ".py":
-        return [], read_code(path)
-    starts, lines = [], [""]
-    for number, text in cells(path):
-        starts.append((len(lines), f" cell {number}"))
-        lines += text.split("\n")
-    return starts, "\n".join(lines[1:]) + "\n"
 
 
 def _submit(file: File, call: cst.Call) -> Submit | None:
