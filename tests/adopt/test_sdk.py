@@ -646,3 +646,14 @@ def test_what_a_value_of_a_run_becomes(call: str, after: str) -> None:
 )
 def test_imports_that_nobody_uses_go(lines: str, after: str) -> None:
     assert rewrite(lines, "train.py", False).text == after
+
+
+def test_what_a_notebook_only_shows_goes() -> None:
+    text = (
+        "import azureml.core\nfrom azureml.core import Experiment, Workspace\nfrom azureml.widgets import RunDetails\n"
+    )
+    text += "print('SDK', azureml.core.VERSION)\nws = Workspace.from_config()\nprint(ws.name, ws.location)\n"
+    text += "run = Experiment(ws, 'risk').start_logging()\nRunDetails(run).show()\nrun.log('a', 1)\nrun.complete()\n"
+    done = rewrite(text, "train.py", False)
+    assert done.text == "import mlflow\nmlflow.log_metric('a', 1)\nmlflow.end_run()\n"
+    assert not [note for note in done.notes if note.kind == "blocked"]

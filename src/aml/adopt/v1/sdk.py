@@ -142,11 +142,7 @@ class _Rewrite(cst.CSTTransformer):
     def leave_Attribute(self, original_node: cst.Attribute, updated_node: cst.Attribute) -> Expression:
         parent, name = self.tree.parents[original_node], original_node.attr.value
         called = isinstance(parent, cst.Call) and parent.func is original_node
-        if (
-            called
-            or self.tree.around(original_node, cst.Import, cst.ImportFrom)
-            or isinstance(parent, cst.AssignTarget)
-        ):
+        if called or isinstance(parent, cst.AssignTarget) or self._is_import(original_node):
             return updated_node
         base, value = self.v1.of(original_node.value), self.v1.of(original_node)
         if base is None or (value and name in self.v1.attributes):
@@ -190,8 +186,8 @@ class _Rewrite(cst.CSTTransformer):
         made, func = self.v1.of(original_node), original_node.func
         kind = made.kind if made else ""
         if name := self.v1.static(func):
-            if name == "RunDetails":
-                return self.work.lost(original_node, updated_node)
+            if name == "RunDetails" and (statement := self.tree.around(original_node, cst.Expr)):
+                self.work.shown_only.add(statement)
             call = Call(original_node, updated_node, name)
             return CLASSES[kind](self.work, call) if kind in CLASSES else updated_node
         owner = self.v1.of(func.value) if isinstance(func, cst.Attribute) else None

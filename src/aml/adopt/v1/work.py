@@ -103,7 +103,7 @@ class Work:
         """Something of v1 without a counterpart: gone when it is only shown, else blocked."""
         statement = self.tree.around(original, cst.Expr)
         call = statement.value if statement else None
-        shows = isinstance(call, cst.Call) and getattr(call.func, "value", "") in ("print", "display", "RunDetails")
+        shows = isinstance(call, cst.Call) and getattr(call.func, "value", "") in ("print", "display")
         if statement and (shows or call is original):
             self.shown_only.add(statement)
         else:

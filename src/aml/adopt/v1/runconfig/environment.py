@@ -112,13 +112,8 @@ def docker(work: Work) -> list[Volume]:
     rest = iter(words)
     for word in rest:
         value = next(rest, "") if word in VALUED else ""
-        volume = MOUNT.fullmatch(value)
-        if word in ("-v", "--volume") and volume:
-            volumes.append(Volume(volume["host"], volume["container"], volume["options"] or "", where))
-        elif word == "--mount" and (parts := dict(re.findall(r"(\w+)=([^,]*)", value))).keys() & {"target", "dst"}:
-            options = "ro" if re.search(r"(^|,)(ro|readonly)\b", value) else ""
-            host = parts.get("source") or parts.get("src") or ""
-            volumes.append(Volume(host, parts.get("target") or parts["dst"], options, where))
+        if volume := _volume(word, value, where):
+            volumes.append(volume)
         elif word in ("-e", "--env") and "=" in value:
             name, _, text = value.partition("=")
             work.variable(name, text, of)
@@ -132,3 +127,14 @@ def docker(work: Work) -> list[Volume]:
     if others:
         work.resources["docker_args"] = others
     return volumes
+
+
+def _volume(word: str, value: str, where: str) -> Volume | None:
+    """What `-v HOST:/data:ro` or `--mount source=HOST,target=/data,readonly` binds."""
+    if word in ("-v", "--volume") and (found := MOUNT.fullmatch(value)):
+        return Volume(found["host"], found["container"], found["options"] or "", where)
+    parts = dict(re.findall(r"(\w+)=([^,]*)", value)) if word == "--mount" else {}
+    if not (place := parts.get("target") or parts.get("dst")):
+        return None
+    options = "ro" if re.search(r"(^|,)(ro|readonly)\b", value) else ""
+    return Volume(parts.get("source") or parts.get("src") or "", place, options, where)
