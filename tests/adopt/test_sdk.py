@@ -595,3 +595,65 @@ def test_a_file_s_name_that_is_made_is_python_of_any_version(name: str) -> None:
     new = rewrite(text, "train.py", True).text
     ast.parse(new, feature_version=(3, 10))
     assert "mlflow.log_figure(plt.gcf()" in new and ".png" in new
+
+
+@pytest.mark.parametrize(
+    "use",
+    ["run.input_datasets[name]", "run.input_datasets.get(name)", "Dataset.get_by_name(ws, name)"],
+)
+def test_data_whose_name_varies_is_left_and_told(use: str) -> None:
+    text = "from azureml.core import Dataset, Run\nrun = Run.get_context()\nws = run.experiment.workspace\n"
+    done = rewrite(text + f"for name in ('a', 'b'):\n    f({use}.to_pandas_dataframe())\n", "train.py", True)
+    assert [note.where for note in done.notes if "differs from call to call" in note.text] == ["train.py:5"]
+    assert done.inputs == []
+
+
+def test_the_path_of_a_model_is_a_text() -> None:
+    text = "from azureml.core import Model\npath = Model.get_model_path('demo').replace('a', 'b')\nf(path.upper)\n"
+    done = rewrite(text, "train.py", True)
+    assert "path = args.demo.replace('a', 'b')\nf(path.upper)\n" in done.text
+    assert not [note for note in done.notes if note.kind == "blocked"]
+
+
+@pytest.mark.parametrize(
+    ("call", "after"),
+    [
+        ("run.get_secret('db-password')", 'os.environ["DB_PASSWORD"]'),
+        ("run.get_secret(name='db-password')", 'os.environ["DB_PASSWORD"]'),
+        ("run.experiment.workspace.get_default_keyvault().get_secret('db-password')", 'os.environ["DB_PASSWORD"]'),
+        ("run.get_tags()", "mlflow.get_run(run.info.run_id).data.tags"),
+        ("run.status", "run.info.status"),
+        ("run.log_table(**d)", "log_value(**d)"),
+        ("run.log_image(**d)", "run.log_image(**d)"),
+    ],
+)
+def test_what_a_value_of_a_run_becomes(call: str, after: str) -> None:
+    assert f"x = {after}\n" in rewrite(f"{START}x = {call}\nf(x, run)\n", "train.py", False).text
+
+
+@pytest.mark.parametrize(
+    ("lines", "after"),
+    [
+        ("import azureml.core, os\nprint(os.sep)\n", "import os\nprint(os.sep)\n"),
+        ("from azureml.core import (\n    Run,  # v1\n    Workspace,\n)\nx = 1\n", "x = 1\n"),
+        ("import azureml.mlflow\nfrom azureml.core import Run\nx = 1\n", "import azureml.mlflow\nx = 1\n"),
+        ("def f():\n    from azureml.core import Run\nf()\n", "def f():\n    pass\nf()\n"),
+        (
+            "try:\n    import azureml.core\nexcept ImportError:\n    pass\n",
+            "try:\n    pass\nexcept ImportError:\n    pass\n",
+        ),
+    ],
+)
+def test_imports_that_nobody_uses_go(lines: str, after: str) -> None:
+    assert rewrite(lines, "train.py", False).text == after
+
+
+def test_what_a_notebook_only_shows_goes() -> None:
+    text = (
+        "import azureml.core\nfrom azureml.core import Experiment, Workspace\nfrom azureml.widgets import RunDetails\n"
+    )
+    text += "print('SDK', azureml.core.VERSION)\nws = Workspace.from_config()\nprint(ws.name, ws.location)\n"
+    text += "run = Experiment(ws, 'risk').start_logging()\nRunDetails(run).show()\nrun.log('a', 1)\nrun.complete()\n"
+    done = rewrite(text, "train.py", False)
+    assert done.text == "import mlflow\nmlflow.log_metric('a', 1)\nmlflow.end_run()\n"
+    assert not [note for note in done.notes if note.kind == "blocked"]

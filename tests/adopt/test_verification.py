@@ -115,8 +115,11 @@ joblib.dump(SVC().fit(rows[["a"]], rows["b"]), "outputs/model.pkl")
 """
 
 
-def test_what_v1_uploads_as_one_dataset_is_one_folder(tmp_path: Path) -> None:
-    tree = {"data/a.csv": CSV, "data/b.csv": CSV, "data/other.csv": CSV, "register.py": REGISTERS}
+@pytest.mark.parametrize("old", ["", "files=[", "'./data/b.csv'"])
+def test_what_v1_uploads_as_one_dataset_is_one_folder(tmp_path: Path, old: str) -> None:
+    new = {"": "", "files=[": "[", "'./data/b.csv'": "SECOND"}[old]
+    registers = "SECOND = './data/b.csv'\n" + (REGISTERS.replace(old, new) if old else REGISTERS)
+    tree = {"data/a.csv": CSV, "data/b.csv": CSV, "data/other.csv": CSV, "register.py": registers}
     found = source.read(plant(tmp_path, {**tree, "training/train.py": V1}), None)
     done = code.convert(found)
     [data] = done.inputs

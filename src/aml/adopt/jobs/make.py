@@ -19,10 +19,11 @@ from aml.adopt.private import hide, without_secrets
 from aml.adopt.python import arguments
 from aml.adopt.python.flags import Option
 from aml.adopt.tree import shown
+from aml.adopt.v1.datasets import input_advice
+from aml.adopt.v1.runconfig.cluster import RETIRED_SIZE
 from aml.adopt.v1.runconfig.job import (
     CPU_IMAGE,
     GPU_IMAGE,
-    RETIRED_SIZE,
     Converted,
     Runconfig,
     convert,
@@ -32,7 +33,6 @@ from aml.adopt.v1.runconfig.job import (
     write_to,
 )
 from aml.adopt.v1.runconfig.text import quote
-from aml.adopt.v1.sdk import input_advice
 from aml.adopt.v1.submits import Submit, handed_over
 from aml.jobfile.names import RULES
 

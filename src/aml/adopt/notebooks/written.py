@@ -14,7 +14,7 @@ from aml.adopt import Note
 from aml.adopt.python.cells import is_magic, raw_cells
 from aml.adopt.python.closure import CODE_LIMIT
 from aml.adopt.python.syntax import UNPARSED
-from aml.adopt.v1.submits import File
+from aml.adopt.v1.expressions import File
 
 COPIED = 200 * 2**20  # bytes of a source; beyond that its largest files are links
 MARK = "__written__"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import libcst as cst
 import yaml
@@ -28,6 +28,7 @@ from aml.jobfile.imports import PACKAGE_OF
 
 INFERENCE = re.compile(r"(?i)inference[-_]?config.*\.(ya?ml|json)$")
 DEPLOYMENT = re.compile(r"(?i)deploy(ment)?[-_]?config.*\.(ya?ml|json)$")
+CONDA = re.compile(r"(?i)(inference|scor)[^/]*(conda|env)[^/]*\.ya?ml$")
 SERVER = "azureml-inference-server-http==1.5.1"
 CONTRIB, SERVER_API = "azureml.contrib.services", "azureml_inference_server_http.api"
 # Sizes of which each has twice the cores and the memory (GB) of the one before:
@@ -46,16 +47,20 @@ def model_path():
 # What v1 has and v2 has no form of, each with what to do.
 NO_FORM = {
     "sslEnabled": "a managed endpoint always has TLS",
-    "sslCertPemFile": "a managed endpoint has its own certificate",
-    "sslKeyPemFile": "a managed endpoint has its own certificate",
+    **dict.fromkeys(("sslCertPemFile", "sslKeyPemFile"), "a managed endpoint has its own certificate"),
     "cname": "a managed endpoint has its own address: put a gateway before it to keep the old one",
     "dnsNameLabel": "a managed endpoint has its own address: its callers need the new one",
-    "primaryKey": "a managed endpoint has new keys: its callers need them",
-    "secondaryKey": "a managed endpoint has new keys: its callers need them",
+    **dict.fromkeys(("primaryKey", "secondaryKey"), "a managed endpoint has new keys: its callers need them"),
     "namespace": "a managed endpoint has no Kubernetes namespace",
     "gpuCores": "choose an instance_type with a GPU",
     "location": "a managed endpoint is in the region of its workspace",
 }
+# What the environment of an inferenceConfig may have, which deployment.yml has no key for.
+BY_HAND = {
+    "extraDockerfileSteps": "build an image with them, and name it in deployment.yml",
+    "enableGpu": "choose an instance_type and an image with CUDA",
+}
+PROBE = ("initialDelaySeconds", "periodSeconds", "timeoutSeconds", "failureThreshold", "successThreshold")
 
 
 @dataclass
@@ -69,31 +74,48 @@ class Inference:
     notes: list[Note] = field(default_factory=list)
 
 
+class _Project(NamedTuple):
+    """Where v1's files are looked for."""
+
+    root: Path
+    folder: Path
+    files: list[str]
+
+    def matching(self, pattern: re.Pattern[str]) -> list[Path]:
+        """The project's files whose names match."""
+        near = [self.root / name for name in self.files if (self.root / name).is_relative_to(self.folder)]
+        return [path for path in near if pattern.search(path.name)]
+
+    def by_end(self, name: Any) -> list[Path]:
+        return by_end(self.root, self.folder, str(name).replace("\\", "/"), self.files) if name else []
+
+    def where(self, path: Path) -> str:
+        return shown(self.root, path)
+
+
 def convert(root: Path, project: Path, files: Sequence[str], pins: Iterable[str]) -> Inference | None:
     """v1's inference in the `files` of a project; None when it has none.
 
     `pins`: the requirements of training, whose versions serve what they pickled.
     """
-    near = [root / name for name in files if (root / name).is_relative_to(project)]
-    configs = [path for path in near if INFERENCE.search(path.name)]
-    deployments = [path for path in near if DEPLOYMENT.search(path.name)]
+    source = _Project(root, project, list(files))
+    configs, deployments = source.matching(INFERENCE), source.matching(DEPLOYMENT)
     config = _mapping(configs[0]) if configs else {}
-    script = _script(root, project, files, config, near)
+    script = _script(source, config)
     if script is None or not (configs or deployments or _is_scoring(script)):
         return None
-    notes = [Note("taken", shown(root, script), "the scoring code, in src/score.py")]
+    notes = [Note("taken", source.where(script), "the scoring code, in src/score.py")]
     versions = {str(canonicalize_name(Requirement(pin).name)): pin for pin in pins}
-    known = {name: pin.partition("==")[2] for name, pin in versions.items()}
-    found = Inference(_score(script, shown(root, script), known, notes), [], notes=notes)
-    found.conda = _packages(root, project, files, config, found.score, versions, notes)
+    score = _score(script, source.where(script), versions, notes)
+    found = Inference(score, _packages(source, config, score, versions, notes), notes=notes)
     if configs:
-        _take_config(config, shown(root, configs[0]), found)
-    chosen = sorted(deployments, key=lambda path: {"aks": 0, "aci": 1}.get(_kind(path), 2))
+        _take_config(config, source.where(configs[0]), found)
+    chosen = sorted(deployments, key=lambda path: {"aks": 0, "aci": 1}.get(_kind(_mapping(path)), 2))
     for path in chosen[1:]:
-        text = f"left out beside {shown(root, chosen[0])}: a managed endpoint takes the place of both"
-        notes.append(Note("decide", shown(root, path), text))
+        text = f"left out beside {source.where(chosen[0])}: a managed endpoint takes the place of both"
+        notes.append(Note("decide", source.where(path), text))
     if chosen:
-        _take_deployment(_mapping(chosen[0]), shown(root, chosen[0]), found)
+        _take_deployment(_mapping(chosen[0]), source.where(chosen[0]), found)
     return found
 
 
@@ -133,19 +155,23 @@ def _mapping(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _kind(path: Path) -> str:
-    return str(_mapping(path).get("computeType", "")).lower()
+def _section(config: dict[str, Any], key: str) -> dict[str, Any]:
+    value = config.get(key)
+    return value if isinstance(value, dict) else {}
 
 
-def _script(root: Path, project: Path, files: Sequence[str], config: dict[str, Any], near: list[Path]) -> Path | None:
+def _kind(config: dict[str, Any]) -> str:
+    return str(config.get("computeType", "")).lower()
+
+
+def _script(source: _Project, config: dict[str, Any]) -> Path | None:
     """The entry script that the configuration names, seen from its source directory; else score.py."""
     name = config.get("entryScript")
-    if isinstance(name, str):
-        folder = config.get("sourceDirectory")
-        places = [project / str(folder or "."), project, root]
-        place = next((one.resolve() for base in places if (one := base / name).is_file()), None)
-        return place or next(iter(by_end(root, project, name.replace("\\", "/"), list(files))), None)
-    return next((path for path in near if path.name == "score.py"), None)
+    if not isinstance(name, str):
+        return next(iter(source.matching(re.compile(r"^score\.py$"))), None)
+    folders = [source.folder / str(config.get("sourceDirectory") or "."), source.folder, source.root]
+    places = [one.resolve() for folder in folders if (one := folder / name).is_file()]
+    return next(iter([*places, *source.by_end(name)]), None)
 
 
 def _is_scoring(path: Path) -> bool:
@@ -159,7 +185,8 @@ def _is_scoring(path: Path) -> bool:
 
 def _score(script: Path, name: str, versions: dict[str, str], notes: list[Note]) -> str:
     """The text of the scoring code in v2's terms."""
-    renewed = retired.rewrite(read_code(script), name, versions)
+    known = {package: pin.partition("==")[2] for package, pin in versions.items()}
+    renewed = retired.rewrite(read_code(script), name, known)
     notes += renewed.notes
     try:
         tree = Tree(renewed.text)
@@ -214,112 +241,85 @@ class _Score(cst.CSTTransformer):
 
 
 def _packages(
-    root: Path,
-    project: Path,
-    files: Sequence[str],
-    config: dict[str, Any],
-    text: str,
-    versions: dict[str, str],
-    notes: list[Note],
+    source: _Project, config: dict[str, Any], text: str, versions: dict[str, str], notes: list[Note]
 ) -> list[str]:
     """The requirements of serving: those of v1's conda file and of the imports, in the versions of training."""
-    python = (config.get("environment") or {}).get("python") if isinstance(config.get("environment"), dict) else {}
-    named = config.get("condaFile") or (python or {}).get("condaDependenciesFile")
-    places = by_end(root, project, str(named).replace("\\", "/"), list(files)) if named else []
-    places += [root / name for name in files if re.search(r"(?i)(inference|scor)[^/]*(conda|env)[^/]*\.ya?ml$", name)]
+    python = _section(_section(config, "environment"), "python")
+    places = source.by_end(config.get("condaFile") or python.get("condaDependenciesFile"))
+    places += [source.root / name for name in source.files if CONDA.search(name)]
+    declared = read_packages(places[0], source.root) if places else None
     wanted: dict[str, str] = {}
-    if places:
-        declared = read_packages(places[0], root)
-        notes.append(Note("taken", declared.where or shown(root, places[0]), "packages of serving, in score-conda.yml"))
-        for entry in declared.entries:
-            name = canonicalize_name(entry.requirement.name)
-            if name.startswith("azureml-"):
-                continue
-            wanted[name] = versions.get(name, str(entry.requirement))
-            if name not in versions:
-                notes.append(
-                    Note("decide", entry.where, f"{entry.requirement}: training has no version of it to follow")
-                )
-    for one in imports_of(parse(text)):
-        top = one.module.split(".")[0]
-        name = canonicalize_name((PACKAGE_OF.get(top) or top).split()[0])
-        if name in versions:
-            wanted.setdefault(name, versions[name])
-    if "joblib" in text or "pickle" in text:
-        wanted |= {
-            name: versions[name] for name in ("scikit-learn", "joblib") if name in versions and name not in wanted
-        }
-    return list(wanted.values())
+    if declared:
+        where = declared.where or source.where(places[0])
+        notes.append(Note("taken", where, "packages of serving, in score-conda.yml"))
+    for entry in declared.entries if declared else ():
+        name = canonicalize_name(entry.requirement.name)
+        if name.startswith("azureml-"):
+            continue
+        wanted[name] = versions.get(name, str(entry.requirement))
+        if name not in versions:
+            says = f"{entry.requirement}: training has no version of it to follow"
+            notes.append(Note("decide", entry.where, says))
+    tops = [one.module.split(".")[0] for one in imports_of(parse(text))]
+    names = [canonicalize_name((PACKAGE_OF.get(top) or top).split()[0]) for top in tops]
+    pickled = ["scikit-learn", "joblib"] if "joblib" in text or "pickle" in text else []
+    return [*(wanted | {name: versions[name] for name in [*names, *pickled] if name in versions}).values()]
 
 
 def _take_config(config: dict[str, Any], where: str, found: Inference) -> None:
     """What the inferenceConfig says beside script and packages."""
-    environment = config.get("environment")
-    environment = environment if isinstance(environment, dict) else {}
-    variables = environment.get("environmentVariables")
-    if isinstance(variables, dict) and variables:
+    environment = _section(config, "environment")
+    if variables := _section(environment, "environmentVariables"):
         found.deployment["environment_variables"] = {str(key): str(value) for key, value in variables.items()}
         found.notes.append(Note("taken", where, f"environment variables: {hide(', '.join(map(str, variables)))}"))
-    docker = environment.get("docker")
-    image = config.get("baseImage") or (docker.get("baseImage") if isinstance(docker, dict) else None)
-    if image:
+    if image := config.get("baseImage") or _section(environment, "docker").get("baseImage"):
         text = f"image {image}: deployment.yml has the template's; name yours there if the code needs what is in it"
         found.notes.append(Note("decide", where, text))
-    if config.get("extraDockerfileSteps"):
-        text = "extraDockerfileSteps: build an image with them, and name it in deployment.yml"
-        found.notes.append(Note("decide", where, text))
-    if config.get("enableGpu"):
-        found.notes.append(Note("decide", where, "enableGpu: choose an instance_type and an image with CUDA"))
+    found.notes += [Note("decide", where, f"{key}: {what}") for key, what in BY_HAND.items() if config.get(key)]
 
 
 def _take_deployment(config: dict[str, Any], where: str, found: Inference) -> None:
     """What a deployment configuration of ACI, AKS or this machine says."""
-    kind = str(config.get("computeType", "")).lower()
     notes, deployment = found.notes, found.deployment
-    note = notes.append
-    needs = config.get("containerResourceRequirements")
-    needs = needs if isinstance(needs, dict) else {}
+    needs, scaling = _section(config, "containerResourceRequirements"), _section(config, "autoScaler")
     cores, memory = _number(needs.get("cpu")), _number(needs.get("memoryInGB"))
     size = next((name for name, (cpu, ram) in SIZES.items() if cpu >= cores and ram >= memory), [*SIZES][-1])
     deployment["instance_type"] = size
     if needs:
-        note(Note("taken", where, f"{cores:g} cores and {memory:g} GB: instance_type {size}"))
+        notes.append(Note("taken", where, f"{cores:g} cores and {memory:g} GB: instance_type {size}"))
     count = config.get("numReplicas")
-    scaling = config.get("autoScaler")
-    if isinstance(scaling, dict) and scaling.get("autoscaleEnabled", True):
+    if scaling and scaling.get("autoscaleEnabled", True):
         count = count or scaling.get("minReplicas", 1)
         text = f"autoScaler: {count} to {scaling.get('maxReplicas', 10)} instances need a rule of Azure Monitor"
-        note(Note("decide", where, f"{text}: az monitor autoscale"))
+        notes.append(Note("decide", where, f"{text}: az monitor autoscale"))
     if count:
         deployment["instance_count"] = max(1, math.ceil(_number(count)))
-    _take_authentication(config, kind, where, found)
+    _take_authentication(config, where, found)
     if "appInsightsEnabled" in config:
         deployment["app_insights_enabled"] = bool(config["appInsightsEnabled"])
     waits = _number(config.get("scoringTimeoutMs") or 60_000) + _number(config.get("maxQueueWaitMs"))
     deployment["request_settings"] = {"request_timeout_ms": int(min(waits, LONGEST))}
     if waits > LONGEST:
-        note(Note("decide", where, f"a request may take {LONGEST} ms at most, not {waits:g}"))
-    if parallel := config.get("maxConcurrentRequestsPerContainer"):
-        deployment["request_settings"]["max_concurrent_requests_per_instance"] = int(_number(parallel))
-        deployment.setdefault("environment_variables", {})["WORKER_COUNT"] = str(int(_number(parallel)))
-    probe = config.get("livenessProbeRequirements")
-    if isinstance(probe, dict):
-        names = {"initialDelaySeconds": "initial_delay", "periodSeconds": "period", "timeoutSeconds": "timeout",
-                 "failureThreshold": "failure_threshold", "successThreshold": "success_threshold"}  # fmt: skip
-        values = {names[key]: int(_number(value)) for key, value in probe.items() if key in names}
-        deployment["liveness_probe"] = values
-        note(Note("taken", where, "livenessProbeRequirements: liveness_probe"))
-    if isinstance(collection := config.get("dataCollection"), dict) and collection.get("storageEnabled"):
-        note(Note("decide", where, "dataCollection: needs azureml-ai-monitoring in score.py, and data_collector"))
+        notes.append(Note("decide", where, f"a request may take {LONGEST} ms at most, not {waits:g}"))
+    if parallel := int(_number(config.get("maxConcurrentRequestsPerContainer"))):
+        deployment["request_settings"]["max_concurrent_requests_per_instance"] = parallel
+        deployment.setdefault("environment_variables", {})["WORKER_COUNT"] = str(parallel)
+    if probe := _section(config, "livenessProbeRequirements"):
+        names = {key: re.sub(r"(?=[A-Z])", "_", key.removesuffix("Seconds")).lower() for key in PROBE if key in probe}
+        deployment["liveness_probe"] = {name: int(_number(probe[key])) for key, name in names.items()}
+        notes.append(Note("taken", where, "livenessProbeRequirements: liveness_probe"))
+    if _section(config, "dataCollection").get("storageEnabled"):
+        text = "dataCollection: needs azureml-ai-monitoring in score.py, and data_collector"
+        notes.append(Note("decide", where, text))
     for key, what in NO_FORM.items():
         if config.get(key):
-            note(Note("decide", where, f"{key} has no form in v2: {what}"))
+            notes.append(Note("decide", where, f"{key} has no form in v2: {what}"))
 
 
-def _take_authentication(config: dict[str, Any], kind: str, where: str, found: Inference) -> None:
+def _take_authentication(config: dict[str, Any], where: str, found: Inference) -> None:
     if config.get("tokenAuthEnabled"):
         found.endpoint["auth_mode"] = "aml_token"
-    elif config.get("authEnabled", kind == "aks"):  # the defaults of aks.py and aci.py
+    elif config.get("authEnabled", _kind(config) == "aks"):  # the defaults of aks.py and aci.py
         found.endpoint["auth_mode"] = "key"
     else:
         text = "v1 let everybody call it; an endpoint of v2 asks for a key (auth_mode: key): its callers need it"

@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import libcst as cst
 
-from aml.adopt.python.syntax import Key, Tree
+from aml.adopt.python.syntax import Key, Tree, literal, method_of, nodes_in
 
 # Packages below azureml that v2 has as well.
-LIVING = ("azureml.mlflow", "azureml.fsspec", "azureml.ai")
+LIVING = ("azureml.mlflow.", "azureml.fsspec.", "azureml.ai.")
 # What the classes of v1 and their class methods give, by the name after the modules.
 STATIC = {
     "Run.get_context": "run",
@@ -56,6 +56,15 @@ RUNS = ("run", "parent", "child", "started")
 RUN_PARAMETERS = ("run", "aml_run", "azureml_run", "azure_run", "run_context", "run_logger")
 OWN_METHODS = ("log_list", "log_row", "log_table", "upload_file", "upload_files", "upload_folder", "input_datasets")
 
+# Classes that a run is tested for, with what the test asks for.
+OFFLINE = {"_OfflineRun": "offline", "_SubmittedRun": "job", "Run": "job"}
+OPPOSITE = {"offline": "job", "job": "offline", "": ""}
+
+
+def is_v1(name: str) -> bool:
+    """Whether a dotted name is of what v2 has no more."""
+    return name.startswith("azureml.") and not f"{name}.".startswith(LIVING)
+
 
 class Value(NamedTuple):
     kind: str
@@ -90,7 +99,7 @@ class Meanings:
         if not name and self.star and isinstance(node, cst.Name | cst.Attribute):
             code = self.tree.code(node)
             name = f"azureml.core.{code}" if code in STATIC else ""
-        if not name.startswith("azureml") or name.startswith(LIVING):
+        if not is_v1(name):
             return ""
         parts = name.split(".")
         start = next((at for at, part in enumerate(parts) if part.lstrip("_")[:1].isupper()), 1)
@@ -182,42 +191,35 @@ class Meanings:
             self.attributes.setdefault(target.attr.value, value)
 
 
-NUMERIC_CALLS = ("float", "int", "len", "round", "time.time", "time.perf_counter")
+def asks(v1: Meanings, node: cst.CSTNode) -> str:
+    """Whether a test asks for an "offline" run, for a "job", or for neither: ""."""
+    if isinstance(node, cst.UnaryOperation) and isinstance(node.operator, cst.Not):
+        return OPPOSITE[asks(v1, node.expression)]
+    if isinstance(node, cst.Comparison):
+        return _compares(v1, node)
+    return _calls(v1, node) if isinstance(node, cst.Call) else ""
 
 
-def is_number(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bool:
-    """Whether an expression is certainly one number."""
-    if isinstance(node, cst.Integer | cst.Float):
-        return True
-    if isinstance(node, cst.UnaryOperation):
-        return not isinstance(node.operator, cst.Not) and is_number(tree, node.expression, depth)
-    if isinstance(node, cst.BinaryOperation):
-        return is_number(tree, node.left, depth) and is_number(tree, node.right, depth)
-    if isinstance(node, cst.Call):
-        name = tree.qualified(node.func)
-        if name.removeprefix("builtins.") in NUMERIC_CALLS:
-            return True
-        plain = not any(
-            arg.star or getattr(arg.keyword, "value", "") in ("average", "multioutput") for arg in node.args
-        )
-        return plain and name.startswith("sklearn.metrics.") and name.endswith(("_score", "_error", "_loss"))
-    if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
-        values = tree.bindings.get(key, [])
-        return bool(values) and all(value is not None and is_number(tree, value, depth - 1) for value in values)
-    return False
+def _is_run(v1: Meanings, node: cst.CSTNode) -> bool:
+    return (value := v1.of(node)) is not None and value.kind in RUNS
 
 
-def is_text(tree: Tree, node: cst.BaseExpression | None, depth: int = 5) -> bool:
-    """Whether an expression is certainly a text."""
-    if isinstance(node, cst.SimpleString | cst.FormattedString | cst.ConcatenatedString):
-        return True
-    if isinstance(node, cst.BinaryOperation):
-        return isinstance(node.operator, cst.Modulo | cst.Add) and is_text(tree, node.left, depth)
-    if isinstance(node, cst.Call):
-        if isinstance(node.func, cst.Attribute) and node.func.attr.value in ("format", "join"):
-            return is_text(tree, node.func.value, depth)
-        return tree.qualified(node.func) == "builtins.str"
-    if isinstance(node, cst.Name) and depth and (key := tree.key(node)):
-        values = tree.bindings.get(key, [])
-        return bool(values) and all(value is not None and is_text(tree, value, depth - 1) for value in values)
-    return False
+def _compares(v1: Meanings, node: cst.Comparison) -> str:
+    """Of a comparison, such as "OfflineRun" in run.id."""
+    about = "OfflineRun" in v1.tree.code(node) and any(_is_run(v1, inner) for inner in nodes_in(node))
+    if not about or len(node.comparisons) != 1:
+        return ""
+    negative = isinstance(node.comparisons[0].operator, cst.NotIn | cst.NotEqual | cst.IsNot)
+    return "job" if negative else "offline"
+
+
+def _calls(v1: Meanings, call: cst.Call) -> str:
+    """Of a call, such as isinstance(run, _OfflineRun)."""
+    function, values = getattr(call.func, "value", ""), [arg.value for arg in call.args]
+    if method_of(call) == "startswith" and values:
+        return "offline" if "OfflineRun" in (literal(values[0]) or "") else ""
+    if len(values) != 2 or not _is_run(v1, values[0]):
+        return ""
+    if function == "isinstance":
+        return OFFLINE.get(v1.static(values[1]), "")
+    return "job" if function == "hasattr" and literal(values[1]) in ("experiment", "input_datasets", "parent") else ""

@@ -4,10 +4,12 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from aml.adopt import UserError
+from aml.adopt import UserError, input_name
 from aml.adopt.private import VALUES
 from aml.adopt.v1.runconfig.keys import Keys, Runconfig
 
+DATA_WORDS = re.compile(r"(_(path|dir|directory|folder|file|root|location|mount|uri|url|name))+$")
+OUTPUT_WORDS = {"out", "output", "outputs", "log", "logs", "checkpoint", "checkpoints", "save"}
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -48,6 +50,23 @@ class Binding:
         return tokens
 
     @property
+    def own_name(self) -> str:
+        return input_name(PurePosixPath(self.mount).name or self.key)
+
+    def take(self, option: str, others: "list[Binding]") -> None:
+        """Let the first option that takes the data name it, so that every runconfig of a project names it alike."""
+        self.used = True
+        if self.name:
+            return
+        words = input_name(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", option)) if option.strip("-") else ""
+        if not self.read_only and set(words.split("_")) & OUTPUT_WORDS:
+            self.kind, self.entry, self.decisions = "outputs", {"type": "uri_folder"}, []
+            self.changes = [f"{self.mount} was bound to be written to: it is an output of the job now"]
+        name = (DATA_WORDS.sub("", f"_{words}").strip("_") or "data") if words else self.own_name
+        taken = {other.name for other in others if other.kind == self.kind}
+        self.name = next(one for one in [name, *(f"{name}_{n}" for n in range(2, 99))] if one not in taken)
+
+    @property
     def reference(self) -> str:
         return "${{" + f"{self.kind}.{self.name}" + "}}"
 
@@ -59,62 +78,50 @@ class Data:
         self.v1, self.asset, self.local_data = v1, asset, local_data
 
     def bindings(self, volumes: list[Volume]) -> list[Binding]:
-        return [*self.data(), *self.data_references(), *self.output_data(), *self.mounts(volumes)]
+        sections = {"data": self.data, "dataReferences": self.data_reference, "outputData": self.output_data}
+        found = [
+            make(key, given, self.v1.where(section, key))
+            for section, make in sections.items()
+            for key, given in self.v1.at(section).items()
+        ]
+        for binding in found:  # a job of this machine reads the local data
+            if self.v1.local and self.local_data and binding.kind == "inputs" and not binding.source:
+                said = f"{binding.key} is in Azure: the job of this machine reads"
+                self.stand_in(binding, said)
+                binding.decisions = []
+        return [*found, *map(self.mount, volumes)]
 
-    def data(self) -> list[Binding]:
-        found = []
-        for key, data in self.v1.at("data").items():
-            keys, mechanism = ("data", key), data["mechanism"].lower()
-            variable = data["environmentVariableName"]
-            kind = "outputs" if mechanism == "upload" else "inputs"
-            binding = Binding(kind, key, data["pathOnCompute"], {variable} if variable else set(), self.v1.where(*keys))
-            self.locate(binding, data["dataLocation"], (*keys, "dataLocation"))
-            if mechanism == "download":
-                binding.entry["mode"] = "download"
-            elif mechanism == "direct":
-                binding.decisions.append(
-                    f"v1 gave the dataset {key} itself to the code, v2 gives a path: let the code read files from it"
-                )
-            found.append(self.here(binding))
-        return found
+    def data(self, key: str, data: dict[str, Any], where: str) -> Binding:
+        mechanism, variable = data["mechanism"].lower(), data["environmentVariableName"]
+        kind = "outputs" if mechanism == "upload" else "inputs"
+        binding = Binding(kind, key, data["pathOnCompute"], {variable} if variable else set(), where)
+        self.locate(binding, data["dataLocation"], ("data", key, "dataLocation"))
+        if mechanism == "download":
+            binding.entry["mode"] = "download"
+        elif mechanism == "direct":
+            text = f"v1 gave the dataset {key} itself to the code, v2 gives a path: let the code read files from it"
+            binding.decisions.append(text)
+        return binding
 
-    def data_references(self) -> list[Binding]:
-        found = []
-        for key, reference in self.v1.at("dataReferences").items():
-            keys = ("dataReferences", key)
-            mode = reference["mode"]
-            if not reference["dataStoreName"]:
-                raise UserError(f"{self.v1.where(*keys)}: {key} has no dataStoreName")
-            variable = {f"AZUREML_DATAREFERENCE_{key}"}
-            kind = "outputs" if mode == "upload" else "inputs"
-            binding = Binding(kind, key, reference["pathOnCompute"], variable, self.v1.where(*keys))
-            self.datastore(binding, reference["dataStoreName"], reference["pathOnDataStore"])
-            if mode in ("download", "upload"):
-                binding.entry["mode"] = mode
-            found.append(self.here(binding))
-        return found
+    def data_reference(self, key: str, reference: dict[str, Any], where: str) -> Binding:
+        mode = reference["mode"]
+        if not reference["dataStoreName"]:
+            raise UserError(f"{where}: {key} has no dataStoreName")
+        kind = "outputs" if mode == "upload" else "inputs"
+        binding = Binding(kind, key, reference["pathOnCompute"], {f"AZUREML_DATAREFERENCE_{key}"}, where)
+        self.datastore(binding, reference["dataStoreName"], reference["pathOnDataStore"])
+        if mode in ("download", "upload"):
+            binding.entry["mode"] = mode
+        return binding
 
-    def output_data(self) -> list[Binding]:
-        found = []
-        for key, output in self.v1.at("outputData").items():
-            keys = ("outputData", key)
-            options = output["additionalOptions"]
-            binding = Binding("outputs", key, options["pathOnCompute"], set(), self.v1.where(*keys))
-            place = output["outputLocation"]["dataPath"]
-            if place["datastoreName"]:
-                self.datastore(binding, place["datastoreName"], place["relativePath"])
-            binding.entry["mode"] = "upload" if output["mechanism"].lower() == "upload" else "rw_mount"
-            if name := options["registrationOptions"]["name"]:
-                binding.entry["name"] = re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-_") or "output"
-            found.append(binding)
-        return found
-
-    def here(self, binding: Binding) -> Binding:
-        """The same for a job of this machine, which reads the local data."""
-        if self.v1.local and self.local_data and binding.kind == "inputs" and not binding.source:
-            self.stand_in(binding)
-            binding.decisions = []
-            binding.changes.append(f"{binding.key} is in Azure: the job of this machine reads {binding.entry['path']}")
+    def output_data(self, key: str, output: dict[str, Any], where: str) -> Binding:
+        options, place = output["additionalOptions"], output["outputLocation"]["dataPath"]
+        binding = Binding("outputs", key, options["pathOnCompute"], set(), where)
+        if place["datastoreName"]:
+            self.datastore(binding, place["datastoreName"], place["relativePath"])
+        binding.entry["mode"] = "upload" if output["mechanism"].lower() == "upload" else "rw_mount"
+        if name := options["registrationOptions"]["name"]:
+            binding.entry["name"] = re.sub(r"[^\w-]+", "-", name, flags=re.ASCII).strip("-_") or "output"
         return binding
 
     def locate(self, binding: Binding, location: dict[str, Any], keys: Keys) -> None:
@@ -149,36 +156,31 @@ class Data:
             binding.entry["type"] = "uri_file"
         binding.entry["path"] = f"azureml://datastores/{name}/paths/{path}"
 
-    def mounts(self, volumes: list[Volume]) -> list[Binding]:
+    def mount(self, volume: Volume) -> Binding:
         """The data that `-v HOST:/data` binds."""
-        found = []
-        for host, container, options, where in volumes:
-            binding = Binding("inputs", "", container, set(), where)
-            binding.read_only = "ro" in options.split(",")
-            here = (self.v1.project / Path(host).expanduser()).resolve()
-            if not self.v1.local:
-                binding.entry["path"] = f"azureml:{self.asset}@latest"
-                binding.decisions.append(
-                    f"docker bound a folder of the node, {host}: register that data as {self.asset}"
-                )
-            elif host and here.exists():
-                binding.source = here
-                binding.entry.update(type="uri_folder" if here.is_dir() else "uri_file", path=here.as_posix())
-            elif self.local_data:
-                self.stand_in(binding)
-                binding.changes.append(f"{host} is not on this machine: the job reads {binding.entry['path']}")
-            else:
-                binding.entry["path"] = "../sample-data"
-                binding.decisions.append(
-                    f"{host} is not on this machine: put a sample of the data into sample-data, or fix the path"
-                )
-            found.append(binding)
-        return found
+        host, container, options, where = volume
+        binding = Binding("inputs", "", container, set(), where)
+        binding.read_only = "ro" in options.split(",")
+        here = (self.v1.project / Path(host).expanduser()).resolve()
+        if not self.v1.local:
+            binding.entry["path"] = f"azureml:{self.asset}@latest"
+            text = f"docker bound a folder of the node, {host}: register that data as {self.asset}"
+            binding.decisions.append(text)
+        elif host and here.exists():
+            binding.source = here
+            binding.entry.update(type="uri_folder" if here.is_dir() else "uri_file", path=here.as_posix())
+        elif self.local_data:
+            self.stand_in(binding, f"{host} is not on this machine: the job reads")
+        else:
+            binding.entry["path"] = "../sample-data"
+            text = f"{host} is not on this machine: put a sample of the data into sample-data, or fix the path"
+            binding.decisions.append(text)
+        return binding
 
-    def stand_in(self, binding: Binding) -> None:
+    def stand_in(self, binding: Binding, said: str) -> None:
         """Let the local data stand in for data that this machine does not have."""
         assert self.local_data
         binding.source = self.local_data
-        kind = "uri_file" if self.local_data.suffix else "uri_folder"
-        binding.entry.update(type=kind, path=self.local_data.as_posix())
-        binding.entry.pop("mode", None)
+        binding.entry = {"type": "uri_file" if self.local_data.suffix else "uri_folder"}
+        binding.entry["path"] = self.local_data.as_posix()
+        binding.changes.append(f"{said} {binding.entry['path']}")

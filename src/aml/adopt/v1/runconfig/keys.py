@@ -99,24 +99,19 @@ SHAPE: dict[str, Any] = {
     "applicationEndpoints": Each({"type": None, "port": WHOLE, "properties": {}}),
 }
 # The Workbench of 2017. A runconfig has an environment, or it is one of these (RunConfiguration._check_old_config).
-WORKBENCH: dict[str, Any] = {
-    "argumentVector": [],
-    "target": "local",
-    "framework": "Python",
-    "condaDependenciesFile": None,
-    "environmentVariables": {},
-    "sparkDependenciesFile": None,
-    "trackedRun": True,
-    "prepareEnvironment": True,
-}
-WORKBENCH_COMPUTE: dict[str, Any] = {
-    "type": None,
-    "baseDockerImage": None,
-    "pythonLocation": None,
-    "userManagedEnvironment": False,
-    "sharedVolumes": True,
-    "nvidiaDocker": False,
-    "nodeCount": 1,
+WORKBENCH: dict[str, Any] = {"argumentVector": [], "target": "local", "framework": "Python", "trackedRun": True}
+WORKBENCH |= {"condaDependenciesFile": None, "environmentVariables": {}}
+COMPUTE: dict[str, Any] = {"type": None, "baseDockerImage": None, "pythonLocation": None, "nodeCount": 1}
+COMPUTE |= {"userManagedEnvironment": False, "sharedVolumes": True, "nvidiaDocker": False}  # of its file beside it
+MOVED: dict[str, Keys] = {  # where its keys are now, other than at the same place
+    "trackedRun": ("history", "outputCollection"),
+    "environmentVariables": ("environment", "environmentVariables"),
+    "condaDependenciesFile": ("environment", "python", "condaDependenciesFile"),
+    "userManagedEnvironment": ("environment", "python", "userManagedDependencies"),
+    "pythonLocation": ("environment", "python", "interpreterPath"),
+    "baseDockerImage": ("environment", "docker", "baseImage"),
+    "nvidiaDocker": ("environment", "docker", "gpuSupport"),
+    "sharedVolumes": ("environment", "docker", "sharedVolumes"),
 }
 
 
@@ -187,42 +182,35 @@ def load(path: Path, project: Path, root: Path | None = None) -> Runconfig:
 
 def _workbench(found: Runconfig, reader: "_Reader", root: Path) -> None:
     """Fill in what a Workbench runconfig and the .compute file of its target say."""
-    old = reader.read(reader.node, WORKBENCH, ())
-    data = found.data = _default(SHAPE)
-    if not old["argumentVector"]:
+    found.data = _default(SHAPE)
+    given = reader.read(reader.node, WORKBENCH, ())
+    if not given["argumentVector"]:
         raise UserError(f"{found.where('argumentVector')}: ArgumentVector is empty: name a script")
-    script, *arguments = old["argumentVector"]
-    data.update(script=None if script == "$file" else script, arguments=arguments)  # $file: the one open in the editor
-    data.update(target=old["target"], framework=old["framework"])
-    data["history"]["outputCollection"] = old["trackedRun"]
-    environment = data["environment"]
-    environment["environmentVariables"] = old["environmentVariables"]
-    environment["python"]["condaDependenciesFile"] = old["condaDependenciesFile"]
+    script, *given["arguments"] = given.pop("argumentVector")
+    given["script"] = None if script == "$file" else script  # the one open in the editor
     found.places[("script",)] = found.places[("arguments",)] = found.where("argumentVector")
-    for name, value in list(found.places.items()):
-        if name[0] == "environmentVariables":
-            found.places[("environment", *name)] = value
-    found.places["environment", "python", "condaDependenciesFile"] = found.where("condaDependenciesFile")
-
+    _move(found, given, reader)
     folder = next((one for one in ("aml_config", ".azureml") if (found.project / one).is_dir()), "aml_config")
-    path = found.project / folder / f"{old['target']}.compute"
+    path = found.project / folder / f"{given['target']}.compute"
     if not path.is_file():
-        found.compute_type = "localdocker" if old["target"] == "docker" else ""
+        found.compute_type = "localdocker" if given["target"] == "docker" else ""
         return
     companion = _Reader(path, root)
-    compute = companion.read(companion.node, WORKBENCH_COMPUTE, ())
-    found.compute_type = (compute["type"] or "").lower()
-    data["nodeCount"] = compute["nodeCount"]
-    environment["python"]["userManagedDependencies"] = compute["userManagedEnvironment"]
-    environment["python"]["interpreterPath"] = compute["pythonLocation"] or "python"
-    environment["docker"].update(
-        baseImage=compute["baseDockerImage"],
-        gpuSupport=compute["nvidiaDocker"],
-        sharedVolumes=compute["sharedVolumes"],
-        enabled=found.compute_type in ("remotedocker", "localdocker", "amlcompute", "containerinstance"),
-    )
-    if ("baseDockerImage",) in companion.places:
-        found.places["environment", "docker", "baseImage"] = companion.places[("baseDockerImage",)]
+    compute = companion.read(companion.node, COMPUTE, ())
+    found.compute_type = (compute.pop("type") or "").lower()
+    _move(found, compute, companion)
+    docker = ("remotedocker", "localdocker", "amlcompute", "containerinstance")
+    found.at("environment", "docker")["enabled"] = found.compute_type in docker
+
+
+def _move(found: Runconfig, given: dict[str, Any], reader: "_Reader") -> None:
+    """Put what the Workbench said where a run configuration has it."""
+    for name, value in given.items():
+        *above, key = MOVED.get(name, (name,))
+        if value is not None:
+            found.at(*above)[key] = value
+    for (name, *below), where in list(reader.places.items()):
+        found.places[(*MOVED.get(name, (name,)), *below)] = where
 
 
 def camel(key: str) -> str:

@@ -1,50 +1,35 @@
 """What the code of a run uses, as far as its imports lead within the project. It is read, never run."""
 
-import ast
-from collections.abc import Iterator
+import re
 from pathlib import Path
 
+from aml.adopt.python.closure import UNREADABLE, imports_of, parse, read_code
 
-def reachable(script: Path | None, folder: Path) -> list[ast.AST]:
-    """The script and the modules beside it that it imports; all of `folder` when there is no such script."""
-    if script is None or not script.is_file():
-        waiting = sorted(folder.glob("*.py"))
-    else:
-        waiting, folder = [script], script.parent
-    trees: dict[Path, ast.AST] = {}
-    while waiting:
-        path = waiting.pop()
-        if path in trees:
-            continue
-        try:
-            trees[path] = ast.parse(path.read_text(encoding="utf-8-sig"))
-        except (OSError, SyntaxError, ValueError, RecursionError):
-            continue  # contract.py reports what cannot be read
-        for name in imports(trees[path]):
-            beside = folder.joinpath(*name.split("."))
-            waiting += [one for one in (beside.with_suffix(".py"), beside / "__init__.py") if one.is_file()]
-    return list(trees.values())
+READ = re.compile(r"""(?:\benviron(?:\.get|\.pop)?|\bgetenv)\s*[\[(]\s*["'](\w+)["']""")  # os.environ["NAME"]
 
 
-def imports(tree: ast.AST) -> Iterator[str]:
-    """The names of the modules that a module imports, and of what may be one."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            prefix = f"{node.module}." if node.module else ""
-            yield from ([node.module] if node.module else [])
-            yield from (prefix + alias.name for alias in node.names if alias.name != "*")
+class Code:
+    """The names that the code of a run imports, and the environment variables that it reads."""
 
-
-def variables(tree: ast.AST) -> Iterator[str]:
-    """The environment variables that a module reads."""
-    calls = ("os.getenv", "getenv", "os.environ.get", "environ.get", "os.environ.pop")
-    for node in ast.walk(tree):
-        key: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) in ("os.environ", "environ"):
-            key = node.slice
-        elif isinstance(node, ast.Call) and node.args and ast.unparse(node.func) in calls:
-            key = node.args[0]
-        if isinstance(key, ast.Constant) and isinstance(key.value, str):
-            yield key.value
+    def __init__(self, script: Path | None, folder: Path) -> None:
+        """`script` and the modules beside it that it imports; all of `folder` when there is no such script."""
+        self.modules: set[str] = set()
+        self.variables: set[str] = set()
+        known = script is not None and script.is_file()
+        waiting = [script] if script and known else sorted(folder.glob("*.py"))
+        folder = script.parent if script and known else folder
+        read: set[Path] = set()
+        while waiting:
+            path = waiting.pop()
+            read.add(path)
+            try:
+                text = read_code(path)
+                found = imports_of(parse(text))
+            except UNREADABLE:
+                continue  # contract.py reports what cannot be read
+            self.variables.update(READ.findall(text))
+            names = {".".join(filter(None, (one.module, name))) for one in found for name in ("", *one.names)}
+            self.modules |= names
+            places = [folder.joinpath(*name.split(".")) for name in names]
+            beside = [one for place in places for one in (place.with_suffix(".py"), place / "__init__.py")]
+            waiting += [one for one in beside if one.is_file() and one not in read]
