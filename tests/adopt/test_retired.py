@@ -1,4 +1,4 @@
-"""retired.py: what packages have removed is written in today's words, or named; the packages themselves are the judge."""
+"""packages/retired: what packages have removed is written in today's words, or named; the packages themselves are the judge."""
 # ruff: noqa: E501  # a case a line reads best
 
 import ast
@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uv import find_uv_bin
 
-from aml.adopt.packages import retired_names
-from aml.adopt.packages.retired import PUBLIC, Rewritten, rewrite, versions_of
+from aml.adopt.packages.retired import Rewritten, rewrite, tables, versions_of
 from support import ENVIRONMENT
 
 # The oldest releases for Python 3.11, and those of the end of 2026.
@@ -251,33 +250,33 @@ def looked(folder: Path, versions: dict[str, str], names: list[str], pairs: list
 @pytest.mark.slow
 def test_the_table_agrees_with_the_packages(tmp_path: Path) -> None:
     """The new names and parameters are there in the oldest and the newest releases, and of the old ones none is left."""
-    renamed = {old: new for old, (new, _) in retired_names.NAMES.items() if "." in new}
-    renamed |= PUBLIC
+    renamed = {old: row.new for old, row in tables.RENAMED.items() if "." in row.new}
+    renamed |= tables.PUBLIC
     roots = ("sklearn", "numpy", "pandas", "scipy", "matplotlib", "seaborn", "imblearn")
     renamed = {old: new for old, new in renamed.items() if old.startswith(roots) and new.startswith(roots)}
     pairs = [
         (function, row.new.partition("=")[0])
-        for row in retired_names.ARGUMENTS
-        for function in row.functions.split()
+        for function, rows in tables.ARGUMENTS.items()
+        for row in rows
         if function.startswith(roots) and "=" in row.new
         and not function.startswith(("matplotlib", "seaborn.jointplot"))  # which hand them on, as **kwargs
     ]  # fmt: skip
     pairs += [
         (function, name)
-        for positional in retired_names.POSITIONAL
-        for function in positional.functions.split()
-        for name in positional.names.split()
-        if function.startswith(roots) and not function.startswith(tuple(retired_names.MODULES))
+        for function, rows in tables.POSITIONAL.items()
+        for row in rows
+        for name in row.order
+        if function.startswith(roots) and tables.today(function)[0] == function
     ]
-    new = looked(tmp_path / "new", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [*renamed, *renamed.values(), *retired_names.MODULES], pairs)  # fmt: skip
+    new = looked(tmp_path / "new", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [*renamed, *renamed.values()], pairs)  # fmt: skip
     old = looked(tmp_path / "old", OLD, [*renamed.values()], pairs)
     assert [name for name in renamed.values() if not (old["has"][name] and new["has"][name])] == []
-    assert [name for name in (*renamed, *retired_names.MODULES) if new["has"].get(name)] == []
+    assert [name for name in renamed if new["has"].get(name)] == []
     assert [pair for pair in new["takes"] if not pair[2]] == []
     gone = [
         (function, row.keyword)
-        for row in retired_names.ARGUMENTS
-        for function in row.functions.split()
+        for function, rows in tables.ARGUMENTS.items()
+        for row in rows
         if function.startswith(("sklearn", "pandas", "imblearn")) and (row.new.endswith("=") or (not row.old and not row.needs))
     ]  # fmt: skip
     assert [pair for pair in looked(tmp_path / "again", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [], gone)["takes"] if pair[2]] == []  # fmt: skip
