@@ -63,6 +63,8 @@ CHANGED = [
     ("from sklearn.ensemble import RandomForestClassifier as R\nm = R(10, max_features='auto')\n", "from sklearn.ensemble import RandomForestClassifier as R\nm = R(10, max_features='sqrt')\n"),
     ("from sklearn.ensemble.forest import RandomForestRegressor\nm = RandomForestRegressor(max_features='auto')\n", "from sklearn.ensemble import RandomForestRegressor\nm = RandomForestRegressor(max_features=1.0)\n"),
     ("from sklearn.ensemble import RandomForestClassifier\nfrom sklearn.model_selection import GridSearchCV\nm = RandomForestClassifier()\ng = {'max_features': ['auto', 2]}\ns = GridSearchCV(m, g, 'f1', iid=False)\n", "from sklearn.ensemble import RandomForestClassifier\nfrom sklearn.model_selection import GridSearchCV\nm = RandomForestClassifier()\ng = {'max_features': ['sqrt', 2]}\ns = GridSearchCV(m, g, scoring='f1')\n"),
+    ("from sklearn.tree import DecisionTreeRegressor\nfrom sklearn.model_selection import GridSearchCV\ns = GridSearchCV(DecisionTreeRegressor(), [{'criterion': ['mse', 'mae']}])\n", "from sklearn.tree import DecisionTreeRegressor\nfrom sklearn.model_selection import GridSearchCV\ns = GridSearchCV(DecisionTreeRegressor(), [{'criterion': ['squared_error', 'absolute_error']}])\n"),
+    ("import keras\nm.fit_generator(g, epochs=2)\n", "import keras\nm.fit(g, epochs=2)\n"),
     ("from sklearn.feature_extraction.text import CountVectorizer\nv = CountVectorizer()\nn = v.get_feature_names()\n", "from sklearn.feature_extraction.text import CountVectorizer\nv = CountVectorizer()\nn = list(v.get_feature_names_out())\n"),
     ("import matplotlib\nmatplotlib.use('TkAgg')\n", "import matplotlib\nmatplotlib.use('Agg')\n"),
     ("import matplotlib.pyplot as plt\nplt.style.use('seaborn-whitegrid')\nplt.hist(x, normed=True)\nax.hist(x, normed=1)\n", "import matplotlib.pyplot as plt\nplt.style.use('seaborn-v0_8-whitegrid')\nplt.hist(x, density=True)\nax.hist(x, density=1)\n"),
@@ -107,6 +109,7 @@ DECIDE = [
     ("from sklearn.ensemble.forest import BaseForest\n", 1, "sklearn.ensemble._forest", True),
     ("from sklearn.model_selection import GridSearchCV\nGridSearchCV(m, g, iid=True)\n", 2, "drop iid=", True),
     ("from sklearn.cross_validation import KFold\nKFold(n, n_folds=3)\n", 2, "n_splits=", True),
+    ("from sklearn import cross_validation\ncross_validation.KFold(9, shuffle=True)\n", 2, "takes n_splits", True),
     ("from sklearn.linear_model import LogisticRegression\nLogisticRegression(multi_class='ovr')\n", 2, "OneVsRestClassifier", False),
     ("from sklearn.linear_model import Ridge\nRidge(normalize=True)\n", 2, "StandardScaler", False),
     ("import sklearn\nnames = v.get_feature_names()\n", 2, "get_feature_names_out", False),
@@ -160,7 +163,7 @@ def test_what_is_not_meant_stays(text: str) -> None:
 
 
 def test_code_that_does_not_parse_stays() -> None:
-    for text in ("print 'a'\n", "x = 1\0", ""):
+    for text in ("print 'a'\n", "x = 1\0", "", "import numpy\nx = numpy" + ".float" * 2000):
         assert rewrite(text, "train.py", NEW) == Rewritten(text)
 
 

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 from aml.adopt import Note
 from aml.adopt.packages.retired import calls, methods, names
 from aml.adopt.packages.retired.work import Versions, Work
-from aml.adopt.python.syntax import Tree
+from aml.adopt.python.syntax import UNPARSED, Tree
 
 HANDLERS = (
     (cst.ImportFrom, names.imported_from),
@@ -44,7 +44,7 @@ def rewrite(text: str, file: str, versions: Versions | None = None, original: st
     """
     try:
         tree = Tree(text)
-    except (SyntaxError, ValueError, cst.ParserSyntaxError):
+    except UNPARSED:
         return Rewritten(text)
     work = Work(tree, file, versions or {}, original)
     if work.roots:
