@@ -147,6 +147,7 @@ NOT_MEANT = [
     "import seaborn as sns\nsns.boxplot(d)\nsns.boxplot(d, x='a')\nsns.heatmap(a, b)\n",
     "import yaml\nyaml.load(f, Loader=yaml.FullLoader)\nyaml.load(f, yaml.SafeLoader)\n",
     "import json\njson.load(f)\n",
+    "import mine as pl\nd['a'].fillna(0, inplace=True)\nd.a.as_matrix()\n",
     "import matplotlib\nmatplotlib.use('Agg')\nmatplotlib.use('pdf')\n",
     "import matplotlib.pyplot as plt\nplt.style.use('ggplot')\nplt.style.use('seaborn-v0_8-dark')\n",
     "from sklearn.metrics import f1_score\nf1_score(a, b, average='macro')\n",

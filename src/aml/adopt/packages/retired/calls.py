@@ -22,8 +22,7 @@ SCREENS = re.compile(r"(?i)(tk|qt[456]?|gtk[34]?|wx|macosx|webagg|nbagg|ipympl)(
 def _rows(work: Work, call: cst.Call, name: str, table: Mapping[str, list[Row]]) -> Iterator[Row]:
     """The rows for a function, or for a method of an object of a class that is known, of a frame, or of anything."""
     method = method_of(call)
-    if name or not method:
-        yield from table.get(name, ())
+    yield from table.get(name, ())
     if not isinstance(call.func, cst.Attribute):
         return
     if made := work.made(call.func.value):

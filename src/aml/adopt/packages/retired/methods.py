@@ -20,7 +20,7 @@ def method(work: Work, node: cst.Attribute) -> None:
         return
     if call and name in SPECIAL:
         SPECIAL[name](work, call)
-    if call and name in IN_PLACE:
+    if call and name in IN_PLACE and "pandas" in work.roots:
         _in_place(work, call, node.value)
     for row in (*METHODS.get(f".{name}", ()), *METHODS.get(f"DataFrame.{name}", ())):
         frame = row.name.startswith("DataFrame")
