@@ -407,7 +407,8 @@ def test_the_same_whatever_the_order_of_sets(tmp_path: Path) -> None:
     cells = [f"%run {name}.ipynb\n%load_ext {name}\n!pip install {name}\nprint(x{name})" for name in names]
     plant(tmp_path, {**tree, "train.ipynb": notebook_of(f"import {', '.join(names)}\n{FIT}", *cells)})
     code = (
-        "import sys, pathlib; from aml.adopt import source, notebook; root = pathlib.Path(sys.argv[1]);"
+        "import sys, pathlib; from aml.adopt.discover import source; from aml.adopt.notebooks import notebook;"
+        "root = pathlib.Path(sys.argv[1]);"
         "print(source.candidates(root), source.read(root, None), notebook.convert(root / 'train.ipynb', 'train.ipynb'))"
     )
     done = [
