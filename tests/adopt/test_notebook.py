@@ -145,6 +145,7 @@ def test_what_a_cell_becomes(tmp_path: Path, case: str) -> None:
         ("!{sys.executable} -m pip install pandas && ls", ["pandas"], []),
         ("!python3 -m pip install 'pandas[excel]'; echo", ["pandas[excel]"], []),
         ("%conda install -y -c conda-forge numpy=1.16 conda-forge::pandas", ["numpy==1.16.*", "pandas"], []),
+        ("!conda install pytorch cudatoolkit=10.1", ["torch"], ["cudatoolkit=10.1"]),
         ("%uv pip install pandas", ["pandas"], []),
         ("!pip install git+https://example.com/a/b.git@v1", ["git+https://example.com/a/b.git@v1"], []),
         ("!pip install -e git+https://example.com/a#egg=a", ["git+https://example.com/a#egg=a"], []),

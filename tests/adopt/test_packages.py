@@ -24,7 +24,8 @@ from uv import find_uv_bin
 from aml.adopt import Note, UserError
 from aml.adopt.packages import conda, package_files, resolver
 from aml.adopt.packages.conda import Packages, build
-from aml.adopt.packages.package_files import Declared, poetry_specifier, read, read_inline
+from aml.adopt.packages.declared import Declared
+from aml.adopt.packages.package_files import poetry_specifier, read, read_inline
 from aml.adopt.packages.proof import Tried, prove
 from aml.adopt.packages.resolver import Conflict, Resolver, floor
 from aml.jobfile import conda as of_template
@@ -95,7 +96,7 @@ def unresolved(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_requirements_mean_what_packaging_says(lines: list[tuple[str, ...]]) -> None:
     text = "# head \\\n\n" + "\n".join("".join(parts) for parts in lines)
     declared = Declared("r.txt")
-    package_files._requirements(text, "r.txt", declared, None, None, set())
+    package_files._requirements(text, declared, None)
     assert [entry.requirement for entry in declared.entries] == [Requirement("".join(parts[:4])) for parts in lines]
     assert declared.notes == []
     for entry, parts in zip(declared.entries, lines, strict=True):
@@ -270,7 +271,7 @@ def test_requirements_of_requirements(tmp_path: Path) -> None:
     assert [(str(entry.requirement), entry.where) for entry in declared.entries][:2] == [
         ("numpy", "sub/base.txt:1"), ("numpy", "sub/base.txt:1"),
     ]  # fmt: skip
-    assert [str(entry.requirement) for entry in conda._entries(declared, "3.11", [])] == ["numpy", "pandas<2"]
+    assert [str(entry.requirement) for entry in conda._Work({}, "3.11").taken(declared)] == ["numpy", "pandas<2"]
 
 
 def test_nothing_of_the_source_runs(tmp_path: Path) -> None:
@@ -555,7 +556,7 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
         file.writestr("olden-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr("olden-1.dist-info/RECORD", "")
     lines = [f"olden @ {wheel.as_uri()}"]
-    given = Packages(PRESENT, lines, conda._text("demo", "", PRESENT, [], lines), [])
+    given = Packages(PRESENT, lines, conda.conda_text("demo", "", PRESENT, [], lines), [])
     wanted = [
         Tried("olden", (), "train.py:1"),
         Tried("olden.broken", (), "train.py:2"),
@@ -574,7 +575,7 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
 
 def test_a_python_that_is_not_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
-    given = Packages("3.99", ["six"], conda._text("demo", "", "3.99", [], ["six"]), [])
+    given = Packages("3.99", ["six"], conda.conda_text("demo", "", "3.99", [], ["six"]), [])
     result = prove(given, [Tried("six", (), "a.py:1")])
     assert result.requirements == ["six"]
     assert "not tried" in result.notes[0].text

@@ -1,4 +1,4 @@
-"""retired.py: what packages have removed is written in today's words, or named; the packages themselves are the judge."""
+"""packages/retired: what packages have removed is written in today's words, or named; the packages themselves are the judge."""
 # ruff: noqa: E501  # a case a line reads best
 
 import ast
@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from uv import find_uv_bin
 
-from aml.adopt.packages import retired_names
-from aml.adopt.packages.retired import PUBLIC, Rewritten, rewrite, versions_of
+from aml.adopt.packages.retired import Rewritten, rewrite, tables, versions_of
 from support import ENVIRONMENT
 
 # The oldest releases for Python 3.11, and those of the end of 2026.
@@ -64,6 +63,8 @@ CHANGED = [
     ("from sklearn.ensemble import RandomForestClassifier as R\nm = R(10, max_features='auto')\n", "from sklearn.ensemble import RandomForestClassifier as R\nm = R(10, max_features='sqrt')\n"),
     ("from sklearn.ensemble.forest import RandomForestRegressor\nm = RandomForestRegressor(max_features='auto')\n", "from sklearn.ensemble import RandomForestRegressor\nm = RandomForestRegressor(max_features=1.0)\n"),
     ("from sklearn.ensemble import RandomForestClassifier\nfrom sklearn.model_selection import GridSearchCV\nm = RandomForestClassifier()\ng = {'max_features': ['auto', 2]}\ns = GridSearchCV(m, g, 'f1', iid=False)\n", "from sklearn.ensemble import RandomForestClassifier\nfrom sklearn.model_selection import GridSearchCV\nm = RandomForestClassifier()\ng = {'max_features': ['sqrt', 2]}\ns = GridSearchCV(m, g, scoring='f1')\n"),
+    ("from sklearn.tree import DecisionTreeRegressor\nfrom sklearn.model_selection import GridSearchCV\ns = GridSearchCV(DecisionTreeRegressor(), [{'criterion': ['mse', 'mae']}])\n", "from sklearn.tree import DecisionTreeRegressor\nfrom sklearn.model_selection import GridSearchCV\ns = GridSearchCV(DecisionTreeRegressor(), [{'criterion': ['squared_error', 'absolute_error']}])\n"),
+    ("import keras\nm.fit_generator(g, epochs=2)\n", "import keras\nm.fit(g, epochs=2)\n"),
     ("from sklearn.feature_extraction.text import CountVectorizer\nv = CountVectorizer()\nn = v.get_feature_names()\n", "from sklearn.feature_extraction.text import CountVectorizer\nv = CountVectorizer()\nn = list(v.get_feature_names_out())\n"),
     ("import matplotlib\nmatplotlib.use('TkAgg')\n", "import matplotlib\nmatplotlib.use('Agg')\n"),
     ("import matplotlib.pyplot as plt\nplt.style.use('seaborn-whitegrid')\nplt.hist(x, normed=True)\nax.hist(x, normed=1)\n", "import matplotlib.pyplot as plt\nplt.style.use('seaborn-v0_8-whitegrid')\nplt.hist(x, density=True)\nax.hist(x, density=1)\n"),
@@ -108,6 +109,7 @@ DECIDE = [
     ("from sklearn.ensemble.forest import BaseForest\n", 1, "sklearn.ensemble._forest", True),
     ("from sklearn.model_selection import GridSearchCV\nGridSearchCV(m, g, iid=True)\n", 2, "drop iid=", True),
     ("from sklearn.cross_validation import KFold\nKFold(n, n_folds=3)\n", 2, "n_splits=", True),
+    ("from sklearn import cross_validation\ncross_validation.KFold(9, shuffle=True)\n", 2, "takes n_splits", True),
     ("from sklearn.linear_model import LogisticRegression\nLogisticRegression(multi_class='ovr')\n", 2, "OneVsRestClassifier", False),
     ("from sklearn.linear_model import Ridge\nRidge(normalize=True)\n", 2, "StandardScaler", False),
     ("import sklearn\nnames = v.get_feature_names()\n", 2, "get_feature_names_out", False),
@@ -145,6 +147,7 @@ NOT_MEANT = [
     "import seaborn as sns\nsns.boxplot(d)\nsns.boxplot(d, x='a')\nsns.heatmap(a, b)\n",
     "import yaml\nyaml.load(f, Loader=yaml.FullLoader)\nyaml.load(f, yaml.SafeLoader)\n",
     "import json\njson.load(f)\n",
+    "import mine as pl\nd['a'].fillna(0, inplace=True)\nd.a.as_matrix()\n",
     "import matplotlib\nmatplotlib.use('Agg')\nmatplotlib.use('pdf')\n",
     "import matplotlib.pyplot as plt\nplt.style.use('ggplot')\nplt.style.use('seaborn-v0_8-dark')\n",
     "from sklearn.metrics import f1_score\nf1_score(a, b, average='macro')\n",
@@ -161,7 +164,7 @@ def test_what_is_not_meant_stays(text: str) -> None:
 
 
 def test_code_that_does_not_parse_stays() -> None:
-    for text in ("print 'a'\n", "x = 1\0", ""):
+    for text in ("print 'a'\n", "x = 1\0", "", "import numpy\nx = numpy" + ".float" * 2000):
         assert rewrite(text, "train.py", NEW) == Rewritten(text)
 
 
@@ -251,33 +254,33 @@ def looked(folder: Path, versions: dict[str, str], names: list[str], pairs: list
 @pytest.mark.slow
 def test_the_table_agrees_with_the_packages(tmp_path: Path) -> None:
     """The new names and parameters are there in the oldest and the newest releases, and of the old ones none is left."""
-    renamed = {old: new for old, (new, _) in retired_names.NAMES.items() if "." in new}
-    renamed |= PUBLIC
+    renamed = {old: row.new for old, row in tables.RENAMED.items() if "." in row.new}
+    renamed |= tables.PUBLIC
     roots = ("sklearn", "numpy", "pandas", "scipy", "matplotlib", "seaborn", "imblearn")
     renamed = {old: new for old, new in renamed.items() if old.startswith(roots) and new.startswith(roots)}
     pairs = [
         (function, row.new.partition("=")[0])
-        for row in retired_names.ARGUMENTS
-        for function in row.functions.split()
+        for function, rows in tables.ARGUMENTS.items()
+        for row in rows
         if function.startswith(roots) and "=" in row.new
         and not function.startswith(("matplotlib", "seaborn.jointplot"))  # which hand them on, as **kwargs
     ]  # fmt: skip
     pairs += [
         (function, name)
-        for positional in retired_names.POSITIONAL
-        for function in positional.functions.split()
-        for name in positional.names.split()
-        if function.startswith(roots) and not function.startswith(tuple(retired_names.MODULES))
+        for function, rows in tables.POSITIONAL.items()
+        for row in rows
+        for name in row.order
+        if function.startswith(roots) and tables.today(function)[0] == function
     ]
-    new = looked(tmp_path / "new", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [*renamed, *renamed.values(), *retired_names.MODULES], pairs)  # fmt: skip
+    new = looked(tmp_path / "new", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [*renamed, *renamed.values()], pairs)  # fmt: skip
     old = looked(tmp_path / "old", OLD, [*renamed.values()], pairs)
     assert [name for name in renamed.values() if not (old["has"][name] and new["has"][name])] == []
-    assert [name for name in (*renamed, *retired_names.MODULES) if new["has"].get(name)] == []
+    assert [name for name in renamed if new["has"].get(name)] == []
     assert [pair for pair in new["takes"] if not pair[2]] == []
     gone = [
         (function, row.keyword)
-        for row in retired_names.ARGUMENTS
-        for function in row.functions.split()
+        for function, rows in tables.ARGUMENTS.items()
+        for row in rows
         if function.startswith(("sklearn", "pandas", "imblearn")) and (row.new.endswith("=") or (not row.old and not row.needs))
     ]  # fmt: skip
     assert [pair for pair in looked(tmp_path / "again", {k: v for k, v in NEW.items() if k not in ("xgboost", "lightgbm")}, [], gone)["takes"] if pair[2]] == []  # fmt: skip

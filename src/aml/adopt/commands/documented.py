@@ -45,33 +45,19 @@ def commands(root: Path, home: Path, files: list[str]) -> list[Command]:
     reader = _Reader(root, home, files)
     flows = home / ".github" / "workflows"
     hidden = [path.relative_to(home).as_posix() for path in sorted(flows.glob("*.y*ml"))] if flows.is_dir() else []
-    kinds: dict[str, list[str]] = {}
+    kinds: dict[int, list[str]] = {}
     for name in [*files, *hidden]:
-        kinds.setdefault(_kind(PurePosixPath(name)), []).append(name)
-    for kind in _READERS:
+        for at, (pattern, _) in enumerate(_READERS):
+            if re.fullmatch(rf"(.*/)?({pattern})", name.lower()):
+                kinds.setdefault(at, []).append(name)
+                break
+    for at in sorted(kinds):
         # What lies nearer to the root is the documentation of the whole.
-        for name in sorted(kinds.get(kind, []), key=lambda name: (name.count("/"), name)):
-            reader.read(name, kind)
+        for name in sorted(kinds[at], key=lambda name: (name.count("/"), name)):
+            path = root / name if name in reader.known else home / name
+            if text := _notebook(path) if path.suffix == ".ipynb" else text_of(path):
+                _READERS[at][1](reader, name, text)
     return sorted(reader.found, key=lambda one: (one.passing, not one.named))
-
-
-def _kind(path: PurePosixPath) -> str:
-    name = path.name.lower()
-    if name.startswith("readme"):
-        return "readme"
-    if path.suffix == ".ipynb":
-        return "notebook"
-    if name.startswith(("makefile", "gnumakefile")) or path.suffix == ".mk" or name in ("justfile", ".justfile"):
-        return "make"
-    if name.startswith("dockerfile") or path.suffix == ".dockerfile":
-        return "docker"
-    if name in ("tox.ini", "setup.cfg", "pyproject.toml", "package.json", "mlproject"):
-        return "structured"
-    if name.startswith(("dvc.y", "taskfile", "docker-compose", ".gitlab-ci")) or path.parts[:1] == (".github",):
-        return "structured"
-    if path.suffix in (".sh", ".bash", ".bat", ".cmd"):
-        return "shell"
-    return "lines" if name in ("snakefile", "procfile") else ""
 
 
 @dataclass
@@ -92,23 +78,19 @@ class _Reader:
         }
         self.folders = {folder.as_posix() for name in self.files for folder in PurePosixPath(name).parents}
 
-    def read(self, name: str, kind: str) -> None:
-        """Read one file."""
-        path = self.root / name if name in self.known else self.home / name
-        text = _notebook(path) if kind == "notebook" else text_of(path)
-        if text:
-            _READERS[kind](self, name, text)
-
     def shell(self, name: str, folder: str = ".", **values: Any) -> Shell:
         """A shell that begins in a folder of the source."""
         parent = PurePosixPath(name).parent.as_posix()
 
+        def places(file: str) -> list[str]:
+            return [self.place(file, parent), posixpath.normpath(posixpath.join(parent, file))]
+
         def text(file: str) -> str:
-            places = (self.place(file, parent), posixpath.normpath(posixpath.join(parent, file)))
-            return next((text_of(self.home / place) for place in places if not place.startswith(("/", ".."))), "")
+            inside = (place for place in places(file) if not place.startswith(("/", "..")))
+            return next((text_of(self.home / place) for place in inside), "")
 
         def is_folder(place: str) -> bool:
-            return bool({self.place(place, parent), posixpath.normpath(posixpath.join(parent, place))} & self.folders)
+            return bool({*places(place)} & self.folders)
 
         return Shell(folder=folder, is_folder=is_folder, text_of=text, **values)
 
@@ -133,21 +115,10 @@ class _Reader:
         for folder in dict.fromkeys((here, posixpath.normpath(posixpath.join(parent, here)), parent, ".")):
             script = self._script(one, folder, parent)
             if script:
-                up = posixpath.relpath(parent, folder)
-                words = tuple(re.sub(rf"{HERE}(?=/|$)", up, word) for word in one.words)
-                variables = {key: re.sub(rf"{HERE}(?=/|$)", up, value) for key, value in one.variables.items()}
-                self.found.append(
-                    Command(
-                        script,
-                        one.module,
-                        words,
-                        one.unclear,
-                        folder,
-                        variables,
-                        where,
-                        **{"passing": one.usage, **more},
-                    )
-                )
+                here_is = partial(re.sub, rf"{HERE}(?=/|$)", posixpath.relpath(parent, folder))
+                words, variables = tuple(map(here_is, one.words)), {k: here_is(v) for k, v in one.variables.items()}
+                found = Command(script, one.module, words, one.unclear, folder, variables, where, one.usage)
+                self.found.append(replace(found, **more))
                 return self.found[-1]
         return None
 
@@ -244,23 +215,24 @@ class _Reader:
                 pair = rest if re.match(r"\w+=", rest) else rest.replace(" ", "=", 1)
                 [*shell.follow(f"export {pair}" if word.upper() == "ENV" else pair)]
             elif word.upper() == "WORKDIR":
-                parts = PurePosixPath(rest).parts
-                inside = ("/".join(parts[at:]) for at in range(len(parts)))
-                shell.folder = next((folder for folder in inside if folder in self.folders), ".")
+                shell.folder = self._inside(rest) or "."
             elif word.upper() in ("RUN", "CMD", "ENTRYPOINT"):
                 command = exec_form(rest)
                 if word.upper() == "CMD":
                     command = f"{entry} {command}".strip()
                 entry = command if word.upper() == "ENTRYPOINT" else entry
-                as_here = partial(re.sub, r"(?<!\S)/(?:[\w.-]+/)*(?=[\w./-]+\.py(\s|$))", self._inside)
-                for one in shell.follow(as_here(command), number):
+                as_here = re.sub(
+                    r"(?<!\S)/(?:[\w.-]+/)*(?=[\w./-]+\.py(\s|$))",
+                    lambda found: f"{self._inside(found[0])}/".removeprefix("/"), command,
+                )  # fmt: skip
+                for one in shell.follow(as_here, number):
                     self.take(name, one, named=False, passing=word.upper() == "ENTRYPOINT")
 
-    def _inside(self, found: "re.Match[str]") -> str:
-        """A folder of an image, as it is in the source."""
-        parts = PurePosixPath(found[0]).parts
+    def _inside(self, path: str) -> str:
+        """A folder of an image, as it is in the source; "" where that has none."""
+        parts = PurePosixPath(path).parts
         inside = ("/".join(parts[at:]) for at in range(len(parts)))
-        return next((f"{folder}/" for folder in inside if folder in self.folders), "")
+        return next((folder for folder in inside if folder in self.folders), "")
 
     def structured(self, name: str, text: str) -> None:
         """The commands in YAML, JSON, TOML and INI files, with the variables and folders that stand around them."""
@@ -324,15 +296,20 @@ def _for_people(where: str) -> bool:
 
 
 _ALONE = {"dvc.yaml": "dvc", "mlproject": "mlflow"}  # files that their programs run without a name
-_READERS: dict[str, Callable[[_Reader, str, str], None]] = {
-    "readme": _Reader.readme,
-    "notebook": _Reader.readme,
-    "make": _Reader.make,
-    "structured": _Reader.structured,
-    "lines": _Reader.lines,
-    "docker": _Reader.docker,
-    "shell": _Reader.shell_script,
-}
+# What reads which files, by their paths in small letters; the documentation comes first.
+_READERS: tuple[tuple[str, Callable[[_Reader, str, str], None]], ...] = (
+    (r"readme[^/]*", _Reader.readme),
+    (r"[^/]*\.ipynb", _Reader.readme),
+    (r"(gnu)?makefile[^/]*|[^/]*\.mk|\.?justfile", _Reader.make),
+    (
+        r"tox\.ini|setup\.cfg|pyproject\.toml|package\.json|mlproject|\.github/.*"
+        r"|(dvc\.y|taskfile|docker-compose|\.gitlab-ci)[^/]*",
+        _Reader.structured,
+    ),
+    (r"snakefile|procfile", _Reader.lines),
+    (r"dockerfile[^/]*|[^/]*\.dockerfile", _Reader.docker),
+    (r"[^/]*\.(sh|bash|bat|cmd)", _Reader.shell_script),
+)
 
 
 def _notebook(path: Path) -> str:

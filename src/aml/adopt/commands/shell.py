@@ -92,9 +92,8 @@ class Shell:
             yield from self._command(words, number)
 
     def _command(self, words: list[str], number: int) -> Iterator[Run | Call]:
-        self.branches += sum(word in ("if", "case") for word in words[:2]) - sum(
-            word in ("fi", "esac") for word in words[:1]
-        )
+        self.branches += sum(word in ("if", "case") for word in words[:2])
+        self.branches -= sum(word in ("fi", "esac") for word in words[:1])
         mine: dict[str, str] = {}
         while words and (re.fullmatch(r"[$>!%@]+", words[0]) or words[0] in KEYWORDS or ASSIGNED.fullmatch(words[0])):
             if found := ASSIGNED.fullmatch(words[0]):
@@ -102,23 +101,29 @@ class Shell:
             words = words[1:]
         if not words:
             self._set(mine, self.exports)
-            return
-        if words[0] in ("export", "set", "declare", "setenv"):
-            self.exports = self.exports or words[1:] in (["-a"], ["-o", "allexport"])
-            pairs = {found[1]: found[2] for word in words[1:] if (found := ASSIGNED.fullmatch(word))}
-            pairs |= {word: self.values[word] for word in words[1:] if word in self.values}
-            pairs |= {words[1]: words[2]} if words[0] == "setenv" and len(words) == 3 else {}
-            self._set(pairs, True)
-            return
-        if words[0] in ("cd", "pushd") and len(words) > 1:
-            target = words[-1].replace("\\", "/")
-            place = posixpath.normpath(target if target.startswith(HERE) else posixpath.join(self.folder, target))
-            self.folder = place if self.is_folder(place) else self.folder
-            return
-        if words[0] in ("source", ".") and len(words) > 1:
+        elif words[0] in ("export", "set", "declare", "setenv"):
+            self._export(words)
+        elif words[0] in ("cd", "pushd") and len(words) > 1:
+            self._enter(words[-1].replace("\\", "/"))
+        elif words[0] in ("source", ".") and len(words) > 1:
             for text in self.text_of(words[1]).splitlines():
                 yield from replace(self, text_of=lambda name: "").follow(text, number)  # the same variables
-            return
+        else:
+            yield self._run(words, number, {**self.exported, **mine})
+
+    def _export(self, words: list[str]) -> None:
+        self.exports = self.exports or words[1:] in (["-a"], ["-o", "allexport"])
+        pairs = {found[1]: found[2] for word in words[1:] if (found := ASSIGNED.fullmatch(word))}
+        pairs |= {word: self.values[word] for word in words[1:] if word in self.values}
+        pairs |= {words[1]: words[2]} if words[0] == "setenv" and len(words) == 3 else {}
+        self._set(pairs, True)
+
+    def _enter(self, target: str) -> None:
+        place = posixpath.normpath(target if target.startswith(HERE) else posixpath.join(self.folder, target))
+        self.folder = place if self.is_folder(place) else self.folder
+
+    def _run(self, words: list[str], number: int, variables: Mapping[str, str]) -> Run | Call:
+        """A program, which may run a script with Python."""
         line = RUNNERS.sub("", shlex.join(words), count=1)
         runs = line != shlex.join(words)
         words = shlex.split(line)
@@ -131,11 +136,10 @@ class Shell:
         module = rest[1] if python and rest[:1] == ["-m"] and len(rest) > 1 else ""
         direct = bool(rest) and rest[0].endswith(".py") and (python or runs or rest[0].startswith("./"))
         if not module and not direct:
-            yield Call(number, tuple(words), self.folder, {**self.exported, **mine})
-            return
+            return Call(number, tuple(words), self.folder, variables)
         script = "" if module else rest[0].replace("\\", "/")
         given, unclear, usage = known(rest[2 if module else 1 :])
-        yield Run(number, script, module, given, unclear, self.folder, {**self.exported, **mine}, usage)
+        return Run(number, script, module, given, unclear, self.folder, variables, usage)
 
     def _set(self, pairs: Mapping[str, str], exported: bool) -> None:
         # A variable that names an unknown one, or is another in each branch, is set, and its value is not known.

@@ -14,6 +14,9 @@ from typing import Any
 # Keys of YAML, JSON, TOML and INI files: variables of the environment, other variables, and the folder of a command.
 ENVIRONMENT = ("env", "environment", "setenv", "set_env", "passenv")
 VARIABLES = ("vars", "variables", "parameters")
+COMMANDS = ("cmd", "cmds", "command", "commands", "run", "shell", "script")
+GROUPS = ("steps", "jobs", "stages", "scripts")  # of commands, which have names themselves
+WORDS = ("description", "help", "name")  # for people
 FOLDER = ("wdir", "working-directory", "working_dir", "dir", "cwd", "changedir", "change_dir")
 # {{name}} of just, {{.name}} of Task, ${{ env.name }} of GitHub, ${a.b} of DVC, {name} of MLflow, {posargs:x} of tox.
 TEMPLATE = re.compile(
@@ -58,22 +61,10 @@ def walk(node: Any, scope: Scope) -> Iterator[tuple[str, Scope]]:
                 inner.folder = posixpath.normpath(posixpath.join(scope.folder, folder or "."))
         for key, value in node.items():
             name = str(key).lower()
-            if name in (*ENVIRONMENT, *FOLDER, "description", "help", "name"):
+            if name in (*ENVIRONMENT, *FOLDER, *WORDS):
                 continue
-            inside = isinstance(value, dict) or name not in (
-                "cmd",
-                "cmds",
-                "command",
-                "commands",
-                "run",
-                "shell",
-                "script",
-            )
-            label = (
-                str(key).removeprefix("testenv:")
-                if inside and name not in ("steps", "jobs", "stages", "scripts")
-                else inner.label
-            )
+            names = name not in GROUPS and (isinstance(value, dict) or name not in COMMANDS)
+            label = str(key).removeprefix("testenv:") if names else inner.label
             yield from walk(value, replace(inner, label=label, tox=inner.tox or name.startswith("testenv")))
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from aml.adopt import Note
 from aml.adopt.commands.documented import Command
@@ -63,28 +64,30 @@ def find(home: Path, folder: Path, code: Mapping[str, str], command: Command | N
                 value = re.sub(r"\$\{(\w+)\}", lambda one: given.get(one[1], (one[0],))[0], value)
                 given.setdefault(match["name"], (value, f"{shown(home, path)}:{number}"))
     own = {name: (value, command.where) for name, value in of_command(command, code).items()} if command else {}
+
+    def note(kind: Literal["taken", "decide"], where: str, text: str) -> None:
+        found.notes.append(Note(kind, where, text, "variable", name))
+
     for name, (value, where) in sorted({**given, **own}.items()):
         if NEVER.fullmatch(name) or (name not in strings and name not in own):
             continue
-        if name in own and name in given and given[name][0] != value:
-            text = f"{name} is {value} here, and another one in {given[name][1]}: the job files have {value}"
-            found.notes.append(Note("decide", where, text, "variable", name))
-        if is_secret_variable(name, value) or (name in given and is_secret_variable(name, given[name][0])):
-            text = f"{name} looks like a secret and was not copied: set it where the job runs, in no file of git"
-            found.notes = [note for note in found.notes if note.subject != name]
-            found.notes.append(Note("decide", where, text, "variable", name))
+        other, there = given.get(name, (value, where))
+        if is_secret_variable(name, value) or is_secret_variable(name, other):
+            note("decide", where, f"{name} looks like a secret and was not copied: set it where the job runs, "
+                 "in no file of git")  # fmt: skip
             continue
+        if other != value:
+            note("decide", where, f"{name} is {value} here, and another one in {there}: the job files have {value}")
         if name in own and UNKNOWN.search(value):
-            text = f"{name}={hide(value)} has a value that no file says: environment_variables in both job files"
-            found.notes.append(Note("decide", where, text, "variable", name))
+            note("decide", where, f"{name}={hide(value)} has a value that no file says: environment_variables in "
+                 "both job files")  # fmt: skip
             continue
         found.values[name] = value
-        text = f"environment variable of both jobs: {name}={value}"
-        found.notes.append(Note("taken", where, text, "variable", name))
+        note("taken", where, f"environment variable of both jobs: {name}={value}")
     for name, where in needed.items():
         if name not in {**given, **own} and not NEVER.fullmatch(name):
-            text = f"reads the environment variable {name}, which no file sets: environment_variables in both job files"
-            found.notes.append(Note("decide", where, text, "variable", name))
+            note("decide", where, f"reads the environment variable {name}, which no file sets: environment_variables "
+                 "in both job files")  # fmt: skip
     found.notes += [
         Note("taken", shown(home, path), "stays behind", "stays-behind", shown(home, path))
         for path in files

@@ -1,5 +1,6 @@
 """What a notebook draws and shows by itself at the end of a cell, a script has to show."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,26 +10,17 @@ from aml.adopt.python.frames import Frames
 from aml.adopt.python.syntax import UNPARSED, Tree, names_in
 
 PYPLOT = "matplotlib.pyplot"
-# What makes a figure, or draws in the present one.
-PYPLOT_DRAWS = set(
-    "acorr axes axhline axvline bar barh boxplot cohere contour contourf errorbar figure fill fill_between hexbin hist"
-    " hist2d imshow loglog matshow pcolor pcolormesh pie plot plot_date polar quiver scatter semilogx semilogy specgram"
-    " spy stackplot stairs stem step streamplot subplot subplots subplot2grid subplot_mosaic suptitle text title"
-    " tricontour tricontourf violinplot xcorr xlabel ylabel".split()
-)
-SEABORN_DRAWS = set(
-    "FacetGrid JointGrid PairGrid barplot boxenplot boxplot catplot clustermap countplot displot distplot ecdfplot"
-    " factorplot heatmap histplot jointplot kdeplot lineplot lmplot lvplot pairplot palplot pointplot regplot relplot"
-    " residplot rugplot scatterplot stripplot swarmplot tsplot violinplot".split()
+# What makes a figure, or draws in the present one: of pyplot, all that is no setting and ends none.
+DRAWS = re.compile(
+    r"matplotlib\.pyplot\.(?!(close|fignum_exists|get_\w+|ioff|ion|isinteractive|pause|rc\w*|savefig|set_cmap|show"
+    r"|switch_backend)$)\w+"
+    r"|seaborn\.(\w+plot|\w+Grid|heatmap|clustermap)"
+    r"|pandas\.plotting\.(scatter_matrix|parallel_coordinates|andrews_curves)"
+    r"|(sklearn|xgboost|lightgbm)\.([\w.]+\.)?plot_\w+"
+    r"|scipy\.cluster\.hierarchy\.dendrogram"
 )
 FRAME_DRAWS = ("boxplot", "hist", "plot")
 PLOTS = ("area", "bar", "barh", "box", "density", "hexbin", "hist", "kde", "line", "pie", "scatter")  # of df.plot
-OTHERS = (
-    "pandas.plotting.scatter_matrix", "pandas.plotting.parallel_coordinates", "pandas.plotting.andrews_curves",
-    "sklearn.metrics.plot_confusion_matrix", "sklearn.metrics.plot_roc_curve", "sklearn.tree.plot_tree",
-    "sklearn.metrics.plot_precision_recall_curve", "xgboost.plot_importance", "xgboost.plot_tree",
-    "lightgbm.plot_importance", "lightgbm.plot_metric", "scipy.cluster.hierarchy.dendrogram",
-)  # fmt: skip
 ENDS = ("show", "savefig", "close", "pause")  # of pyplot; the first two of a figure, too
 
 
@@ -110,9 +102,7 @@ class _Look:
     def _draws(self, call: cst.Call) -> bool:
         name = self.tree.qualified(call.func)
         if name:
-            module, _, last = name.rpartition(".")
-            pyplot = module == PYPLOT and last in PYPLOT_DRAWS
-            return pyplot or (module == "seaborn" and last in SEABORN_DRAWS) or name in OTHERS
+            return DRAWS.fullmatch(name) is not None
         if isinstance(call.func, cst.Name):
             return call.func.value in self.drawing
         func = call.func

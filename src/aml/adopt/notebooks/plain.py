@@ -1,5 +1,7 @@
 """Take out of a notebook's code what works below Jupyter or Colab only, or as a cell only."""
 
+from typing import Any
+
 import libcst as cst
 from libcst.helpers import get_full_name_for_node
 
@@ -37,19 +39,13 @@ class Plain(cst.CSTTransformer):
         changed = module.visit(self)
         return changed.code if self.changes else code
 
-    def visit_FunctionDef(self, node: cst.FunctionDef) -> None:
-        self._depth += 1
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        self._depth += isinstance(node, cst.FunctionDef | cst.ClassDef)
+        return super().on_visit(node)
 
-    def leave_FunctionDef(self, original_node: cst.FunctionDef, updated_node: cst.FunctionDef) -> cst.FunctionDef:
-        self._depth -= 1
-        return updated_node
-
-    def visit_ClassDef(self, node: cst.ClassDef) -> None:
-        self._depth += 1
-
-    def leave_ClassDef(self, original_node: cst.ClassDef, updated_node: cst.ClassDef) -> cst.ClassDef:
-        self._depth -= 1
-        return updated_node
+    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
+        self._depth -= isinstance(original_node, cst.FunctionDef | cst.ClassDef)
+        return super().on_leave(original_node, updated_node)
 
     def visit_Try_body(self, node: cst.Try) -> None:
         self._trying += 1

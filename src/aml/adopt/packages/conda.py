@@ -1,13 +1,13 @@
 """The conda file of a model repository, from what a project has: package files, imports and notebooks' installs."""
 
 import importlib.metadata
+import io
 import re
-import sys
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from packaging.markers import Marker
 from packaging.requirements import Requirement
@@ -17,26 +17,12 @@ from packaging.version import Version
 
 from aml.adopt import Note
 from aml.adopt.origin import NAME, own_dependencies
-from aml.adopt.packages.package_files import Declared, Entry, environment, read, read_inline
-from aml.adopt.packages.resolver import Conflict, Resolver, exact
-from aml.jobfile.imports import PACKAGE_OF
+from aml.adopt.packages.declared import Declared, Entry, key_of
+from aml.adopt.packages.package_files import environment, read, read_inline
+from aml.adopt.packages.provided import LOADED_BY_NAME, PKG_RESOURCES, candidates, is_own, known
+from aml.adopt.packages.resolver import Conflict, Resolver, exact, with_specifier
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14", "3.15")  # in 2026-11; 3.10 ended in 2026-10
-# Packages that are what their import says; another import's package is guessed by name, which the owner should see.
-SAME_NAME = set(
-    "adlfs altair arch bokeh boto3 catboost click cvxpy dask datasets diffusers evaluate fastai fastparquet "
-    "featuretools fire flask fsspec gensim gym gymnasium h5py hdbscan holidays hyperopt imageio jax joblib keras "
-    "librosa lifelines lightgbm lightning lime loguru lxml matplotlib mltable networkx nltk numba numpy onnx "
-    "onnxruntime openpyxl optuna pandas patsy peft plotly pmdarima polars prophet psutil pyarrow pydantic pymongo "
-    "pyodbc pyspark pytest ray regex requests rich s3fs scipy seaborn sentencepiece shap simpletransformers six sktime "
-    "spacy sqlalchemy statsmodels sympy tabulate tensorboard tensorflow tensorflow-hub tokenizers torch torchaudio "
-    "torchmetrics torchtext torchvision tqdm transformers tsfresh typer wandb xgboost xlrd xlsxwriter".split()
-)
-# pandas and others load these by name, so no import shows the need for them.
-LOADED_BY_NAME = set(
-    "openpyxl xlrd xlsxwriter pyarrow fastparquet tables h5py lxml html5lib tabulate s3fs adlfs gcsfs psycopg2 "
-    "numpy psycopg2-binary pymysql pyodbc sentencepiece accelerate protobuf python-snappy".split()
-)
 # Names on PyPI that stand for another package now.
 RENAMED = {
     "sklearn": "scikit-learn",
@@ -46,7 +32,6 @@ RENAMED = {
     "opencv": "opencv-python",
     "pytorch": "torch",
 }
-PKG_RESOURCES = "setuptools<82"  # 82 has pkg_resources no more
 NOTEBOOK = re.compile(
     r"ipykernel|ipython|ipywidgets|jupyter(-.*)?|jupyterlab(-.*)?|notebook|nb-conda(-.*)?|nbconvert|nbformat|nbclient"
     r"|widgetsnbextension|qtconsole|voila|ipython-genutils|azureml-widgets"
@@ -98,41 +83,35 @@ def build(
     """
     given = read_template(template)
     declared = [read_inline(file[1], file[0]) if isinstance(file, tuple) else read(file, root) for file in files]
-    notes: list[Note] = []
     base = next((each for each in declared if each.entries), Declared(""))
-    python = _python([base, *declared], notes)
-    imported = {key: where for key, where in imports.items() if not _own(key, where, root)}
-    entries = _entries(base, python, notes)
+    rest = [file for file in declared if file is not base]
+    work = _Work({key: where for key, where in imports.items() if not is_own(key, where, root)})
+    work.choose_python([base, *declared])
+    work.add(work.taken(base))
     if base.frozen:
-        entries = _asked_for(base, entries, imported, notes)
+        work.keep_what_is_needed(base)
     elif base.where:
-        notes.append(Note("taken", base.where, f"packages asked for: {len(entries)}"))
+        work.note("taken", base.where, f"packages asked for: {len(work.entries)}")
     for file in declared:
-        counts = file is base or not base.where
-        notes += [note for note in file.notes if counts or note.code == "unreadable"]
-        included = any(entry.where.startswith(f"{file.where}:") for entry in base.entries)  # with -r
-        if file.entries and not counts and not included:
-            notes.append(Note("taken", file.where, f"read, but {base.where} counts"))
+        work.tell(file, base)
     elsewhere = Declared("")
     for item in extra:
-        line, where = item if isinstance(item, tuple) else (item, "")
-        elsewhere.add(line, where)
-    notes += elsewhere.notes
-    _add(entries, _entries(elsewhere, python, notes))
-    rest = [file for file in declared if file is not base]
-    others = [entry for file in rest for entry in _entries(file, python, [])]
+        elsewhere.add(*(item if isinstance(item, tuple) else (item, "")))
+    work.notes += elsewhere.notes
+    work.add(work.taken(elsewhere))
     options = [*dict.fromkeys(option for file in [base, *rest] for option in file.options)]
     if options:
-        notes.append(Note("decide", "", f"packages come from {', '.join(options)}, which train-conda.yml says and "
-                          "pyproject.toml cannot: give pip install the same options"))  # fmt: skip
-    resolver = Resolver(python, given.beside, options)
-    _add(entries, _missing(imported, entries, others, bool(base.where), resolver, notes))
-    entries = _azure(entries, imported, given, notes)
-    fixed = _resolve(entries, resolver, notes)
+        work.note("decide", "", f"packages come from {', '.join(options)}, which train-conda.yml says and "
+                  "pyproject.toml cannot: give pip install the same options")  # fmt: skip
+    resolver = Resolver(work.python, given.beside, options)
+    silent = _Work({}, work.python)
+    work.add_imported([entry for file in rest for entry in silent.taken(file)], bool(base.where), resolver)
+    work.fit_azure(given.azure)
+    fixed = work.resolve(resolver)
     # without packaging's own blanks, which differ between its versions
     lines = [str(each).replace(" @ ", "@ ").replace("@ ", " @ ") for each in fixed]
-    notes = [note if note.code else note._replace(code="package") for note in notes]
-    return Packages(python, lines, _text(name, given.head, python, options, lines), notes)
+    notes = [note if note.code else note._replace(code="package") for note in work.notes]
+    return Packages(work.python, lines, conda_text(name, given.head, work.python, options, lines), notes)
 
 
 def read_template(folder: Path) -> Template:
@@ -143,157 +122,221 @@ def read_template(folder: Path) -> Template:
         return re.sub(r'"?\{\{.*?\}\}"?', '"x"', (folder / path).read_text(encoding="utf-8"))
 
     text = filled("aml_config/train-conda.yml")
-    conda = read_inline(YAML(typ="safe").load(text), "template")
-    training = [str(entry.requirement) for entry in conda.entries]
-    azure = [
-        entry.requirement for entry in conda.entries if entry.requirement.name in ("azureml-mlflow", "mlflow-skinny")
-    ]
-    lines = [
-        line for line in tomllib.loads(filled("pyproject.toml"))["project"]["dependencies"] if line not in training
-    ]
-    beside = [line for line in lines if Requirement(line).name != NAME] + own_dependencies()
+    training = [entry.requirement for entry in read_inline(YAML(typ="safe").load(text), "template").entries]
+    azure = [requirement for requirement in training if requirement.name in ("azureml-mlflow", "mlflow-skinny")]
+    listed = [str(requirement) for requirement in training]
+    lines = tomllib.loads(filled("pyproject.toml"))["project"]["dependencies"]
+    beside = [line for line in lines if line not in listed and Requirement(line).name != NAME]
     head = next((line for line in text.splitlines() if line.startswith("#")), "")
-    return Template(training, azure, beside, head)
+    return Template(listed, azure, beside + own_dependencies(), head)
 
 
-def _python(declared: list[Declared], notes: list[Note]) -> str:
-    default = SUPPORTED[0]  # has wheels of the oldest packages
-    file = next((each for each in declared if each.python), None)
-    if file is None:
-        return default
-    try:
-        wanted = SpecifierSet(file.python)
-    except ValueError:
-        wanted = SpecifierSet()
-    if {each.operator for each in wanted} <= {"==", "==="} and wanted:  # one version: its last number does not matter
-        wanted = SpecifierSet(f"=={'.'.join(next(iter(wanted)).version.split('.')[:2]).removesuffix('.*')}.*")
-    fitting = [each for each in SUPPORTED if f"{each}.99" in wanted or each in wanted]
-    if not fitting:
-        asked = file.python.removeprefix("==").removesuffix(".*")
-        notes.append(Note("changed", file.where, f"Python {default} instead of {asked}, which is supported no more"))
-        return default
-    return default if default in fitting else fitting[0]
+@dataclass
+class _Work:
+    """The environment as far as it is worked out."""
 
+    imports: Mapping[str, str]  # of other packages: where each stands
+    python: str = ""
+    entries: list[Entry] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
 
-def _entries(file: Declared, python: str, notes: list[Note]) -> list[Entry]:
-    """What the file asks for on the cluster, one entry a package, under the names of today."""
-    # A file for other versions of Python says of none of its packages that this one should have it.
-    told = environment(file.pythons[-1] if file.pythons and python not in file.pythons else python)
-    left: list[Entry] = []
-    entries: dict[str, Entry] = {}
-    for entry in file.entries:
-        new = Requirement(str(entry.requirement))
-        old_name = canonicalize_name(new.name)
-        if new.marker and not Marker(str(new.marker)).evaluate(told):
-            left.append(entry)
-            continue
-        new.marker = None
-        if any("+" in each.version for each in new.specifier):
-            new.specifier = SpecifierSet(re.sub(r"\+[\w.]+", "", str(new.specifier)))
-            notes.append(Note("changed", entry.where, f"{entry.requirement} taken from PyPI, as {new}"))
-        if old_name in RENAMED:
-            new.name = RENAMED[old_name]
-            if old_name == "sklearn":  # its versions are not those of scikit-learn
-                new.specifier = SpecifierSet()
-            notes.append(Note("changed", entry.where, f"{entry.requirement.name} is called {new.name} today"))
-        key = canonicalize_name(new.name)
-        if key in entries and not (new.url or entries[key].requirement.url):
-            new.specifier &= entries[key].requirement.specifier
-        entries[key] = Entry(new, entries[key].where if key in entries else entry.where)
-    for entry in left if not file.frozen else ():
-        text = f"{entry.requirement.name} left out: not meant for Linux and Python {told['python_version']}"
-        notes.append(Note("changed", entry.where, text))
-    for entry in file.constraints:
-        key = canonicalize_name(entry.requirement.name)
-        if key in entries and not entries[key].requirement.url:
-            entries[key].requirement.specifier &= entry.requirement.specifier
-    return list(entries.values())
+    def note(self, kind: Literal["taken", "changed", "decide", "blocked"], where: str, text: str) -> None:
+        self.notes.append(Note(kind, where, text))
 
+    def tell(self, file: Declared, base: Declared) -> None:
+        """Say what is read of a file, and whether it counts."""
+        counts = file is base or not base.where
+        self.notes += [note for note in file.notes if counts or note.code == "unreadable"]
+        included = any(entry.where.startswith(f"{file.where}:") for entry in base.entries)  # with -r
+        if file.entries and not counts and not included:
+            self.note("taken", file.where, f"read, but {base.where} counts")
 
-def _add(entries: list[Entry], more: Iterable[Entry]) -> None:
-    names = {str(canonicalize_name(entry.requirement.name)) for entry in entries}
-    for entry in more:
-        if (key := canonicalize_name(entry.requirement.name)) not in names:
-            names.add(key)
-            entries.append(entry)
+    def choose_python(self, declared: list[Declared]) -> None:
+        """A version that the first file with one allows, else the first that has wheels of the oldest packages."""
+        self.python = SUPPORTED[0]
+        file = next((each for each in declared if each.python), None)
+        try:
+            wanted = SpecifierSet(file.python if file else "")
+        except ValueError:
+            wanted = SpecifierSet()
+        if {each.operator for each in wanted} <= {"==", "==="} and wanted:  # the last number of one does not matter
+            wanted = SpecifierSet(f"=={'.'.join(next(iter(wanted)).version.split('.')[:2]).removesuffix('.*')}.*")
+        fitting = [each for each in SUPPORTED if f"{each}.99" in wanted or each in wanted]
+        if file and not fitting:
+            asked = file.python.removeprefix("==").removesuffix(".*")
+            text = f"Python {self.python} instead of {asked}, which is supported no more"
+            self.note("changed", file.where, text)
+        self.python = next(iter(fitting), self.python)
 
+    def taken(self, file: Declared) -> list[Entry]:
+        """What the file asks for on the cluster, one entry a package, under the names of today."""
+        # A file for other versions of Python says of none of its packages that this one should have it.
+        told = environment(file.pythons[-1] if file.pythons and self.python not in file.pythons else self.python)
+        entries: dict[str, Entry] = {}
+        for entry in file.entries:
+            new = Requirement(str(entry.requirement))
+            if new.marker and not Marker(str(new.marker)).evaluate(told):
+                if not file.frozen:
+                    text = f"{new.name} left out: not meant for Linux and Python {told['python_version']}"
+                    self.note("changed", entry.where, text)
+                continue
+            new.marker = None
+            if any("+" in each.version for each in new.specifier):
+                new.specifier = SpecifierSet(re.sub(r"\+[\w.]+", "", str(new.specifier)))
+                self.note("changed", entry.where, f"{entry.requirement} taken from PyPI, as {new}")
+            if entry.key in RENAMED:
+                new.name = RENAMED[entry.key]
+                if entry.key == "sklearn":  # its versions are not those of scikit-learn
+                    new.specifier = SpecifierSet()
+                self.note("changed", entry.where, f"{entry.requirement.name} is called {new.name} today")
+            earlier = entries.get(key_of(new))
+            if earlier and not (new.url or earlier.requirement.url):
+                new.specifier &= earlier.requirement.specifier
+            entries[key_of(new)] = Entry(new, earlier.where if earlier else entry.where)
+        for entry in file.constraints:
+            if entry.key in entries and not entries[entry.key].requirement.url:
+                entries[entry.key].requirement.specifier &= entry.requirement.specifier
+        return list(entries.values())
 
-def _own(name: str, where: str, root: Path) -> bool:
-    """Whether an import is Python's own, the project's, or of the retired SDK."""
-    top = name.split(".", maxsplit=1)[0]
-    if top in sys.stdlib_module_names or (top == "azureml" and not _candidates(name, known=True)) or not name:
-        return True
-    folders = {root, root / "src", (root / where.split(":", maxsplit=1)[0]).parent}
-    return any((folder / f"{top}.py").is_file() or (folder / top).is_dir() for folder in folders)
+    def add(self, more: Iterable[Entry]) -> None:
+        """Take over what has no entry yet."""
+        for entry in more:
+            if all(entry.key != other.key for other in self.entries):
+                self.entries.append(entry)
 
+    def keep_what_is_needed(self, base: Declared) -> None:
+        """Of all that was once installed, keep what the code needs."""
+        needed = {package for name in self.imports for package in candidates(name)} | LOADED_BY_NAME
+        kept = [entry for entry in self.entries if entry.key in needed]
+        text = (
+            f"it lists all {len(self.entries)} packages that were once installed: kept are the {len(kept)} that the "
+            "code imports or that are loaded by their names; others come with them"
+        )
+        self.note("taken", base.where, text)
+        left = {entry.where for entry in self.entries} - {entry.where for entry in kept}
+        base.notes = [note for note in base.notes if note.where not in left]
+        self.entries = kept
 
-def _candidates(name: str, known: bool = False) -> list[str]:
-    """The packages that may provide an import, the likeliest first; with `known`, none that is guessed."""
-    parts = name.split(".")
-    for length in range(len(parts), 0, -1):
-        if found := PACKAGE_OF.get(".".join(parts[:length])):
-            return found.split()
-    key = canonicalize_name(parts[0])
-    if key in SAME_NAME or not known:
-        return [key]
-    return []
+    def add_imported(self, others: list[Entry], files: bool, resolver: Resolver) -> None:
+        """Add what is imported and not listed: from another file, else by what is known of its name."""
+        listed = {entry.key for entry in self.entries}
+        elsewhere = {entry.key: entry for entry in others}
+        for name, where in self.imports.items():
+            if listed.intersection(candidates(name)) or name.split(".")[0] in ("mlflow", "azureml"):
+                continue
+            package = candidates(name)[0]
+            listed.add(package)
+            if found := next((elsewhere[each] for each in candidates(name) if each in elsewhere), None):
+                self.note("taken", found.where, f"{found.requirement}, which {where} imports")
+                self.entries.append(found)
+            elif known(name):
+                self.note("changed", where, f"imports {name}: {package} added")
+                self.entries.append(Entry(_as_here(name, package), where))
+            elif files:
+                self.note("decide", where, f"imports {name}, which no file lists: unless a listed package "
+                          "brings it, add its package to train-conda.yml and pyproject.toml")  # fmt: skip
+            elif not resolver.has_wheel(package):
+                self.note("decide", where, f"imports {name}, but {package} has no wheel in the index: add what "
+                          "it is from, or copy its code into src/")  # fmt: skip
+            else:
+                self.note("decide", where, f"imports {name}: {package} added, for it has that name; "
+                          "see that it is the one that is meant")  # fmt: skip
+                self.entries.append(Entry(_as_here(name, package), where))
 
+    def fit_azure(self, azure: list[Requirement]) -> None:
+        """Take out the retired SDK and notebooks' own packages, and put first what every job needs."""
+        fixed = {requirement.name: requirement for requirement in azure}
+        imported = {package for name in self.imports for package in candidates(name)}
+        kept = [Entry(requirement, "") for requirement in azure]
+        for entry in self.entries:
+            old, name = entry.requirement, entry.key
+            if name in fixed:
+                if exact(old) and old != fixed[name]:
+                    self.note("changed", entry.where, f"{old} is {fixed[name]}, as the repository's own code needs")
+            elif name == "mlflow":  # and mlflow-skinny have the same files
+                new = with_specifier(old, str(fixed["mlflow-skinny"].specifier))
+                if old.specifier != new.specifier:
+                    self.note("changed", entry.where, f"{old} is {new}, the latest that azureml-mlflow takes")
+                kept.append(Entry(new, entry.where))
+            elif name.startswith("azureml-") and name not in V2:
+                text = f"{name} left out: the SDK v1 is retired, and azureml-mlflow tracks runs"
+                self.note("changed", entry.where, text)
+            elif NOTEBOOK.fullmatch(name) and name not in imported:
+                text = f"{name} left out: it serves notebooks, and a job runs a script"
+                self.note("changed", entry.where, text)
+            else:
+                kept.append(entry)
+        self.entries = kept
 
-def _asked_for(base: Declared, entries: list[Entry], imports: Mapping[str, str], notes: list[Note]) -> list[Entry]:
-    """Of all that was once installed, what the code needs."""
-    needed = {package for name in imports for package in _candidates(name)} | LOADED_BY_NAME
-    kept = [entry for entry in entries if canonicalize_name(entry.requirement.name) in needed]
-    text = (
-        f"it lists all {len(entries)} packages that were once installed: kept are the {len(kept)} that the code imports"
-        " or that are loaded by their names"
-    )
-    notes.append(Note("taken", base.where, f"{text}; others come with them"))
-    left = {entry.where for entry in entries} - {entry.where for entry in kept}
-    base.notes = [note for note in base.notes if note.where not in left]
-    return kept
+    def resolve(self, resolver: Resolver) -> list[Requirement]:
+        """Exact requirements that install together; with "blocked" notes when there are none."""
+        try:
+            lifted = resolver.lifted([entry.requirement for entry in self.entries if not entry.requirement.url])
+        except Conflict as conflict:
+            self._tell_conflict(str(conflict))
+            return [entry.requirement for entry in self.entries]
+        places = {entry.key: entry for entry in self.entries}
+        until = resolver.stay_near([each for each in lifted if places[key_of(each)].where])
+        lifted, because = self._with_numpy_1(lifted, resolver)
+        versions = {name: found.version for name, found in resolver.newest(lifted).items()}
+        result = {key_of(each): with_specifier(each, f"=={versions[key_of(each)]}") for each in lifted}
+        for name in sorted(resolver.sources & result.keys()):
+            self.note("taken", "", f"{name} has no wheel and is built from source")
+        asked = {name: entry.requirement for name, entry in places.items()}
+        if free := [str(result[name]) for name, old in asked.items() if not (old.specifier or old.url)]:
+            which = f"those of the time of the others, until {until}" if until else "today's newest that fit"
+            self.note("taken", "", f"no versions were asked for, so {which}: {', '.join(free)}")
+        for name, new in result.items():
+            if name in places and not asked[name].specifier.contains(versions[name], prereleases=True):
+                self._tell_lifted(places[name], new, because if name == "numpy" else "")
+        ordered = [old if old.url else result[name] for name, old in asked.items()]
+        return ordered + [new for name, new in result.items() if name not in places]
 
+    def _with_numpy_1(self, lifted: list[Requirement], resolver: Resolver) -> tuple[list[Requirement], str]:
+        """The requirements with NumPy 1 and the package that needs it, where one was built for that."""
+        try:
+            found = resolver.numpy_1(lifted)
+        except Conflict as conflict:
+            text = f"NumPy 2 is asked for beside a package built for NumPy 1, which may not load: {conflict}"
+            self.note("decide", "", text)
+            return lifted, ""
+        if not found:
+            return lifted, ""
+        numpy, because = Requirement(f"numpy=={found[0]}"), found[1]
+        if all(key_of(each) != "numpy" for each in lifted):
+            text = f"{numpy} added: {because} was built for NumPy 1 and may not load with NumPy 2"
+            self.note("changed", "", text)
+            return [*lifted, numpy], because
+        return [numpy if key_of(each) == "numpy" else each for each in lifted], because
 
-def _missing(
-    imports: Mapping[str, str],
-    entries: list[Entry],
-    others: list[Entry],
-    files: bool,
-    resolver: Resolver,
-    notes: list[Note],
-) -> list[Entry]:
-    """What is imported and not listed: from another file, else by what is known of its name."""
-    listed = {str(canonicalize_name(entry.requirement.name)) for entry in entries}
-    elsewhere = {str(canonicalize_name(entry.requirement.name)): entry for entry in others}
-    added = []
-    for name, where in imports.items():
-        candidates, known = _candidates(name), bool(_candidates(name, known=True))
-        if listed.intersection(candidates) or name.split(".")[0] in ("mlflow", "azureml"):
-            continue
-        listed.add(candidates[0])
-        if found := next((elsewhere[each] for each in candidates if each in elsewhere), None):
-            notes.append(Note("taken", found.where, f"{found.requirement}, which {where} imports"))
-            added.append(found)
-            continue
-        package = candidates[0]
-        if not known and files:
-            notes.append(Note("decide", where, f"imports {name}, which no file lists: unless a listed package "
-                              "brings it, add its package to train-conda.yml and pyproject.toml"))  # fmt: skip
-            continue
-        version = _installed(package)
-        requirement = Requirement(f"{package}=={version}" if version else package)
-        if name.split(".")[0] == "pkg_resources":
-            requirement = Requirement(PKG_RESOURCES)
-        if not known and not resolver.has_wheel(package):
-            notes.append(Note("decide", where, f"imports {name}, but {package} has no wheel in the index: add what "
-                              "it is from, or copy its code into src/"))  # fmt: skip
-            continue
-        if known:
-            notes.append(Note("changed", where, f"imports {name}: {package} added"))
+    def _tell_lifted(self, entry: Entry, new: Requirement, because: str) -> None:
+        old = entry.requirement
+        if because:
+            self.note("changed", entry.where, f"{old} is {new}, for {because} was built for NumPy 1")
+            return
+        before = max((Version(each.version.removesuffix(".*")) for each in old.specifier), default=Version("0"))
+        after = Version(next(iter(new.specifier)).version)
+        text = f"{old} does not install on Python {self.python} with the others: {new}, the oldest later one that does"
+        if 1 <= before.major < after.major:
+            advice = ADVICE.get(entry.key, "its interface may have changed: try the code, or read its changes")
+            self.note("decide", entry.where, f"{text}; {advice}")
         else:
-            notes.append(Note("decide", where, f"imports {name}: {package} added, for it has that name; "
-                              "see that it is the one that is meant"))  # fmt: skip
-        added.append(Entry(requirement, where))
-    return added
+            self.note("changed", entry.where, text)
+
+    def _tell_conflict(self, reason: str) -> None:
+        """Say why nothing can be installed, at the line of the first package that uv names."""
+        words = {canonicalize_name(word) for word in re.findall(r"[\w][\w.-]*", reason)}
+        where = next((entry.where for entry in self.entries if entry.key in words and entry.where), "")
+        text = f"no versions install together: {reason[:400].rstrip('.')}; fix the line or take it out"
+        self.note("blocked", where, text)
+
+
+def _as_here(name: str, package: str) -> Requirement:
+    """The requirement of a package that no file lists: with the version of this machine, where it has one."""
+    if name.split(".", maxsplit=1)[0] == "pkg_resources":
+        return Requirement(PKG_RESOURCES)
+    version = _installed(package)
+    return Requirement(f"{package}=={version}" if version else package)
 
 
 def _installed(package: str) -> str:
@@ -303,129 +346,13 @@ def _installed(package: str) -> str:
         return ""
 
 
-def _azure(entries: list[Entry], imports: Mapping[str, str], given: Template, notes: list[Note]) -> list[Entry]:
-    """The entries without the retired SDK and notebooks' own packages, after what every job needs."""
-    fixed = {requirement.name: requirement for requirement in given.azure}
-    imported = {package for name in imports for package in _candidates(name)}
-    kept = [Entry(requirement, "") for requirement in given.azure]
-    for entry in entries:
-        name, where = canonicalize_name(entry.requirement.name), entry.where
-        if name in fixed:
-            if (entry.requirement.specifier and not exact(entry.requirement)) or entry.requirement == fixed[name]:
-                continue
-            if entry.requirement.specifier:
-                notes.append(
-                    Note("changed", where, f"{entry.requirement} is {fixed[name]}, as the repository's own code needs")
-                )
-        elif name == "mlflow":  # and mlflow-skinny have the same files
-            new = Requirement(str(entry.requirement))
-            new.specifier = fixed["mlflow-skinny"].specifier
-            if entry.requirement.specifier != new.specifier:
-                notes.append(
-                    Note("changed", where, f"{entry.requirement} is {new}, the latest that azureml-mlflow takes")
-                )
-            kept.append(Entry(new, where))
-        elif name.startswith("azureml-") and name not in V2:
-            notes.append(
-                Note("changed", where, f"{name} left out: the SDK v1 is retired, and azureml-mlflow tracks runs")
-            )
-        elif NOTEBOOK.fullmatch(name) and name not in imported:
-            notes.append(Note("changed", where, f"{name} left out: it serves notebooks, and a job runs a script"))
-        else:
-            kept.append(entry)
-    return kept
-
-
-def _resolve(entries: list[Entry], resolver: Resolver, notes: list[Note]) -> list[Requirement]:
-    """Exact requirements that install together; with "blocked" notes when there are none."""
-    requirements = [entry.requirement for entry in entries if not entry.requirement.url]
-    try:
-        lifted = resolver.lifted(requirements)
-    except Conflict as conflict:
-        notes += _blocked(entries, str(conflict))
-        return [entry.requirement for entry in entries]
-    own = {canonicalize_name(entry.requirement.name) for entry in entries if entry.where}
-    until = resolver.stay_near([each for each in lifted if canonicalize_name(each.name) in own])
-    numpy, because = None, ""
-    try:
-        if found := resolver.numpy_1(lifted):
-            numpy, because = Requirement(f"numpy=={found[0]}"), found[1]
-    except Conflict as conflict:
-        notes.append(
-            Note(
-                "decide", "", f"NumPy 2 is asked for beside a package built for NumPy 1, which may not load: {conflict}"
-            )
-        )
-    if numpy and all(canonicalize_name(each.name) != "numpy" for each in lifted):
-        lifted.append(numpy)
-        notes.append(
-            Note("changed", "", f"{numpy} added: {because} was built for NumPy 1 and may not load with NumPy 2")
-        )
-    lifted = [numpy if numpy and canonicalize_name(each.name) == "numpy" else each for each in lifted]
-    versions = resolver.newest(lifted)
-    result = {canonicalize_name(each.name): _exactly(each, versions) for each in lifted}
-    for name in sorted(resolver.sources & result.keys()):
-        notes.append(Note("taken", "", f"{name} has no wheel and is built from source"))
-    places = {canonicalize_name(entry.requirement.name): entry for entry in entries}
-    free = [
-        str(result[name])
-        for name, entry in places.items()
-        if not (entry.requirement.specifier or entry.requirement.url)
-    ]
-    if free:
-        which = f"those of the time of the others, until {until}" if until else "today's newest that fit"
-        notes.append(Note("taken", "", f"no versions were asked for, so {which}: {', '.join(free)}"))
-    for name, new in result.items():
-        entry = places.get(name)
-        version = versions[name].version
-        if entry is None or (entry.requirement.specifier.contains(version, prereleases=True)):
-            continue
-        notes.append(_lifted(entry, new, resolver.python, because if name == "numpy" else ""))
-    ordered = [entry.requirement if entry.requirement.url else result[name] for name, entry in places.items()]
-    return ordered + [new for name, new in result.items() if name not in places]
-
-
-def _exactly(requirement: Requirement, versions: Mapping[str, Any]) -> Requirement:
-    new = Requirement(str(requirement))
-    new.specifier = SpecifierSet(f"=={versions[canonicalize_name(new.name)].version}")
-    return new
-
-
-def _lifted(entry: Entry, new: Requirement, python: str, because: str) -> Note:
-    old = entry.requirement
-    if because:
-        return Note("changed", entry.where, f"{old} is {new}, for {because} was built for NumPy 1")
-    before = max((Version(each.version.removesuffix(".*")) for each in old.specifier), default=Version("0"))
-    after = Version(next(iter(new.specifier)).version)
-    text = f"{old} does not install on Python {python} with the others: {new}, the oldest later one that does"
-    if 1 <= before.major < after.major:
-        advice = ADVICE.get(
-            canonicalize_name(new.name), "its interface may have changed: try the code, or read its changes"
-        )
-        return Note("decide", entry.where, f"{text}; {advice}")
-    return Note("changed", entry.where, text)
-
-
-def _blocked(entries: list[Entry], reason: str) -> list[Note]:
-    """Why nothing can be installed, at the lines of the packages that uv names."""
-    words = {canonicalize_name(word) for word in re.findall(r"[\w][\w.-]*", reason)}
-    places = [entry.where for entry in entries if canonicalize_name(entry.requirement.name) in words and entry.where]
-    text = f"no versions install together: {reason[:400].rstrip('.')}; fix the line or take it out"
-    return [Note("blocked", where, text) for where in places[:1] or [""]]
-
-
-def _text(name: str, head: str, python: str, options: list[str], lines: list[str]) -> str:
-    from io import StringIO
-
+def conda_text(name: str, head: str, python: str, options: list[str], lines: list[str]) -> str:
+    """The conda file."""
     from ruamel.yaml import YAML
 
-    data = {
-        "name": name,
-        "channels": ["conda-forge"],
-        "dependencies": [f"python={python}", "pip", {"pip": [*options, *lines]}],
-    }
-    yaml, stream = YAML(), StringIO()
+    dependencies = [f"python={python}", "pip", {"pip": [*options, *lines]}]
+    yaml, stream = YAML(), io.StringIO()
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=4, offset=2)
-    yaml.dump(data, stream)
+    yaml.dump({"name": name, "channels": ["conda-forge"], "dependencies": dependencies}, stream)
     return (f"{head}\n" if head else "") + stream.getvalue()

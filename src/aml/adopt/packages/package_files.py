@@ -7,8 +7,8 @@ import ast
 import configparser
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,136 +16,61 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from aml.adopt import Note
-from aml.jobfile.conda import conda_name, conda_requirement, only_conda
+from aml.adopt.packages.declared import Declared, Entry, secret
+from aml.jobfile.conda import INSTALLERS, conda_name, conda_requirement, entries, only_conda
 
 INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
          "-f": "--find-links", "--find-links": "--find-links"}  # fmt: skip
 OPTION = re.compile(r"(--[\w-]+|-[a-zA-Z])(?:\s*=\s*|\s*)(.*)")
-REPOSITORY = re.compile(r"(git|hg|svn|bzr)\+")
 PYTHONS = tuple(f"3.{minor}" for minor in range(5, 20))
 FROZEN = 40  # so many lines, all with exact versions, come from `pip freeze`: nobody types them
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A package that a file asks for."""
-
-    requirement: Requirement
-    where: str
-
-
-@dataclass
-class Declared:
-    """What one file asks for."""
-
-    where: str
-    entries: list[Entry] = field(default_factory=list)
-    python: str = ""  # a specifier such as "==3.6.*"
-    options: list[str] = field(default_factory=list)  # --extra-index-url …
-    constraints: list[Entry] = field(default_factory=list)
-    notes: list[Note] = field(default_factory=list)
-    frozen: bool = False  # it lists all that was installed, not what was asked for
-    pythons: tuple[str, ...] = ()  # those that its markers are for, when these were written for some only
-
-    def add(self, line: str, where: str) -> None:
-        """Take a requirement as pip writes it, or say why not."""
-        text = re.split(r"\s--?[a-z]", line)[0].strip()  # --hash and the like
-        if REPOSITORY.match(text) or "://" in text.split("@")[0]:
-            self._address(text, "", where)
-            return
-        if re.match(r"[./~\\]|\w:[\\/]", text) or re.search(
-            r"[/\\]|\.(whl|zip|tar\.gz)$", re.split(r"[\[@;]", text)[0]
-        ):
-            self.local(text, where)
-            return
-        try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
-            self.note("decide", where, f"'{text}' cannot be read as a package and was left out: fix and add it")
-            return
-        if requirement.url:
-            self._address(requirement.url, requirement.name, where)
-        elif requirement.name == "pkg-resources":  # Debian's pip freeze
-            self.note("changed", where, f"{text} left out: it is no package, but a part of setuptools")
-        else:
-            self.entries.append(Entry(requirement, where))
-
-    def _address(self, url: str, name: str, where: str) -> None:
-        fragment = urlsplit(url).fragment
-        stem = re.sub(r"(\.git)?(@[^/@]*)?$", "", urlsplit(url).path).rsplit("/", 1)[-1]
-        egg = re.search(r"egg=([\w.-]+)", fragment)
-        name = name or (egg[1] if egg else stem.split("-")[0])
-        if url.startswith("file:"):  # conda's builds, in the output of pip freeze
-            self.entries.append(Entry(Requirement(name), where))
-            self.note("changed", where, f"{name} came from a folder of one machine: taken from the package index")
-        elif "ssh" in urlsplit(url).scheme or secret(url):
-            self.note("decide", where, f"{name} comes from an address that needs a key, which a job has not: "
-                      "left out; publish it to a feed, or copy its code into src/")  # fmt: skip
-        else:
-            try:
-                requirement = Requirement(f"{name} @ {url.split('#', maxsplit=1)[0]}")
-            except InvalidRequirement:
-                self.note("decide", where, f"the package of '{url}' has no name: left out; add it as `name @ address`")
-                return
-            self.entries.append(Entry(requirement, where))
-            self.note("taken", where, f"{name} is kept at its address, which was not asked")
-
-    def local(self, text: str, where: str) -> None:
-        if re.fullmatch(r"\.?[./\\]*(\[[\w,.-]*\])?", text):
-            self.note("changed", where, f"'{text}' left out: the code itself is in src/")
-        else:
-            self.note("decide", where, f"'{text}' is a file of this machine and was left out: copy its code into src/, "
-                      "or publish it to a feed")  # fmt: skip
-
-    def note(self, kind: Any, where: str, text: str, code: str = "", subject: str = "") -> None:
-        self.notes.append(Note(kind, where, text, code, subject))
-
-
-def secret(url: str) -> bool:
-    """Whether an address holds a credential, or a variable in place of one."""
-    parts = urlsplit(url)
-    return (
-        "@" in parts.netloc and not (parts.username == "git" and not parts.password)
-    ) or bool(re.search(r"\$\{|\b(sig|token|key|password)=", url, re.IGNORECASE))  # fmt: skip
 
 
 def read(path: Path, root: Path) -> Declared:
     """What the file asks for; what cannot be read is in its notes."""
     where = path.relative_to(root).as_posix()
     declared = Declared(where)
+    reader = READERS.get(path.name) or READERS.get(path.suffix, _requirements_file)
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix in (".yml", ".yaml", ".json"):
-            from ruamel.yaml import YAML
-
-            _conda(YAML().load(text), declared, path.parent, root)
-        elif path.name in ("pyproject.toml", "Pipfile"):
-            data = tomllib.loads(text)
-            lines = text.splitlines()
-            _pipfile(data, declared, lines) if path.name == "Pipfile" else _pyproject(data, declared, lines, path, root)
-        elif path.name == "setup.cfg":
-            _setup_cfg(text, declared)
-        elif path.suffix == ".py":
-            _setup_py(text, declared)
-        else:
-            _requirements(text, where, declared, path.parent, root, {path.resolve()})
-            pins = [entry for entry in declared.entries if "==" in str(entry.requirement.specifier)]
-            exported = _exported(declared) or any("--hash" in line for _, line in _logical_lines(text))
-            declared.frozen = (len(pins) >= FROZEN or exported) and len(pins) > 0.9 * len(declared.entries)
+        reader(path.read_text(encoding="utf-8-sig"), declared, _Folder(path.parent, root, {path.resolve()}))
     except Exception as error:  # each parser has its own kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         declared.note("decide", where, f"cannot be read and was not used ({reason})", "unreadable", where)
     return declared
 
 
+def read_inline(conda: Mapping[str, Any], where: str) -> Declared:
+    """What conda dependencies within another file ask for, such as those of a v1 runconfig."""
+    declared = Declared(where)
+    _conda(conda, declared, None)
+    return declared
+
+
+@dataclass
+class _Folder:
+    """Where a file lies, and so the files that it speaks of."""
+
+    path: Path
+    root: Path
+    seen: set[Path]  # files that lead to this one
+
+
+def _requirements_file(text: str, to: Declared, folder: _Folder) -> None:
+    _requirements(text, to, folder)
+    exported = _exported(to) or "--hash" in text
+    to.frozen = (_pinned(to) >= FROZEN or exported) and _pinned(to) > 0.9 * len(to.entries)
+
+
+def _pinned(declared: Declared) -> int:
+    return sum("==" in str(entry.requirement.specifier) for entry in declared.entries)
+
+
 def environment(python: str) -> dict[str, str]:
     """What markers are compared with: the cluster's Linux, with a version of Python such as "3.11"."""
     return {
-        "python_version": python, "python_full_version": f"{python}.99", "os_name": "posix", "sys_platform": "linux",
-        "platform_system": "Linux", "platform_machine": "x86_64", "platform_python_implementation": "CPython",
-        "implementation_name": "cpython", "implementation_version": f"{python}.99", "platform_release": "",
-        "platform_version": "", "extra": "",
+        "python_version": python, "python_full_version": f"{python}.99", "implementation_version": f"{python}.99",
+        "os_name": "posix", "sys_platform": "linux", "platform_system": "Linux", "platform_machine": "x86_64",
+        "implementation_name": "cpython", "platform_python_implementation": "CPython",
     }  # fmt: skip
 
 
@@ -167,16 +92,9 @@ def _exported(declared: Declared) -> bool:
     return True
 
 
-def read_inline(conda: Mapping[str, Any], where: str) -> Declared:
-    """What conda dependencies within another file ask for, such as those of a v1 runconfig."""
-    declared = Declared(where)
-    _conda(conda, declared, None, None)
-    return declared
-
-
-def _requirements(text: str, where: str, to: Declared, folder: Path | None, root: Path | None, seen: set[Path]) -> None:
+def _requirements(text: str, to: Declared, folder: _Folder | None) -> None:
     for number, line in _logical_lines(text):
-        _line(line, f"{where}:{number}", to, folder, root, seen)
+        _line(line, f"{to.where}:{number}", to, folder)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
@@ -196,27 +114,19 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
         yield start, parts.strip()
 
 
-def _line(line: str, where: str, to: Declared, folder: Path | None, root: Path | None, seen: set[Path]) -> None:
+def _line(line: str, where: str, to: Declared, folder: _Folder | None) -> None:
     option = OPTION.fullmatch(line)
     if not option:
         to.add(line, where)
         return
     name, value = option[1], option[2].strip().strip("\"'")
     if name in ("-r", "--requirement", "-c", "--constraint"):
-        path = folder / value if folder else None
-        if path is None or root is None or not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
-            to.note(
-                "decide", where, f"'{line}' was left out, for there is no such file in the source: add its packages"
-            )
-        elif path.resolve() not in seen:
-            path = path.resolve()
-            inner = Declared(path.relative_to(root.resolve()).as_posix())
-            text = path.read_text(encoding="utf-8-sig")
-            _requirements(text, inner.where, inner, path.parent, root, seen | {path})
-            (to.constraints if name in ("-c", "--constraint") else to.entries).extend(inner.entries)
-            to.constraints += inner.constraints
-            to.options += inner.options
-            to.notes += inner.notes
+        path = folder.path / value if folder else None
+        if folder and path and path.is_file() and path.resolve().is_relative_to(folder.root.resolve()):
+            _included(path.resolve(), to, folder, name in ("-c", "--constraint"))
+        else:
+            text = f"'{line}' was left out, for there is no such file in the source: add its packages"
+            to.note("decide", where, text)
     elif name in ("-e", "--editable"):
         to.add(value, where)
     elif name in INDEX:
@@ -234,79 +144,92 @@ def _line(line: str, where: str, to: Declared, folder: Path | None, root: Path |
         to.note("changed", where, f"'{name}' left out")
 
 
-def _conda(data: Any, to: Declared, folder: Path | None, root: Path | None) -> None:
-    dependencies = data.get("dependencies") if isinstance(data, Mapping) else None
+def _included(path: Path, to: Declared, folder: _Folder, limits: bool) -> None:
+    """Take what a file of requirements says that another one names; `limits`: as versions only."""
+    if path in folder.seen:
+        return
+    inner = Declared(path.relative_to(folder.root.resolve()).as_posix())
+    inside = _Folder(path.parent, folder.root, folder.seen | {path})
+    _requirements(path.read_text(encoding="utf-8-sig"), inner, inside)
+    (to.constraints if limits else to.entries).extend(inner.entries)
+    to.constraints += inner.constraints
+    to.options += inner.options
+    to.notes += inner.notes
+
+
+def _conda_file(text: str, to: Declared, folder: _Folder) -> None:
+    from ruamel.yaml import YAML
+
+    _conda(YAML().load(text), to, folder)
+
+
+def _conda(data: Any, to: Declared, folder: _Folder | None) -> None:
+    dependencies = data.get("dependencies")
     if not isinstance(dependencies, list):
         raise ValueError("it has no list of dependencies")  # noqa: TRY004  # like all that makes a file unreadable
     builds = 0
-    for index, item in enumerate(dependencies):
-        where = _place(to, dependencies, index)
-        if isinstance(item, Mapping):
-            lines = item.get("pip") or []
-            for position, text in enumerate(lines):
-                for _, line in _logical_lines(str(text)):
-                    _line(line, _place(to, lines, position), to, folder, root, set())
+    for keys, spec in entries(data, to.where):
+        items = dependencies[keys[1]]["pip"] if "pip" in keys else dependencies  # type: ignore[index]
+        where = _place(to, items, keys[-1])
+        if "pip" in keys:
+            for _, line in _logical_lines(spec):
+                _line(line, where, to, folder)
             continue
-        spec = str(item)
         builds += spec.count("=") == 2 and "==" not in spec
-        line = conda_requirement(spec) or ""
-        name = conda_name(spec)
+        line, name = conda_requirement(spec) or "", conda_name(spec)
         if name == "python":
             to.python = line.removeprefix("python")
         elif name and only_conda(name):
             if not builds:
                 text = f"{name} left out: no Python package; the image or others bring it"
                 to.note("changed", where, text, "not-python", name)
-        elif name not in ("", "pip", "setuptools", "wheel"):
+        elif name and name not in INSTALLERS:
             try:
                 to.entries.append(Entry(Requirement(line), where))
             except InvalidRequirement:
                 text = f"'{spec}' has no equal in pip: left out; add the package to pip's list"
-                to.note("decide", where, text, "no-equal", name or spec)
+                to.note("decide", where, text, "no-equal", name)
     total = sum(isinstance(item, str) for item in dependencies)
-    to.frozen = (builds >= 10 and builds > total / 2) or ("prefix" in data and _pinned(to.entries) > FROZEN / 2)
+    to.frozen = (builds >= 10 and builds > total / 2) or ("prefix" in data and _pinned(to) > FROZEN / 2)
     if to.frozen:  # hundreds of these are no news
         to.notes = [note for note in to.notes if note.code not in ("not-python", "no-equal")]
 
 
-def _pinned(entries: list[Entry]) -> int:
-    return sum("==" in str(entry.requirement.specifier) for entry in entries)
-
-
-def _place(to: Declared, items: Any, index: int) -> str:
+def _place(to: Declared, items: Any, index: Any) -> str:
     line = getattr(items, "lc", None)
     return f"{to.where}:{line.item(index)[0] + 1}" if line and ":" not in to.where else to.where
 
 
-def _find(lines: list[str], text: str, where: str) -> str:
-    """The first line that has this text, for TOML tells no lines."""
-    number = next((number for number, line in enumerate(lines, 1) if text in line), 0)
-    return f"{where}:{number}" if number else where
+def _find(part: str, text: str, where: str) -> str:
+    """The first line that has this part, for TOML tells no lines."""
+    before, found, _ = text.partition(part)
+    return f"{where}:{before.count(chr(10)) + 1}" if found else where
 
 
-def _pyproject(data: dict[str, Any], to: Declared, lines: list[str], path: Path, root: Path) -> None:
+def _pyproject(text: str, to: Declared, folder: _Folder) -> None:
+    data = tomllib.loads(text)
     project, tool = data.get("project", {}), data.get("tool", {})
     to.python = project.get("requires-python", "")
     for line in project.get("dependencies", []):
-        to.add(line, _find(lines, line, to.where))
+        to.add(line, _find(line, text, to.where))
     dynamic = tool.get("setuptools", {}).get("dynamic", {}).get("dependencies", {}).get("file", [])
     for name in [dynamic] if isinstance(dynamic, str) else dynamic:
-        _line(f"-r {name}", _find(lines, name, to.where), to, path.parent, root, set())
+        _line(f"-r {name}", _find(name, text, to.where), to, folder)
     for name, value in tool.get("poetry", {}).get("dependencies", {}).items():
-        where = _find(lines, name, to.where)
         for each in value if isinstance(value, list) else [value]:
             if name == "python":
                 to.python = to.python or _poetry_python(str(each))
             else:
-                _table(name, each, where, to, poetry_specifier)
+                _table(name, each, _find(name, text, to.where), to, poetry_specifier)
 
 
-def _pipfile(data: dict[str, Any], to: Declared, lines: list[str]) -> None:
+def _pipfile(text: str, to: Declared, _: _Folder) -> None:
+    data = tomllib.loads(text)
     requires = data.get("requires", {})
     version = requires.get("python_version") or requires.get("python_full_version")
     to.python = f"=={version}" if version else ""
     for name, value in data.get("packages", {}).items():
-        _table(name, value, _find(lines, name, to.where), to, lambda text: "" if text == "*" else text)
+        _table(name, value, _find(name, text, to.where), to, lambda text: "" if text == "*" else text)
 
 
 def _table(name: str, value: Any, where: str, to: Declared, specifier: Any) -> None:
@@ -363,17 +286,16 @@ def _poetry_python(version: str) -> str:
         return ""
 
 
-def _setup_cfg(text: str, to: Declared) -> None:
+def _setup_cfg(text: str, to: Declared, _: _Folder) -> None:
     parser = configparser.ConfigParser(interpolation=None)
     parser.read_string(text)
     to.python = parser.get("options", "python_requires", fallback="")
-    lines = text.splitlines()
-    for line in re.split(r"[\n]", parser.get("options", "install_requires", fallback="")):
-        if line.strip() and not line.strip().startswith("#"):
-            to.add(line.strip(), _find(lines, line.strip(), to.where))
+    for line in map(str.strip, parser.get("options", "install_requires", fallback="").splitlines()):
+        if line and not line.startswith("#"):
+            to.add(line, _find(line, text, to.where))
 
 
-def _setup_py(text: str, to: Declared) -> None:
+def _setup_py(text: str, to: Declared, _: _Folder) -> None:
     tree = ast.parse(text)
     names = {
         target.id: node.value
@@ -400,3 +322,12 @@ def _setup_py(text: str, to: Declared) -> None:
                         to.add(item.value, f"{to.where}:{item.lineno}")
                     else:
                         to.note("decide", where, "a package of install_requires is computed: add it")
+
+
+READERS: dict[str, Callable[[str, Declared, _Folder], None]] = {
+    "pyproject.toml": _pyproject,
+    "Pipfile": _pipfile,
+    "setup.cfg": _setup_cfg,
+    ".py": _setup_py,
+    **dict.fromkeys((".yml", ".yaml", ".json"), _conda_file),
+}

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from packaging.utils import canonicalize_name
 
 from aml.adopt import Note
-from aml.adopt.packages.conda import PKG_RESOURCES, Packages, _candidates
+from aml.adopt.packages.conda import Packages
+from aml.adopt.packages.provided import PKG_RESOURCES, candidates
 from aml.adopt.packages.resolver import AS_PIP
 from aml.adopt.python.closure import imports_of, parse
 
@@ -66,7 +67,7 @@ def prove(packages: Packages, wanted: Iterable[Tried]) -> Packages:
     The packages' own code runs, nothing of the source. Of `wanted`, the modules of `packages` are tried.
     """
     names = {canonicalize_name(re.match(r"[\w.-]+", line)[0]) for line in packages.requirements}  # type: ignore[index]
-    tried = [one for one in wanted if names & {*_candidates(one.module)}]
+    tried = [one for one in wanted if names & {*candidates(one.module)}]
     with tempfile.TemporaryDirectory() as folder:
         environment = _Environment(Path(folder))
         if reason := environment.make(packages):
@@ -141,7 +142,7 @@ class _Environment:
 
     def add(self, module: str) -> str:
         """Install the package of a module; returns its requirement, or "" where that is not available."""
-        package = _candidates(module)[0]
+        package = candidates(module)[0]
         asked = PKG_RESOURCES if package == "setuptools" else package
         if self._uv("pip", "install", "--python", str(self.python), "--only-binary", package, asked).returncode:
             return ""

@@ -129,7 +129,7 @@ class Resolver:
             kept = not floor(each) or version is None or each.specifier.contains(version, prereleases=True)
             if not kept:
                 _refuse_early(each, str(version))
-            lifted.append(each if kept else _with(each, f">={version}"))
+            lifted.append(each if kept else with_specifier(each, f">={version}"))
         changed = [new for new, old in zip(lifted, requirements, strict=True) if new is not old]
         return self._fixed(lifted, [*changed, *(each for each in lifted if exact(each))])
 
@@ -156,7 +156,7 @@ class Resolver:
             version = versions.get(canonicalize_name(each.name), "") if id(each) in chosen else ""
             if version:
                 _refuse_early(each, version)
-            fixed.append(_with(each, f"=={version}") if version else each)
+            fixed.append(with_specifier(each, f"=={version}") if version else each)
         self.newest(fixed)
         return fixed
 
@@ -204,10 +204,12 @@ class Resolver:
             return None
         others = [each for each in requirements if canonicalize_name(each.name) != "numpy"]
         numpy = next((each for each in requirements if canonicalize_name(each.name) == "numpy"), Requirement("numpy"))
-        below = _with(numpy, str(numpy.specifier & SpecifierSet("<2")))
+        below = with_specifier(numpy, str(numpy.specifier & SpecifierSet("<2")))
         found = self.newest([*others, below])
-        fixed = [_with(each, f"=={found[canonicalize_name(each.name)].version}") for each in others if not each.url]
-        numpy = _with(below, f"=={self.oldest([below], '--no-deps')['numpy']}")
+        fixed = [
+            with_specifier(each, f"=={found[canonicalize_name(each.name)].version}") for each in others if not each.url
+        ]
+        numpy = with_specifier(below, f"=={self.oldest([below], '--no-deps')['numpy']}")
         try:
             self.newest([*fixed, numpy])
         except Conflict:
@@ -273,10 +275,11 @@ def floor(requirement: Requirement) -> str:
 
 def loosened(requirement: Requirement) -> Requirement:
     """It, or any later version."""
-    return _with(requirement, f">={floor(requirement)}")
+    return with_specifier(requirement, f">={floor(requirement)}")
 
 
-def _with(requirement: Requirement, specifier: str) -> Requirement:
+def with_specifier(requirement: Requirement, specifier: str) -> Requirement:
+    """The same package with other versions."""
     new = Requirement(str(requirement))
     new.specifier = SpecifierSet(specifier)
     return new
