@@ -205,3 +205,10 @@ def test_a_v1_repository_is_served_after_it_was_adopted(tmp_path: Path) -> None:
     assert conda["dependencies"][0] in training  # the same Python
     done = subprocess.run([sys.executable, "-m", "aml", "check"], cwd=out, capture_output=True, text=True, check=False)
     assert done.stdout == "aml_config/: nothing to fix\n"
+
+
+@pytest.mark.parametrize("score", ["def init(:\n", "exec 'x' in y, z ->\n"])
+def test_scoring_code_that_is_no_python_is_told(tmp_path: Path, score: str) -> None:
+    found = converted(project(tmp_path, score=score))
+    assert found.score == score and "score.py: is not Python 3" in said(found)
+    assert found.conda == ["scikit-learn==1.7.1", "shap==0.40.0"]

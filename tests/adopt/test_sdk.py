@@ -657,3 +657,22 @@ def test_what_a_notebook_only_shows_goes() -> None:
     done = rewrite(text, "train.py", False)
     assert done.text == "import mlflow\nmlflow.log_metric('a', 1)\nmlflow.end_run()\n"
     assert not [note for note in done.notes if note.kind == "blocked"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("try:\n    f()\nexcept (ValueError, UserErrorException):\n    g()\n", "except (ValueError, mlflow.MlflowException):\n"),
+        ("def f(ws: Workspace, run: Run) -> None:\n    run.log('a', 1)\nf(1, 2)\n", "def f(ws: object, run: mlflow.ActiveRun) -> None:\n"),
+        ("if UserErrorException is None:\n    f()\n", "if mlflow is None:\n"),
+        ("run.fail('it did')\n", 'mlflow.end_run("FAILED")\n'),
+        ("for rate in rates:\n    one = Experiment(ws, 'x').start_logging()\n    f(one.id)\n", "f(one.info.run_id)\n"),
+        ("with run.child_run() as child:\n    child.complete()\n", "with mlflow.start_run(nested=True) as child:\n    mlflow.end_run()\n"),
+        ("d = Dataset.File.from_files((ws.get_default_datastore(), 'a/b'))\nf(d.as_mount())\n", "d = args.data\nf(d)\n"),
+    ],
+)  # fmt: skip
+def test_other_uses_of_v1_in_a_module(before: str, after: str) -> None:
+    text = "from azureml.core import Dataset, Experiment, Run, Workspace\nfrom azureml.exceptions import UserErrorException\n"
+    done = rewrite(text + "ws = Workspace.from_config()\nrun = Run.get_context()\n" + before, "train.py", False)
+    assert after in done.text and "azureml" not in done.text
+    assert not [note for note in done.notes if note.kind == "blocked"]

@@ -1,7 +1,6 @@
 """The last steps on a rewritten module: what its new code needs is added, and what its old code needed is taken out."""
 
 import re
-from typing import NamedTuple
 
 import libcst as cst
 from libcst.codemod import CodemodContext
@@ -26,16 +25,9 @@ from aml.adopt.v1.work import NOTHING, THE_RUN, Work
 RUN = "mlflow.active_run() or mlflow.start_run()"
 
 
-class Helper(NamedTuple):
-    """A function with v1's own signature, where MLflow has no single one."""
-
-    code: str
-    imports: tuple[str, ...]
-
-
+# Functions with v1's own signatures, where MLflow has no single one.
 HELPERS = {
-    "log_file": Helper(
-        '''
+    "log_file": '''
 
 def log_file(name, path_or_stream):
     """Log files, or open ones, as artifacts of these names, such as outputs/model.pkl."""
@@ -53,10 +45,7 @@ def log_file(name, path_or_stream):
             shutil.copy(path_or_stream, path)
         mlflow.log_artifact(path, os.path.dirname(name) or None)
 ''',
-        ("import os", "import shutil", "import tempfile"),
-    ),
-    "log_value": Helper(
-        '''
+    "log_value": '''
 
 def log_value(name, value, description="", step=None):
     """Log a number as a metric, a list as one with steps, a mapping as one for each key; anything else as a tag."""
@@ -75,8 +64,6 @@ def log_value(name, value, description="", step=None):
     except (TypeError, ValueError):
         mlflow.set_tag(name, value)
 ''',
-        ("import re",),
-    ),
 }
 OUTSIDE_A_JOB = """
 # Outside a job, let MLflow keep plain files in ./mlruns: its own default needs a database driver.
@@ -101,12 +88,12 @@ def finish(work: Work, module: cst.Module) -> cst.Module:
 def _complete(work: Work, module: cst.Module) -> cst.Module:
     """The module with the functions, options and imports that its new code needs."""
     before, used = names_in(work.tree.module), names_in(module)
-    for plain, helper in HELPERS.items():
+    for plain, code in HELPERS.items():
         if (name := work.helpers[plain]) in used:
-            module = insert(module, imports_end(module), re.sub(rf"\b{plain}\b", name, helper.code))
+            module = insert(module, imports_end(module), re.sub(rf"\b{plain}\b", name, code))
             module = space(module, imports_end(module) + 1)
-            for wanted in helper.imports:
-                module = add_import(module, wanted)
+            for wanted in ("os", "re", "shutil", "tempfile"):
+                module = add_import(module, f"import {wanted}") if f"{wanted}." in code else module
     module = work.options.apply(module)
     uses_mlflow = "mlflow" in names_in(module)
     if uses_mlflow and work.is_entry and "mlflow" not in before:

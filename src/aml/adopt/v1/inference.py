@@ -260,7 +260,10 @@ def _packages(
         if name not in versions:
             says = f"{entry.requirement}: training has no version of it to follow"
             notes.append(Note("decide", entry.where, says))
-    tops = [one.module.split(".")[0] for one in imports_of(parse(text))]
+    try:
+        tops = [one.module.split(".")[0] for one in imports_of(parse(text))]
+    except UNREADABLE:
+        tops = []  # _score says so
     names = [canonicalize_name((PACKAGE_OF.get(top) or top).split()[0]) for top in tops]
     pickled = ["scikit-learn", "joblib"] if "joblib" in text or "pickle" in text else []
     return [*(wanted | {name: versions[name] for name in [*names, *pickled] if name in versions}).values()]

@@ -9,48 +9,31 @@ from aml.adopt.python.syntax import Key, Tree, literal, method_of, nodes_in
 # Packages below azureml that v2 has as well.
 LIVING = ("azureml.mlflow.", "azureml.fsspec.", "azureml.ai.")
 # What the classes of v1 and their class methods give, by the name after the modules.
-STATIC = {
-    "Run.get_context": "run",
-    "Run.get_submitted_run": "run",
-    "Run": "run",
-    "Workspace": "workspace",
-    "Workspace.from_config": "workspace",
-    "Workspace.get": "workspace",
-    "Workspace.setup": "workspace",
-    "Experiment": "experiment",
-    "Datastore": "datastore",
-    "Datastore.get": "datastore",
-    "Datastore.get_default": "datastore",
-    "Keyvault": "keyvault",
-    "Dataset.get_by_name": "dataset",
-    "Dataset.get_by_id": "dataset",
-    "Dataset.Tabular.from_delimited_files": "dataset",
-    "Dataset.Tabular.from_parquet_files": "dataset",
-    "Dataset.Tabular.from_json_lines_files": "dataset",
-    "Dataset.File.from_files": "dataset",
-    "Model.register": "model",
-    "Model.get_model_path": "path",
-    "InteractiveLoginAuthentication": "sign-in",
-    "ServicePrincipalAuthentication": "sign-in",
-    "MsiAuthentication": "sign-in",
-    "AzureCliAuthentication": "sign-in",
+KINDS = {
+    "run": ("Run", "Run.get_context", "Run.get_submitted_run"),
+    "workspace": ("Workspace", "Workspace.from_config", "Workspace.get", "Workspace.setup"),
+    "experiment": ("Experiment",),
+    "datastore": ("Datastore", "Datastore.get", "Datastore.get_default"),
+    "keyvault": ("Keyvault",),
+    "dataset": (
+        *("Dataset.get_by_name", "Dataset.get_by_id", "Dataset.File.from_files"),
+        *(f"Dataset.Tabular.from_{form}_files" for form in ("delimited", "parquet", "json_lines")),
+    ),
+    "model": ("Model.register",),
+    "path": ("Model.get_model_path",),
+    "sign-in": tuple(f"{way}Authentication" for way in ("InteractiveLogin", "ServicePrincipal", "Msi", "AzureCli")),
 }
+STATIC = {name: kind for kind, names in KINDS.items() for name in names}
 # What the attributes and methods of those give.
 MEMBERS = {
-    ("run", "parent"): "parent",
-    ("run", "experiment"): "experiment",
-    ("run", "input_datasets"): "inputs",
-    ("run", "child_run"): "child",
-    ("run", "start_logging"): "child",
-    ("run", "register_model"): "model",
-    ("experiment", "workspace"): "workspace",
-    ("experiment", "start_logging"): "started",
-    ("workspace", "get_default_datastore"): "datastore",
-    ("workspace", "get_default_keyvault"): "keyvault",
-    ("workspace", "datasets"): "inputs",
-    ("inputs", "get"): "dataset",
-    **{("dataset", f"as_{how}"): "dataset" for how in ("mount", "download", "direct", "named_input", "hdfs")},
+    "run": {"parent": "parent", "experiment": "experiment", "input_datasets": "inputs", "register_model": "model"}
+    | {"child_run": "child", "start_logging": "child"},
+    "experiment": {"workspace": "workspace", "start_logging": "started"},
+    "workspace": {"get_default_datastore": "datastore", "get_default_keyvault": "keyvault", "datasets": "inputs"},
+    "inputs": {"get": "dataset"},
+    "dataset": {f"as_{how}": "dataset" for how in ("mount", "download", "direct", "named_input", "hdfs")},
 }
+READERS = {"from_parquet_files": "read_parquet", "from_json_lines_files": "read_json"}
 RUNS = ("run", "parent", "child", "started")
 # A parameter with such a name is a run when it is used as one; its module need not import azureml.
 RUN_PARAMETERS = ("run", "aml_run", "azureml_run", "azure_run", "run_context", "run_logger")
@@ -106,45 +89,44 @@ class Meanings:
         return ".".join(parts[start:])
 
     def of(self, node: cst.CSTNode | None) -> Value | None:
-        if isinstance(node, cst.Name):
-            key = self.tree.key(node)
-            return self.variables.get(key) if key else None
-        if isinstance(node, cst.Attribute):
-            owner = getattr(node.value, "value", "")
-            if (owner in ("self", "cls") or owner in self.tree.classes) and (
-                found := self.attributes.get(node.attr.value)
-            ):
-                return found
-            return self._member(node)
-        if isinstance(node, cst.Subscript) and (base := self.of(node.value)) and base.kind == "inputs":
-            return Value("dataset", frozenset([node]))
-        if isinstance(node, cst.Call):
-            return self._call(node)
-        if isinstance(node, cst.IfExp):
-            return self.of(node.body) or self.of(node.orelse)
-        if isinstance(node, cst.BooleanOperation):
-            return self.of(node.left) or self.of(node.right)
-        return self.of(node.value) if isinstance(node, cst.NamedExpr) else None
+        match node:
+            case cst.Name():
+                key = self.tree.key(node)
+                return self.variables.get(key) if key else None
+            case cst.Attribute():
+                owner = getattr(node.value, "value", "")
+                own = owner in ("self", "cls") or owner in self.tree.classes
+                return (self.attributes.get(node.attr.value) if own else None) or self._member(node)
+            case cst.Subscript():
+                base = self.of(node.value)
+                return Value("dataset", frozenset([node])) if base and base.kind == "inputs" else None
+            case cst.Call():
+                return self._call(node)
+            case cst.IfExp():
+                return self.of(node.body) or self.of(node.orelse)
+            case cst.BooleanOperation():
+                return self.of(node.left) or self.of(node.right)
+            case cst.NamedExpr():
+                return self.of(node.value)
+        return None
 
     def _member(self, node: cst.Attribute) -> Value | None:
-        if base := self.of(node.value):
-            kind = "run" if base.kind in RUNS else base.kind
-            if found := MEMBERS.get((kind, node.attr.value)):
-                return base if found == "dataset" == kind else Value(found)
-        return None
+        if (base := self.of(node.value)) is None:
+            return None
+        found = MEMBERS.get("run" if base.kind in RUNS else base.kind, {}).get(node.attr.value)
+        return base if found == "dataset" == base.kind else Value(found) if found else None
 
     def _call(self, node: cst.Call) -> Value | None:
         name = self.static(node.func)
         if found := STATIC.get(name):
-            reader = {"from_parquet_files": "read_parquet", "from_json_lines_files": "read_json"}
-            return Value(found, frozenset([node]), reader.get(name.rpartition(".")[2], "read_csv"))
-        if isinstance(node.func, cst.Attribute) and (found_member := self._member(node.func)):
-            if found_member.kind == "dataset" and not found_member.origins:
-                return Value("dataset", frozenset([node]))
-            called = found_member.kind not in ("parent", "experiment", "inputs") or node.func.attr.value == "get"
-            return found_member if called else None
-        name = node.func.attr.value if isinstance(node.func, cst.Attribute) else getattr(node.func, "value", "")
-        return self.functions.get(name) if isinstance(name, str) and name in self.tree.functions else None
+            return Value(found, frozenset([node]), READERS.get(name.rpartition(".")[2], "read_csv"))
+        member = self._member(node.func) if isinstance(node.func, cst.Attribute) else None
+        if member is None:
+            name = method_of(node) or getattr(node.func, "value", "")
+            return self.functions.get(name) if isinstance(name, str) and name in self.tree.functions else None
+        if member.kind == "dataset" and not member.origins:
+            return Value("dataset", frozenset([node]))
+        return None if member.kind in ("parent", "experiment", "inputs") else member
 
     def _parameters(self) -> None:
         foreign = ("wandb", "neptune", "comet_ml")
@@ -159,13 +141,11 @@ class Meanings:
 
     def _used_as_run(self, name: cst.Name) -> bool:
         key = self.tree.key(name)
-        for node in self.tree.all(cst.Attribute):
-            if isinstance(node.value, cst.Name) and node.value.value == name.value and self.tree.key(node.value) == key:
-                call = self.tree.parents[node]
-                count = len(call.args) if isinstance(call, cst.Call) and call.func is node else 0
-                if node.attr.value in OWN_METHODS or (node.attr.value == "log" and count >= 2):
-                    return True
-        return False
+        uses = [node for node in self.tree.all(cst.Attribute) if getattr(node.value, "value", "") == name.value]
+        own = [node for node in uses if self.tree.key(node.value) == key]
+        calls = [call for node in own if isinstance(call := self.tree.parents[node], cst.Call) and call.func is node]
+        logs = any(method_of(call) == "log" and len(call.args) >= 2 for call in calls)
+        return logs or any(node.attr.value in OWN_METHODS for node in own)
 
     def _pass(self) -> None:
         for target, value in self.tree.assigned():
