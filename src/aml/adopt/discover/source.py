@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -238,7 +239,7 @@ def _file_of(where: str) -> str:
 def _differs(told: Command, given: str) -> list[Note]:
     """A note where the documentation runs the script with other arguments than what submits it by v1."""
 
-    def plain(words: list[str]) -> list[str]:
+    def plain(words: Sequence[str]) -> list[str]:
         return [word for word in words if not re.search(r"[/\\$]", word)]  # where data lie differs always
 
     if not told.words or plain(told.words) == plain(shlex.split(given)):
