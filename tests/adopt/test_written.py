@@ -28,7 +28,8 @@ run.complete()
 """
 HEAD = "from azureml.core import Environment, Experiment, ScriptRunConfig, Workspace\nws = Workspace.from_config()"
 MAKES = (
-    "import os, shutil\nfolder = 'diabetes-training'\nos.makedirs(folder, exist_ok=True)\nshutil.copy('d.csv', folder)"
+    "import os, shutil\nfolder = 'diabetes-training'\nos.makedirs(folder, exist_ok=True)\nshutil.copy('data/d.csv', "
+    "os.path.join(folder, 'diabetes.csv'))"
 )
 RUNS = """config = ScriptRunConfig(source_directory=folder, script='fit.py', arguments=['--reg-rate', 0.1])
 Experiment(workspace=ws, name='mslearn-diabetes').submit(config)"""
@@ -122,9 +123,10 @@ def test_a_lab_notebook_is_adopted(tmp_path: Path) -> None:
     folder = plant(
         tmp_path / "labs", {"05.ipynb": notebook_of(HEAD, MAKES, f"%%writefile $folder/fit.py\n{FIT}", RUNS)}
     )
-    plant(folder, {"d.csv": TABLE})
+    plant(folder, {"data/d.csv": TABLE, "data/other.csv": TABLE})
     said = adopt(folder, "-o", str(tmp_path / "risk"))
     document = (tmp_path / "risk" / "ADOPTED.md").read_text(encoding="utf-8")
     assert "05.ipynb cell 4: diabetes-training/fit.py is this cell" in document
     assert "aml-adopt-" not in said + document
+    assert "05.ipynb: diabetes-training/diabetes.csv is its copy of data/d.csv" in document
     assert (tmp_path / "risk" / "src" / "fit.py").is_file()

@@ -150,7 +150,7 @@ def read(root: Path, entry: str | None) -> Source:
     resources.add(root, project, path, key, everything, closure, notes)
     resources.check_names(root, closure.code, notes)
     travelling = {shown(root, one) for one in closure.code.values()}
-    notes += [note for name, note in laid.notes if name in travelling]
+    notes += [note for name, note in laid.notes if name in travelling or not name.endswith(".py")]
     submitted = submits.of(root, path, files)
     given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
     texts = _texts(root, closure)

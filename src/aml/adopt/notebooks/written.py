@@ -81,7 +81,16 @@ def lay_out(root: Path, files: list[str], first: str) -> Laid:
     for name, text in made.items():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).write_text(text, encoding="utf-8", newline="\n")
-    laid = Laid(copy, sorted({*files, *made}), notes)
+    copied: dict[str, str] = {}
+    for notebook in dict.fromkeys(by.values()):
+        for old, new in _copies(root / notebook):
+            old, new = (PurePosixPath(notebook).parent.joinpath(name).as_posix() for name in (old, new))
+            if old in files and new not in {*files, *made, *copied}:
+                copied[new] = old
+                (copy / new).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(root / old, copy / new)
+                notes.append((new, Note("taken", notebook, f"{new} is its copy of {old}")))
+    laid = Laid(copy, sorted({*files, *made, *copied}), notes)
     weakref.finalize(laid, shutil.rmtree, folder, ignore_errors=True)
     return laid
 
@@ -121,6 +130,24 @@ def _names(path: Path, cells: list[tuple[int, str]], targets: list[str]) -> list
             parts = [file.text(element.value) for element in node.value.elements]
             names.append(_below("".join(filter(None, parts)) if None not in parts else "?"))
     return names if len(names) == len(targets) else [_below(target) for target in targets]
+
+
+def _copies(path: Path) -> list[tuple[str, str]]:
+    """The files that a notebook copies with shutil, and their copies: both below its folder."""
+    lines = [text for _, text in raw_cells(path) if not text.startswith("%%")]
+    text = "\n".join(line for cell in lines for line in cell.split("\n") if not is_magic(line))
+    try:
+        file = File(path.parent, path, [], text + "\n", [])
+    except UNPARSED:
+        return []
+    found = []
+    for call in file.tree.all(cst.Call):
+        if file.tree.qualified(call.func) in ("shutil.copy", "shutil.copy2", "shutil.copyfile") and len(call.args) == 2:
+            old, new = (file.text(arg.value) for arg in call.args)
+            new = f"{new}/{PurePosixPath(old).name}" if old and new and not PurePosixPath(new).suffix else new
+            if old and new and _below(old) and _below(new):
+                found.append((_below(old), _below(new)))
+    return found
 
 
 def _parts(target: str) -> Iterator[str]:
