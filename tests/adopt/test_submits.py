@@ -386,6 +386,15 @@ def test_a_notebook_that_submits(tmp_path: Path, runconfig: str | None) -> None:
     assert any(note.text == "--data-folder gets the input data_folder, in v1 ds.as_mount()" for note in found.notes)
 
 
+@pytest.mark.parametrize("value", ["a.alpha", "str(a.alpha)", "own"])
+def test_an_option_of_the_file_that_submits_has_its_default(tmp_path: Path, value: str) -> None:
+    go = HEAD + "import argparse\np = argparse.ArgumentParser()\np.add_argument('--alpha', type=float, default=0.5)\n"
+    go += "a = p.parse_args()\nown = a.alpha\n" + RUN.format(f", arguments=['--alpha', {value}]")
+    found, _, _ = made(tmp_path, {"code/train.py": TRAIN, "go.py": go})
+    assert "python train.py --alpha 0.5" in found.files["train-local.yml"].replace("\n ", "")
+    assert decisions(found.notes) == []
+
+
 def test_data_that_the_code_gets_otherwise_is_not_handed_over_twice(tmp_path: Path) -> None:
     train = "from azureml.core import Run\nimport argparse\np = argparse.ArgumentParser()\np.add_argument('--input')\n"
     train += "a = p.parse_args()\ndf = Run.get_context().input_datasets['credit'].to_pandas_dataframe()\nm.fit(df)\n"

@@ -215,6 +215,7 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     if not done.ended_well:
         log = run / "logs" / "std_log.txt" if run else None
         said = log.read_text(encoding="utf-8", errors="replace") if log and log.is_file() else ""
+        said = said.replace(f"{run}/code/", "")
         return Verdict(adoption, f"it does not train: {replace(done, output=said or done.output).reason}")
     _find_model(adoption, [f"outputs/{path}" for path in outputs])
     _settle(adoption, original)

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import libcst as cst
 
 from aml.adopt import Note
 from aml.adopt.private import hide
+from aml.adopt.python.arguments import Parsers
 from aml.adopt.python.cells import cells
 from aml.adopt.python.closure import CODE_LIMIT, read_code
 from aml.adopt.python.static import DEPTH, Modules, Values
@@ -65,6 +67,11 @@ class File:
         self._set = [(self._place(target), value) for target, value in self.tree.assigned()]
         self._methods = [(self._place(call.func), call) for call in self.calls]
         self.notes: list[Note] = []
+
+    @cached_property
+    def parsers(self) -> Parsers:
+        """The options of the file itself."""
+        return Parsers(self.tree)
 
     def _place(self, node: Expression) -> Place | None:
         """The place that an attribute is; None for other expressions."""
@@ -177,8 +184,12 @@ class File:
     # What expressions are
 
     def text(self, node: Expression | None) -> str | None:
-        """The text of a literal, or of a name that is only ever one."""
+        """The text of a literal, or of a name that is only ever one; of an option of the file, its default."""
         node = self.one(node)
+        if isinstance(node, cst.Call) and self.tree.qualified(node.func) == "builtins.str" and len(node.args) == 1:
+            node = self.one(node.args[0].value)
+        if isinstance(node, cst.Attribute) and (option := self.parsers.option(node)):
+            node = option.default
         if isinstance(node, cst.Call) and last(node) == "PipelineParameter":
             return self.text(self.given(node).get("default_value"))
         node = (self._imported(node) if isinstance(node, cst.Name) else None) or node
