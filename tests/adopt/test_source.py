@@ -646,3 +646,11 @@ def test_a_damaged_source_is_read_or_refused(tmp_path: Path, tree: dict[str, str
     else:
         assert found == source.read(tmp_path, None)
         assert found.entry in found.code.values()
+
+
+def test_a_package_elsewhere_in_the_source_travels(tmp_path: Path) -> None:
+    tree = {"ml/train.py": f"import kit.clean\n{FIT}", "packages/kit/src/kit/clean.py": "A = 1\n"}
+    tree |= {"packages/kit/src/kit/__init__.py": "", "packages/kit/pyproject.toml": "[project]\nname = 'kit'\n"}
+    found = source.read(plant(tmp_path, tree), None)
+    assert found.code["kit/clean.py"] == tmp_path / "packages/kit/src/kit/clean.py"
+    assert "kit" not in found.imports and found.paths == ["packages/kit/src"]

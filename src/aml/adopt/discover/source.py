@@ -336,7 +336,9 @@ def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Clo
         found = imports_of(parse(read_code(path) if text is None else text))
     except UNREADABLE:
         found = []  # the tracer tells it
-    spare = [folder for one in folders(root, path.parent) for folder in (one, one / "src")]
+    packages = sorted({file.parent for file in files if file.name in ("pyproject.toml", "setup.cfg", "setup.py")})
+    above = dict.fromkeys([*folders(root, path.parent), *packages])  # packages of the source may be installed
+    spare = [folder for one in above for folder in (one, one / "src")]
     base, module = path.parent, None
     key = path.name if path.suffix == ".py" else _script_name(path, found, files)
     notes: list[Note] = []
