@@ -56,7 +56,6 @@ def test_options_for_results_are_known_by_whole_words(name: str, leads: bool) ->
     [
         ("n_trees = int(input('Trees? '))\n", "blocked", 'parser.add_argument("--n-trees", type=int, required=True)'),
         ("import getpass\np = getpass.getpass()\n", "blocked", "os.environ"),
-        ("import os\nos.chdir('..')\n", "decide", "take it out"),
         ("import pdb\npdb.set_trace()\n", "changed", "nobody is there"),
         ("breakpoint()\n", "changed", "nobody is there"),
     ],
