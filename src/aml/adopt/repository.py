@@ -20,25 +20,23 @@ from aml.adopt.v1 import inference
 EXAMPLE = ("src/train.py", "sample-data/penguins.csv", "tests/test_train.py")  # of the template, which goes
 
 
-def write(adoption: Adoption, out: Path, report: Callable[[list[str]], str]) -> list[str]:
-    """Make the repository at `out`, whole or not at all; returns what its own `aml check` finds.
+def write(adoption: Adoption, out: Path, report: Callable[[list[str]], str]) -> None:
+    """Make the repository at `out`, whole or not at all.
 
-    `report` says ADOPTED.md with these findings.
+    `report` gives the text of ADOPTED.md, with what the repository's own `aml check` finds.
     Raises UserError when `out` is there already with other content, or when the template refuses an answer.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".aml-adopt-") as folder:
         made = make(adoption, Path(folder))
-        findings = _check(made)
-        _put(made / "ADOPTED.md", report(findings))
+        _put(made / "ADOPTED.md", report(_check(made)))
         if out.exists() and any(out.iterdir()):
             if _contents(made) != _contents(out):
                 raise UserError(f"{out} is there already, and differs: name another folder with -o, or delete it")
-            return findings
+            return
         if out.exists():
             out.rmdir()
         made.rename(out)
-    return findings
 
 
 def make(adoption: Adoption, folder: Path) -> Path:

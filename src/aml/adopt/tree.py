@@ -25,6 +25,12 @@ def folders(root: Path, start: Path) -> list[Path]:
     return [start, *(parent for parent in start.parents if parent.is_relative_to(root))]
 
 
+def locate(root: Path, start: Path, path: str | Path) -> Path | None:
+    """The file or folder that a path in the code means: seen from `start`, or a folder above it up to `root`."""
+    places = (folder / path for folder in folders(root, start))
+    return next((place.resolve() for place in places if path and place.exists()), None)
+
+
 def by_end(root: Path, project: Path, name: str, files: list[str]) -> list[Path]:
     """The files whose paths end like `name`: those in the project, where there are some, else in the whole source."""
     parts = PurePosixPath(name).parts

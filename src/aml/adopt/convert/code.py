@@ -4,6 +4,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -17,7 +18,7 @@ from aml.adopt.python import arguments
 from aml.adopt.python.closure import TOO_DEEP, UNREADABLE, imports_of, parse, read_code
 from aml.adopt.python.static import SETTINGS
 from aml.adopt.python.syntax import lines_of
-from aml.adopt.tree import TABLES, folders, shown
+from aml.adopt.tree import TABLES, locate, shown
 from aml.adopt.v1 import sdk, uploads
 
 SETTINGS_NAME = re.compile(r"(?i)(^|_)(conf|configs?|configuration|settings|yaml)(_|$)")
@@ -227,8 +228,8 @@ def _in_source(source: Source, text: str) -> Path | None:
     """The file or folder of the source that an argument names."""
     place = PurePosixPath(text.replace("\\", "/"))
     own = [source.root / source.command.folder] if source.command else []
-    path = next((one.resolve() for one in (*own, source.project, source.root) if (one / place).exists()), None)
-    path = (path / place).resolve() if path else None
+    places = (folder / place for folder in (*own, source.project, source.root))
+    path = next((one.resolve() for one in places if one.exists()), None)
     return path if path and path != source.root and path.is_relative_to(source.root) else None
 
 
@@ -245,8 +246,9 @@ def _module(
     path, is_entry = source.code[place], place == code.entry
     file = shown(source.root, path)
     together = uploads.together(source.root) if "to_pandas_dataframe" in text else None
+    find = partial(locate, source.root, source.entry.parent)
     try:
-        rewritten = sdk.rewrite(text, file, is_entry, lambda name: locate(source, name), together)
+        rewritten = sdk.rewrite(text, file, is_entry, find, together)
         renewed = retired.rewrite(rewritten.text, file, versions, text)
         checked = contract.check(renewed.text, file, text)
     except (RecursionError, MemoryError):
@@ -264,12 +266,6 @@ def _module(
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry or not code.model:
         code.model = checked.model or code.model
-
-
-def locate(source: Source, text: str) -> Path | None:
-    """The file or folder that a path in the code means: seen from the script's folder, or a folder above it."""
-    paths = (folder / text for folder in folders(source.root, source.entry.parent))
-    return next((path.resolve() for path in paths if text and path.exists()), None)
 
 
 def _registering(source: Source, code: Code) -> None:
@@ -293,9 +289,7 @@ def _imports(source: Source, code: Code) -> dict[str, str]:
     """What is imported after all changes, and is neither the code's own nor the standard library's."""
     own = {PurePosixPath(place).parts[0].removesuffix(".py") for place in code.files}
     wanted: dict[str, tuple[str, int]] = {}  # module -> the path in src/, and the line
-    for place, text in code.files.items():
-        if not isinstance(text, str) or not place.endswith(".py"):
-            continue
+    for place, text in saved.texts_of(code.files).items():
         try:
             found = imports_of(parse(text))
         except UNREADABLE:

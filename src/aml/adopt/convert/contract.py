@@ -1,5 +1,6 @@
 """Where code breaks the contract of a job, whatever it reads: secrets, nobody at the keyboard, MLflow led elsewhere."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import libcst as cst
@@ -8,7 +9,8 @@ from aml.adopt import Note
 from aml.adopt.convert import credentials, keyboard, tracking
 from aml.adopt.convert.work import Work
 from aml.adopt.private import hide
-from aml.adopt.python.syntax import Sweep, Tree, add_import, imports_end, insert, space
+from aml.adopt.python.edits import Sweep, add_import, imports_end, insert, space
+from aml.adopt.python.syntax import Tree
 
 OUTPUTS = 'os.makedirs("outputs", exist_ok=True)'
 
@@ -39,7 +41,7 @@ def check(text: str, file: str, original: str | None = None) -> Checked:
     credentials.take_out(work)
     keyboard.leave_alone(work)
     tracking.leave_to_job(work)
-    module = _finish(work, tree.module.visit(_Replace(work.new)).visit(Sweep()))
+    module = _finish(work, tree.module.visit(Replace(work.new)).visit(Sweep()))
     work.notes.sort(key=lambda note: int(note.where.rpartition(":")[2] or 0))
     return Checked(tree.text_of(module), work.notes, work.model, work.experiment)
 
@@ -54,8 +56,10 @@ def _finish(work: Work, module: cst.Module) -> cst.Module:
     return module
 
 
-class _Replace(cst.CSTTransformer):
-    def __init__(self, new: dict[cst.CSTNode, Any]) -> None:
+class Replace(cst.CSTTransformer):
+    """Puts other nodes in the place of some."""
+
+    def __init__(self, new: Mapping[cst.CSTNode, Any]) -> None:
         super().__init__()
         self.new = new
 

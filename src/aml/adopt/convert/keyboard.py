@@ -6,7 +6,8 @@ from pathlib import Path
 import libcst as cst
 
 from aml.adopt.convert.work import Work
-from aml.adopt.python.syntax import GONE, expression, has_import
+from aml.adopt.python.edits import GONE, has_import
+from aml.adopt.python.syntax import expression
 
 
 def leave_alone(work: Work) -> None:

@@ -18,9 +18,11 @@ import libcst as cst
 from aml.adopt import DataInput, Note
 from aml.adopt.convert import models
 from aml.adopt.convert.code import Code, place_of
-from aml.adopt.convert.contract import OUTPUTS
+from aml.adopt.convert.contract import OUTPUTS, Replace
 from aml.adopt.python.arguments import Options, Parsers, Wanted
-from aml.adopt.python.syntax import Tree, add_import, expression, imports_end, insert, literal, quoted, space
+from aml.adopt.python.edits import add_import, imports_end, insert, space
+from aml.adopt.python.flags import Option
+from aml.adopt.python.syntax import Tree, expression, literal, quoted
 from aml.adopt.tree import folders, shown
 
 NAMES = ("artifact_path", "key", "name")  # parameters for what something is called in a run
@@ -38,6 +40,10 @@ class Files:
     left: frozenset[str]
     made: frozenset[str]  # folders for results that the source lacks, made before it ran
 
+    def only_left(self, path: str) -> bool:
+        """Whether the run left files there and read none."""
+        return any(_below(one, path) for one in self.left) and not any(_below(one, path) for one in self.read)
+
 
 @dataclass
 class _Found:
@@ -52,6 +58,11 @@ class _Found:
     def covers(self, path: str) -> bool:
         """Whether a file is named by this text, or lies in the folder that is."""
         return path.startswith(self.path) if self.begins else _below(path, self.path)
+
+    @property
+    def type(self) -> Literal["uri_file", "uri_folder"]:
+        """The type of an input that hands this over."""
+        return "uri_file" if self.is_file else "uri_folder"
 
     @property
     def folder(self) -> str:
@@ -81,6 +92,11 @@ class _Script:
             path = posixpath.normpath(posixpath.join(folder, text))
             if path != "." and not path.startswith(".."):
                 yield path
+
+    def results_of_words(self) -> dict[str, str]:
+        """The arguments that are paths below which the run left files, and read none, with their places."""
+        found = {word: next(self.places(word), "") for word in self.files.words}
+        return {word: place for word, place in found.items() if place and self.files.only_left(place)}
 
     def find(self) -> str:
         """Find the texts; returns what is in the way, or ""."""
@@ -150,14 +166,14 @@ def convert(code: Code, files: Files, root: Path, entry: Path, handed: set[str])
         return conflict
     missing = _uncovered(files.read - handed, script.reads)
     own = f"{posixpath.normpath(files.folder)}/outputs/".removeprefix("./")
-    named = [next(script.places(word)) for word in files.words if _names_result(word, script)]
-    left = {path for path in files.left if not any(_below(path, one) for one in named)}
+    named = script.results_of_words()
+    left = {path for path in files.left if not any(_below(path, one) for one in named.values())}
     elsewhere = _uncovered({path for path in left if not path.startswith(own)}, script.writes)
     if missing or elsewhere:
         what = f"{missing[0]} is read" if missing else f"{elsewhere[0]} is written"
         return f"{what} where {shown(root, entry)} does not name it"
     kept = [f"outputs/{path.removeprefix(own)}" for path in files.left if path.startswith(own)]
-    return replace(_rewritten(code, script, handed), model=code.model or models.choose(kept))
+    return replace(_rewritten(code, script, handed, {*named}), model=code.model or models.choose(kept))
 
 
 def _below(path: str, folder: str) -> bool:
@@ -168,13 +184,16 @@ def _uncovered(paths: Iterable[str], found: list[_Found]) -> list[str]:
     return sorted(path for path in paths if not any(one.covers(path) for one in found))
 
 
-def _rewritten(code: Code, script: _Script, handed: set[str]) -> Code:
+def _rewritten(code: Code, script: _Script, handed: set[str], words: set[str]) -> Code:
+    """The code with what was found changed; `words`: arguments that name results."""
     tree = script.tree
-    options = {id(option.default): option for option in Parsers(tree).options() if option.default is not None}
+    options: dict[cst.CSTNode, Option] = {
+        option.default: option for option in Parsers(tree).options() if option.default is not None
+    }
     new: dict[cst.CSTNode, cst.CSTNode] = {}
     notes: list[Note] = []
     inputs = [one for one in code.inputs if not _is_left(one, script)]
-    moved = {word: _below_outputs(word) for word in script.files.words if _names_result(word, script)}
+    moved = {word: _below_outputs(word) for word in words}
     made: set[str] = set()
 
     def note(kind: Literal["taken", "changed"], node: cst.CSTNode, text: str, about: str, subject: str = "") -> None:
@@ -188,24 +207,23 @@ def _rewritten(code: Code, script: _Script, handed: set[str]) -> Code:
             is_there = (script.root / one.folder).is_dir() or one.folder in script.files.made
             made.add(folder if is_there else posixpath.dirname(folder) or folder)
             new[one.node] = _with_text(one.node, place)
-            option = options.get(id(one.node))
+            option = options.get(one.node)
             what = f"default of {option.flag or option.dest}: " if option else ""
             note("changed", one.node, f"{what}{one.text} -> {place}: {KEPT}", "result")
     wanted: dict[cst.CSTNode, Wanted] = {}
     for one in script.reads:
-        if option := options.get(id(one.node)):
-            kind: Literal["uri_file", "uri_folder"] = "uri_file" if one.is_file else "uri_folder"
+        if option := options.get(one.node):
             if not any(data.name == option.dest for data in inputs):
-                inputs.append(DataInput(option.dest, kind, script.root / one.path, option.flag))
+                inputs.append(DataInput(option.dest, one.type, script.root / one.path, option.flag))
                 said = option.flag or option.dest
                 note("taken", one.node, f"the option {said} is an input of the job", "option-input", said)
         elif one.path not in handed:
             what = f"data: a {'file' if one.is_file else 'folder'}"
             default = one.node.with_changes(lpar=[], rpar=[])
             wanted[one.node] = Wanted(_name(tree, one), default, what)  # type: ignore[arg-type]
-    added = Options(tree, wanted, is_entry=True) if wanted else None
-    for one in script.reads if added else ():
-        if added is None or one.node not in added.uses:
+    added = Options(tree, wanted, is_entry=True)
+    for one in script.reads:
+        if one.node not in added.uses:
             continue
         value = added.expression(one.node)
         if one.text.endswith("/"):  # for + to add to
@@ -213,17 +231,14 @@ def _rewritten(code: Code, script: _Script, handed: set[str]) -> Code:
         new[one.node] = value
         name = added.uses[one.node]
         if name not in {data.name for data in inputs}:
-            kind = "uri_file" if one.is_file else "uri_folder"
-            inputs.append(DataInput(name, kind, script.root / one.path, added.flags[name]))
+            inputs.append(DataInput(name, one.type, script.root / one.path, added.flags[name]))
         note("changed", one.node, f"{one.text} -> the option {added.flags[name]}, an input of the job", "data")
-    words = script.files.words
-    results = {flag: moved[value] for flag, value in pairwise(words) if flag.startswith("-") and value in moved}
-    module = tree.module.visit(_Replace(new))
+    pairs = pairwise(script.files.words)
+    results = {flag: moved[value] for flag, value in pairs if flag.startswith("-") and value in moved}
+    module = tree.module.visit(Replace(new))
     if any(value is not None and "os.path.join" in cst.Module([]).code_for_node(value) for value in new.values()):
         module = add_import(module, "import os")
-    module = _with_folders(module, made)
-    if added:
-        module = added.apply(module)
+    module = added.apply(_with_folders(module, made))
     return replace(
         code,
         files={**code.files, code.entry: tree.text_of(module)},
@@ -236,20 +251,7 @@ def _rewritten(code: Code, script: _Script, handed: set[str]) -> Code:
 
 def _is_left(data: DataInput, script: _Script) -> bool:
     """Whether what an argument names is only written."""
-    path = shown(script.root, data.path) if isinstance(data.path, Path) else None
-    left = path and any(_below(one, path) for one in script.files.left)
-    return bool(left) and not any(_below(one, str(path)) for one in script.files.read)
-
-
-def _names_result(word: str, script: _Script) -> bool:
-    """Whether an argument is a path below which the run left files, and read none."""
-    place = next(script.places(word), None)
-    files = script.files
-    return (
-        place is not None
-        and any(_below(one, place) for one in files.left)
-        and not any(_below(one, place) for one in files.read)
-    )
+    return isinstance(data.path, Path) and script.files.only_left(shown(script.root, data.path))
 
 
 def _with_text(node: cst.CSTNode, text: str) -> cst.CSTNode:
@@ -283,12 +285,3 @@ def _name(tree: Tree, one: _Found) -> str:
         return target.value.lower()
     stem = posixpath.basename(one.text.rstrip("/")).split(".")[0]
     return stem if re.match(r"[A-Za-z]\w*$", stem) else "data"
-
-
-class _Replace(cst.CSTTransformer):
-    def __init__(self, new: dict[cst.CSTNode, cst.CSTNode]) -> None:
-        super().__init__()
-        self.new = new
-
-    def on_leave(self, original_node: Any, updated_node: Any) -> Any:
-        return self.new.get(original_node) or super().on_leave(original_node, updated_node)

@@ -10,7 +10,8 @@ import re
 import libcst as cst
 
 from aml.adopt.convert.work import Work
-from aml.adopt.python.syntax import GONE, TIGHT, expression, keyword, literal, method_of, quoted, without
+from aml.adopt.python.edits import GONE, TIGHT, without
+from aml.adopt.python.syntax import expression, keyword, literal, method_of, quoted
 
 VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_EXPERIMENT_ID")
 LEADS = (

@@ -14,7 +14,7 @@ from aml.adopt import Note, UserError
 from aml.adopt.commands import documented, steps, variables
 from aml.adopt.commands.documented import Command
 from aml.adopt.commands.steps import Step
-from aml.adopt.discover import beside, needs, resources
+from aml.adopt.discover import beside, needs, resources, stays
 from aml.adopt.discover.candidate import Candidate, Named, does_something, find, runconfig_script
 from aml.adopt.notebooks import notebook, written
 from aml.adopt.private import hide, without_secrets
@@ -22,15 +22,6 @@ from aml.adopt.python.closure import UNREADABLE, Closure, Import, Tracer, import
 from aml.adopt.tree import folders, listing, shown
 from aml.adopt.v1 import submits
 from aml.adopt.v1.submits import Submit
-
-# Files that serve, deploy or build, by their names.
-STAYS = re.compile(
-    r"(?i)(^|/)(app|api|server?|serving|main_api|score|scoring|inference|predict\w*|deploy\w*|streamlit\w*|dashboard)\.py$"
-    r"|(^|/)(dockerfile[\w.-]*|docker-compose[\w.-]*|azure-pipelines[\w.-]*|\.gitlab-ci\.yml|jenkinsfile|procfile)$|\.tf$"
-)
-
-SCRIPTS = (".bat", ".ipynb", ".ps1", ".py", ".r", ".R", ".sh")
-TESTS = re.compile(r"(^|/)(tests?|docs?)/|(^|/)(test_[^/]*|[^/]*_test|conftest|setup|__init__)\.py$")
 
 
 class Undecided(UserError):
@@ -155,12 +146,12 @@ def read(root: Path, entry: str | None) -> Source:
     given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
     texts = _texts(root, closure)
     command = None if given else _command(commands, chosen.name, texts, travelling, notes)
-    staying = {one.script for one in commands if not STAYS.search(one.script)} - {*travelling, "setup.py"}
+    staying = {one.script for one in commands if not stays.SERVES.search(one.script)} - {*travelling, "setup.py"}
     beside_it = steps.find(root, commands, command, staying)
     own = " ".join([texts.get(chosen.name, ""), *(command.words if command else ())])
     notes += steps.notes(beside_it, chosen.name, own)
     known = {*travelling, *(one.script for one in beside_it), *(_file_of(one.where) for one in submitted)}
-    notes += _stays(home, [name for name in files if name not in known])
+    notes += stays.notes(home, [name for name in files if name not in known])
     if given and (told := documented.choose([one for one in commands if one.script == chosen.name], lambda _: True)):
         notes += _differs(told, given)
     environment = variables.find(home, home / path.parent.relative_to(root), texts, command)
@@ -246,15 +237,6 @@ def _differs(told: Command, given: str) -> list[Note]:
         return []
     text = f"runs it with {shlex.join(told.words)}, and v1 with {given}: the job files do as v1 did"
     return [Note("decide", told.where, hide(text), "several-commands")]
-
-
-def _stays(home: Path, names: list[str]) -> list[Note]:
-    """Notes on what somebody may miss: code that serves or deploys, images, workflows, other scripts and notebooks."""
-    left = [name for name in names if STAYS.search(name)]
-    left += [name for name in names if name not in left and name.endswith(SCRIPTS) and not TESTS.search(name)]
-    flows = home / ".github" / "workflows"
-    left += sorted(shown(home, path) for path in flows.glob("*.y*ml")) if flows.is_dir() else []
-    return [Note("taken", name, "stays behind", "stays-behind", name) for name in left]
 
 
 def _typed(name: str) -> str:

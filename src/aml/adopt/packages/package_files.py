@@ -52,7 +52,7 @@ class _Folder:
 
     path: Path
     root: Path
-    seen: set[Path]  # files that lead to this one
+    seen: set[Path]  # this file, and those that include it
 
 
 def _requirements_file(text: str, to: Declared, folder: _Folder) -> None:

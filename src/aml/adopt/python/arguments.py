@@ -10,20 +10,9 @@ import libcst as cst
 
 from aml.adopt import DataInput, input_name
 from aml.adopt.python import flags
+from aml.adopt.python.edits import add_import, imports_end, insert, space
 from aml.adopt.python.flags import Option
-from aml.adopt.python.syntax import (
-    UNPARSED,
-    Key,
-    Tree,
-    add_import,
-    expression,
-    free,
-    imports_end,
-    insert,
-    literal,
-    quoted,
-    space,
-)
+from aml.adopt.python.syntax import UNPARSED, Key, Tree, expression, free, literal, quoted
 
 # Packages that read the command line, and refuse options that they do not know.
 READERS = ("absl", "click", "docopt", "fire", "hydra", "simple_parsing", "tap", "typer", "tyro")

@@ -13,7 +13,7 @@ from libcst.metadata.scope_provider import ImportAssignment
 
 from aml.adopt.python.closure import read_code
 from aml.adopt.python.syntax import UNPARSED, Key, Tree, literal
-from aml.adopt.tree import folders
+from aml.adopt.tree import locate
 
 DEPTH = 40  # of names that stand for other names
 SETTINGS = (".cfg", ".ini", ".json", ".toml", ".yaml", ".yml")
@@ -330,18 +330,9 @@ class Values:
         path = self.locate(value) if isinstance(value, str | Path) else None
         return read_settings(path, kind) if path else None
 
-    def holds_code(self, value: str | Path) -> bool:
-        """Whether a path is the folder of the script or the module, or one around it."""
-        path = Path(value) if Path(value).is_absolute() else self.locate(value)
-        if path is None:
-            return False
-        inside = (self.modules.folder, self.file.parent)
-        return any(path.resolve() in (folder, *folder.parents) for folder in inside)
-
     def locate(self, value: str | Path) -> Path | None:
         """The file or folder that a path means: seen from its script's folder, or a folder above it."""
-        paths = (folder / value for folder in folders(self.modules.root, self.modules.folder))
-        return next((path.resolve() for path in paths if path.exists()), None)
+        return locate(self.modules.root, self.modules.folder, value)
 
 
 def _settled(path: Path) -> Path:

@@ -6,19 +6,8 @@ import libcst as cst
 from libcst.codemod import CodemodContext
 from libcst.codemod.visitors import RemoveImportsVisitor
 
-from aml.adopt.python.syntax import (
-    GONE,
-    Sweep,
-    Tree,
-    add_import,
-    expression,
-    imports_end,
-    insert,
-    lines_of,
-    names_in,
-    nodes_in,
-    space,
-)
+from aml.adopt.python.edits import GONE, Sweep, add_import, imports_end, insert, space
+from aml.adopt.python.syntax import Tree, expression, lines_of, names_in, nodes_in
 from aml.adopt.v1.names import is_v1
 from aml.adopt.v1.work import NOTHING, THE_RUN, Work
 

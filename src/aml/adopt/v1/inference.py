@@ -22,7 +22,8 @@ from aml.adopt.packages import retired
 from aml.adopt.packages.package_files import read as read_packages
 from aml.adopt.private import hide
 from aml.adopt.python.closure import UNREADABLE, imports_of, parse, read_code
-from aml.adopt.python.syntax import UNPARSED, Tree, add_import, imports_end, insert, space
+from aml.adopt.python.edits import add_import, imports_end, insert, space
+from aml.adopt.python.syntax import UNPARSED, Tree
 from aml.adopt.tree import by_end, shown, text_of
 from aml.jobfile.imports import PACKAGE_OF
 

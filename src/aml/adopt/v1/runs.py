@@ -7,7 +7,8 @@ from typing import NamedTuple
 import libcst as cst
 
 from aml.adopt import model_name
-from aml.adopt.python.syntax import GONE, TIGHT, Tree, arguments, expression, keyword, method_of, quoted, without
+from aml.adopt.python.edits import GONE, TIGHT, without
+from aml.adopt.python.syntax import Tree, arguments, expression, keyword, method_of, quoted
 from aml.adopt.v1.names import asks
 from aml.adopt.v1.work import NOTHING, THE_RUN, Call, Expression, Work
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import libcst as cst
 
 from aml.adopt import DataInput, Note
-from aml.adopt.python.syntax import GONE, Sweep, Tree, expression, nodes_in
+from aml.adopt.python.edits import GONE, Sweep
+from aml.adopt.python.syntax import Tree, expression, nodes_in
 from aml.adopt.v1 import datasets, runs
 from aml.adopt.v1.finish import RUN, finish
 from aml.adopt.v1.names import RUNS, asks

@@ -9,7 +9,8 @@ import libcst as cst
 from aml.adopt import DataInput, Note
 from aml.adopt.private import hide
 from aml.adopt.python.arguments import Options, Wanted
-from aml.adopt.python.syntax import GONE, TIGHT, Tree, expression, free, has_import, without
+from aml.adopt.python.edits import GONE, TIGHT, has_import, without
+from aml.adopt.python.syntax import Tree, expression, free
 from aml.adopt.v1.names import Meanings, Value
 from aml.adopt.v1.uploads import Upload
 

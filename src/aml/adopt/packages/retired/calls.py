@@ -8,8 +8,9 @@ import libcst as cst
 from aml.adopt.packages.retired.tables import ARGUMENTS, POSITIONAL, Row
 from aml.adopt.packages.retired.work import Work, become, drop, equals
 from aml.adopt.python import syntax
+from aml.adopt.python.edits import TIGHT
 from aml.adopt.python.frames import NO_COLUMNS
-from aml.adopt.python.syntax import TIGHT, expression, keyword, literal, method_of, quoted
+from aml.adopt.python.syntax import expression, keyword, literal, method_of, quoted
 
 # Where a search has the values that it tries.
 SEARCHES = {

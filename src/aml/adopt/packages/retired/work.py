@@ -9,8 +9,9 @@ from packaging.requirements import Requirement
 from aml.adopt import Note
 from aml.adopt.packages.retired.tables import Row, today
 from aml.adopt.private import hide
+from aml.adopt.python.edits import add_import, without
 from aml.adopt.python.frames import Frames
-from aml.adopt.python.syntax import Tree, add_import, expression, keyword, lines_of, literal, names_in, without
+from aml.adopt.python.syntax import Tree, expression, keyword, lines_of, literal, names_in
 
 Versions = Mapping[str, str]  # "scikit-learn" -> "1.1.3"; "python" -> "3.11"
 Edit = Callable[[Any], Any]
