@@ -195,9 +195,54 @@ def test_what_runs_before_and_after_is_named(tmp_path: Path) -> None:
     recipes += "data:\n\tpython get.py raw\n"
     found = read(tmp_path, {"Makefile": recipes, "features.py": "x = 1\n", "get.py": "x = 1\n"})
     [note] = left(found, "runs-before")
-    assert "Makefile:2: runs get.py, features.py first" in note
-    assert "(python get.py raw; python features.py --lags 3)" in note
+    assert "`python get.py raw` (Makefile:6); `python features.py --lags 3` (Makefile:4)" in note
     assert [note.subject for note in found.notes if note.code == "stays-behind"] == ["features.py", "get.py"]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"Makefile": "all: a b t\na:\n\tpython a.py\nb:\n\tpython b.py\nt:\n\tpython train.py\n"},
+        {
+            "Makefile": "t:\n\tpython train.py\nb:\n\tpython b.py\na:\n\tpython a.py\n",
+            "README": "$ make a b\n$ make t\n",
+        },
+        {"Makefile": "t: b\n\tpython train.py\nb: a\n\tpython b.py\na: t\n\tpython a.py\n"},  # make drops the circle
+        {"README.md": "```\npython a.py\npython b.py\n```\nThen\n```\npython train.py\npython c.py\n```\n"},
+        {"run.sh": "python a.py && python b.py\npython train.py\npython c.py\n"},
+        {
+            "dvc.yaml": "stages:\n  a:\n    cmd: python a.py\n  b:\n    cmd: python b.py\n"
+            "  t:\n    cmd: python train.py\n"
+        },
+    ],
+)
+def test_what_runs_before_is_known_in_its_order(tree: dict[str, str], tmp_path: Path) -> None:
+    found = read(tmp_path, {**dict.fromkeys(("a.py", "b.py", "c.py"), "x = 1\n"), **tree})
+    assert [one.script for one in found.steps if one.order == "before"] == ["a.py", "b.py"]
+
+
+SUB = FIT.replace("args = parser", "parser.add_argument('command')\nargs = parser")
+
+
+@pytest.mark.parametrize("name", ["train", "fit-model"])
+def test_of_several_commands_of_a_script_that_which_trains_counts(name: str, tmp_path: Path) -> None:
+    lines = f"```\npython main.py prepare\npython main.py {name} --trees 2\npython main.py show\n```\n"
+    found = source.read(plant(tmp_path, {"main.py": SUB, "README.md": lines}), None)
+    assert found.arguments == f"{name} --trees 2"
+    assert [(one.command, one.order) for one in found.steps] == [("python main.py prepare", "before")]
+    assert not left(found, "several-commands")
+
+
+def test_a_command_of_the_package_calls_its_function(tmp_path: Path) -> None:
+    text = "from sklearn.svm import SVC\ndef main():\n    SVC().fit([[0], [1]], [0, 1])\n"
+    tree = {"pyproject.toml": '[project]\nname = "cups"\n[project.scripts]\ncups = "cups.cli:main"\n'}
+    tree |= {"src/cups/__init__.py": "", "src/cups/cli.py": text, "justfile": "fit:\n    cups fit --alpha 2\n"}
+    found = source.read(plant(tmp_path, tree), None)
+    assert (found.arguments, found.function) == ("fit --alpha 2", "main")
+    made = convert(found)
+    assert str(made.files[made.entry]) == f'{text}\n\nif __name__ == "__main__":\n    main()\n'
+    calls = plant(tmp_path / "b", {**tree, "src/cups/cli.py": f"{text}main()\n"})
+    assert source.read(calls, None).function == ""
 
 
 def jobs(found: Source) -> list[dict[str, str]]:

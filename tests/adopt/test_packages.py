@@ -573,6 +573,20 @@ def test_what_old_packages_import_without_asking_is_added(tmp_path: Path) -> Non
     assert "`from olden import gone` fails" in blocked[0] and "No module named 'olden.gone'" in blocked[0]
 
 
+@pytest.mark.slow
+def test_what_is_too_new_for_an_old_package_is_of_its_time() -> None:
+    # statsmodels before 0.14.5 imports a name that SciPy 1.16 has no more, and asks for any SciPy.
+    lines = ["statsmodels==0.14.4", "numpy<3"]
+    given = Packages(PRESENT, lines, conda.conda_text("demo", "", PRESENT, [], lines), [])
+    result = prove(given, [Tried("statsmodels.api", (), "train.py:1")])
+    assert result.requirements[:2] == lines
+    [note] = result.notes
+    added = dict(line.split("==") for line in result.requirements[2:])
+    assert Version("1.10") < Version(added["scipy"]) < Version("1.16") and Version(added["pandas"]) < Version("3")
+    assert f"scipy=={added['scipy']} added, of the time of statsmodels: `import statsmodels.api` fails" in note.text
+    assert "cannot import name '_lazywhere' from 'scipy._lib._util')" in note.text and note.where == "train.py:1"
+
+
 def test_a_python_that_is_not_here_is_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
     given = Packages("3.99", ["six"], conda.conda_text("demo", "", "3.99", [], ["six"]), [])

@@ -42,7 +42,8 @@ def test_missing_data_name_the_step_that_makes_them(tmp_path: Path) -> None:
     note = explained(missing, found.steps)
     advice = "run `python get.py --from raw.csv` in a copy of the source, and adopt the copy"
     assert note.text == f"get.py makes x.csv (Makefile:2): {advice}" and note.where == "train.py:4"
-    assert advice in maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'data/processed/x.csv'")
-    assert maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'roc.png'") == ""  # made afterwards
+    step = maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'data/processed/x.csv'")
+    assert step and step.script == "get.py"
+    assert maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'roc.png'") is None  # made afterwards
     other = Note("decide", "", "z.csv is not on this machine", "data-missing", "z.csv")
     assert explained(other, found.steps) == other

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from uv import find_uv_bin
 
-from adopt.sources import adopt, plant
+from adopt.sources import adopt, contents, plant
 from aml.adopt.convert import code
 from aml.adopt.discover import source
 from aml.adopt.v1 import uploads
@@ -48,6 +48,54 @@ def test_a_folder_for_results_that_the_source_lacks_is_made(tmp_path: Path) -> N
     assert "not compared" not in said
     assert "runs through src/launch.py" in said and "leaves       outputs/artifacts/model.pkl" in said
     assert outputs(tmp_path / "out" / "line-fit") == {"artifacts/model.pkl", "reports/fit.txt"}
+
+
+STEPS = {
+    "clean.py": "import os\nos.makedirs('data/clean')\n"
+    "rows = open('data/d.csv').readlines()\nopen('data/clean/c.csv', 'w').writelines(rows)\n",
+    "filter.py": "import six, sys\nrows = open('data/clean/c.csv').readlines()\n"  # six is not of the job
+    "open(sys.argv[1], 'w').writelines(row for row in rows if not row.startswith('4'))\n",
+}
+LINE = (
+    TRAIN.replace("data/d.csv", "data/clean/f.csv")
+    + 'print("slope", round(fit[0], 5))\nnp.savez("best.npz", fit=fit)\n'
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"Makefile": "all: clean filter line\nclean:\n\tpython clean.py\nfilter:\n\tpython filter.py data/clean/f.csv\n"
+         "line:\n\tpython train.py\n"},
+        {"run.sh": "python filter.py data/clean/f.csv\n",
+         "notes.sh": "python clean.py\n"},  # nothing says the order: the files that lack and that are made do
+    ],
+)  # fmt: skip
+def test_data_that_earlier_steps_make_come_along(tmp_path: Path, tree: dict[str, str]) -> None:
+    folder = plant(tmp_path / "line", {**TREE, **STEPS, **tree, "train.py": LINE})
+    before = contents(folder)
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
+    assert "`python filter.py data/clean/f.csv` (" in said and "made data/clean/f.csv here: run it again when" in said
+    assert "not compared" not in said and "adopt the copy" not in said
+    assert "reads        f.csv" in said and "trained here on sample-data/f.csv; model outputs/best.npz" in said
+    assert contents(folder) == before
+    assert (tmp_path / "out" / "line-fit" / "sample-data" / "f.csv").read_text() == CSV.replace("4,1\n", "")
+
+
+@pytest.mark.slow
+def test_an_earlier_step_that_fails_is_the_reason(tmp_path: Path) -> None:
+    tree = {
+        "clean.py": "raise SystemExit('the bucket is closed')\n",
+        "Makefile": "t: c\n\tpython train.py\nc:\n\tpython clean.py\n",
+    }
+    folder = plant(tmp_path / "line", {**TREE, **tree, "train.py": LINE})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"), status=1)
+    assert "the original does not run here either: train.py:6: FileNotFoundError: data/clean/f.csv not found." in said
+    assert (
+        "`python clean.py` (Makefile:4), which runs before it, fails: it ended with status 1: the bucket is closed"
+        in said
+    )
 
 
 @pytest.mark.slow

@@ -85,14 +85,16 @@ def template() -> Path:
     return installed if installed.is_dir() else package.parents[1]
 
 
-def plan(source: Source, slug: str) -> Adoption:
+def plan(source: Source, slug: str, packages: Packages | None = None) -> Adoption:
     """Work out what becomes of a source; `slug` is the name of the repository, the model and the experiment.
 
+    `packages`: the environment, where it is known already.
     Raises UserError when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
     code = convert(source)
     jobs = make.make(source, code, slug, Data(source, f"{slug}-data", code.inputs))
-    packages = conda.build(
+    tried = packages is not None
+    packages = packages or conda.build(
         [*jobs.conda, *(path for path in source.packages if path not in jobs.conda)],
         code.imports,
         source.root,
@@ -102,7 +104,9 @@ def plan(source: Source, slug: str) -> Adoption:
     )
     known = convert(source, versions_of(packages.requirements, packages.python))
     code.files, code.notes = known.files, known.notes
-    if not any(note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]):
+    if not tried and not any(
+        note.kind == "blocked" for note in [*source.notes, *code.notes, *jobs.notes, *packages.notes]
+    ):
         packages = prove(packages, imports(code.files, partial(place_of, code)))
     return assemble(source, slug, code, packages)
 

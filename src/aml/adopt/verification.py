@@ -20,7 +20,9 @@ from aml.adopt.commands import steps
 from aml.adopt.conversion import declared, launched, written
 from aml.adopt.convert import models
 from aml.adopt.convert.code import script_of
-from aml.adopt.observe import trial
+from aml.adopt.discover.source import Source, read
+from aml.adopt.observe import earlier, trial
+from aml.adopt.observe.earlier import Earlier
 from aml.adopt.observe.environment import Recording, recording
 from aml.adopt.observe.observation import Observation, Surroundings, differences, lost, observe
 from aml.adopt.python.syntax import lines_of
@@ -49,6 +51,7 @@ class Verdict:
     trained: str = ""  # what the run here read, logged and left
     uncompared: str = ""  # why that was not compared with what the original does
     notes: tuple[Note, ...] = ()
+    made: Source | None = None  # the source with what its earlier steps made, which is to be adopted in its place
 
     @property
     def headline(self) -> str:
@@ -88,7 +91,13 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             given = Surroundings(tuple(source.paths), source.variables)
             texts = adoption.code.texts(source)
             original = observe(environment, texts, _commands(adoption, job), limits.seconds, given)
-            if original is None or original.first.status is None:
+            first = Earlier()
+            if original and original.first.status and not any(note.code == "made-first" for note in source.notes):
+                reason = original.first.reason
+                first = earlier.run(environment, source.laid, source.steps, reason, texts, limits.seconds, given)
+            if first.laid:
+                found = Verdict(adoption, made=read(source.home, shown(source.root, source.entry), first.laid))
+            elif original is None or original.first.status is None:
                 text = "the source is too large to be copied, so it was not run"
                 if original:
                     text = f"the code was ended after {limits.seconds:.0f} s, so it is not proven: --run-limit SECONDS"
@@ -104,7 +113,11 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
                     if not found.problem:
                         break
                 if found.problem and not original.first.ended_well:
-                    found = replace(found, problem="\n     ".join([found.problem, *_not_here(adoption, original)]))
+                    reasons = [found.problem, *_not_here(adoption, original), *first.failed[:1]]
+                    found = replace(found, problem="\n     ".join(reasons))
+            if original and original.first.ended_well:  # without what the documentation runs before it
+                notes = found.adoption.notes
+                found.adoption.notes = [note for note in notes if note.code != "runs-before"]
     if trial.marks(source.home) != before:
         raise UserError(f"the code changed {source.home} while it was tried: compare it with a backup")
     return found
@@ -141,10 +154,9 @@ def _not_here(adoption: Adoption, original: Observation) -> list[str]:
     source = adoption.source
     reasons = [f"the original does not run here either: {_reason(adoption, original)}"]
     made_by = steps.maker(source.steps, original.first.reason)
-    first = [f"{note.where} {note.text}" for note in source.notes if note.code == "runs-before"]
-    first = [made_by] if made_by else first
     asks = source.command is None and ASKS.search(original.first.output)
-    return reasons + (first or ([ARGUMENTS] if asks else []))
+    first = [steps.advice(made_by, original.first.reason)] if made_by else [ARGUMENTS] if asks else []
+    return [*reasons, *first]
 
 
 def _undecided(text: str) -> Note:

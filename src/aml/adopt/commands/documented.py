@@ -34,7 +34,18 @@ class Command:
     where: str  # "Makefile:7"
     passing: bool = False  # a mention in a sentence, or how the script is used
     named: bool = True  # by what is written for people: README itself, or what it says to run
-    before: tuple[str, ...] = ()  # the scripts that run before it
+    before: tuple["Command", ...] = ()  # what runs before it, each without its own
+
+    @property
+    def subcommand(self) -> str:
+        """The first argument, where that may be one of several commands of the script."""
+        word = next(iter(self.words), "")
+        return word if re.fullmatch(r"[A-Za-z][\w-]*", word) else ""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it names a command of the script that trains."""
+        return re.match(r"train|fit", self.subcommand, re.IGNORECASE) is not None
 
 
 def commands(root: Path, home: Path, files: list[str]) -> list[Command]:
@@ -71,10 +82,10 @@ class _Reader:
     def __post_init__(self) -> None:
         self.known = {*self.files}
         self.entries = {
-            command: path.relative_to(self.root).as_posix()
+            one.command: one.path.relative_to(self.root).as_posix()
             for name in reversed(self.files)
-            for command, path in entry_points(self.root, name)
-            if path.is_relative_to(self.root)
+            for one in entry_points(self.root, name)
+            if one.path.is_relative_to(self.root)
         }
         self.folders = {folder.as_posix() for name in self.files for folder in PurePosixPath(name).parents}
 
@@ -140,6 +151,7 @@ class _Reader:
     def readme(self, name: str, text: str) -> None:
         shell = self.shell(name)
         fenced = False
+        before: list[Command] = []
         for number, line in joined(text):
             if re.match(r"\s*(```|~~~)", line):
                 fenced, shell.folder = not fenced, "."
@@ -149,7 +161,9 @@ class _Reader:
                 for one in shell.follow(code, number):
                     if isinstance(one, Run) and (prose or one.usage):  # "python train.py is what trains"
                         one = replace(one, words=(), unclear=(), usage=True)
-                    self.take(name, one, passing=passing or (isinstance(one, Run) and one.usage))
+                    said = passing or (isinstance(one, Run) and one.usage)
+                    taken = self.take(name, one, passing=said, before=tuple(before))
+                    before += [replace(taken, before=())] if taken and not said else []
 
     def lines(self, name: str, text: str) -> None:
         for number, line in joined(text):
@@ -171,22 +185,25 @@ class _Reader:
             values = {str(at): word for at, word in enumerate(words, 1)}
             values |= dict.fromkeys("@*", " ".join(words)) if words else {}
             shell = self.shell(name, values=values)
-            before: list[str] = []
+            before: list[Command] = []
             for number, line in joined(text):
                 for one in shell.follow(_bat(line) if bat else line, number):
                     taken = self.take(name, one, _both(where, name, number), named=named, before=tuple(before))
-                    before += [taken.script] if taken else []
+                    before += [replace(taken, before=())] if taken else []
 
     def make(self, name: str, text: str) -> None:
         """The recipes of a Makefile or a justfile: each line is a shell of its own."""
         recipes = Recipes.of(text, self.root / PurePosixPath(name).parent)
         asked: dict[str, tuple[str, dict[str, str]]] = {}  # where the documentation asks for a target, with variables
+        order: list[str] = []
         for where, call in self.calls:
             if call[0] in ("make", "just") and _for_people(where):
                 pairs = {key: value for key, equals, value in (word.partition("=") for word in call[1:]) if equals}
-                for target in [word for word in call[1:] if word in recipes.lines] or recipes.first:
-                    for one in recipes.closure(target):
-                        asked.setdefault(one, (where, pairs))
+                targets = [word for word in call[1:] if word in recipes.lines] or recipes.first
+                order = recipes.order(*targets, known=order)
+                for one in recipes.order(*targets):
+                    asked.setdefault(one, (where, pairs))
+        order = recipes.order(*recipes.first, known=order)
         made: dict[str, list[Command]] = {}
         for target, lines in recipes.lines.items():
             where, given = asked.get(target, ("", {}))
@@ -198,11 +215,10 @@ class _Reader:
                     taken = self.take(name, run, _both(where, name, number), named=target in asked)
                     made.setdefault(target, []).extend([taken] if taken else [])
         for target, found in made.items():
-            first = [
-                one.script for part in reversed(recipes.closure(target)) if part != target for one in made.get(part, ())
-            ]
+            parts = order[: order.index(target)] if target in order else recipes.order(target)[:-1]
+            first = [one for part in parts for one in made.get(part, ())]
             for at, command in enumerate(found):
-                before = (*first, *(one.script for one in found[:at]))
+                before = (*first, *found[:at])
                 self.found[self.found.index(command)] = replace(command, before=before)
 
     def docker(self, name: str, text: str) -> None:
@@ -249,7 +265,7 @@ class _Reader:
             except (ValueError, RecursionError):
                 values = {}
         at = 0
-        before: list[str] = []
+        before: list[Command] = []
         for command, scope in walk(content, Scope(values=values)):
             shell = self.shell(name, scope.folder, values={**scope.values}, exported={**scope.exported})
             for _, line in joined(filled(command, scope.values, scope.tox)):
@@ -262,12 +278,16 @@ class _Reader:
                         at += 1
                     named = self.is_named(scope.label, _ALONE.get(PurePosixPath(name).name.lower(), scope.label))
                     taken = self.take(name, one, named=named, before=tuple(before))
-                    before += [taken.script] if taken else []
+                    before += [replace(taken, before=())] if taken else []
 
 
 def choose(found: Sequence[Command], is_complete: Callable[[Command], bool]) -> Command | None:
-    """The command of a script that is the documented one: the first with all that the script asks for."""
+    """The command of a script that is the documented one: the first with all that the script asks for.
+
+    Of several commands of the script those that train come first, by their names.
+    """
     serious = [one for one in found if not one.passing] or found
+    serious = sorted(serious, key=lambda one: not one.trains)
     return next((one for one in serious if not one.unclear and is_complete(one)), next(iter(serious), None))
 
 

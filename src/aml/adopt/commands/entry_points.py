@@ -5,13 +5,22 @@ import configparser
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from aml.adopt.python.closure import UNREADABLE, parse, read_code
 from aml.adopt.tree import text_of
 
 
-def entry_points(root: Path, name: str) -> Iterator[tuple[str, Path]]:
-    """The commands in pyproject.toml, setup.cfg and setup.py, and the modules behind them."""
+class EntryPoint(NamedTuple):
+    """A command that a package installs."""
+
+    command: str
+    path: Path  # of the module behind it
+    function: str  # in that module, which it calls; "" where that is an attribute of something else
+
+
+def entry_points(root: Path, name: str) -> Iterator[EntryPoint]:
+    """The commands in pyproject.toml, setup.cfg and setup.py, and what is behind them."""
     path = root / name
     lines: list[str] = []
     if path.name == "pyproject.toml":
@@ -39,9 +48,9 @@ def entry_points(root: Path, name: str) -> Iterator[tuple[str, Path]]:
         lines = [line for value in constants if isinstance(value, str) for line in value.splitlines() if "=" in line]
     for line in lines:
         command, _, target = (part.strip() for part in line.partition("="))
-        module = target.partition(":")[0].strip()
+        module, _, function = (part.strip() for part in target.partition("[")[0].partition(":"))
         if command and all(part.isidentifier() for part in module.split(".")):
             for base in (path.parent, path.parent / "src"):
                 for ending in (".py", "/__main__.py"):
                     if (place := base / (module.replace(".", "/") + ending)).is_file():
-                        yield command, place
+                        yield EntryPoint(command, place, function if function.isidentifier() else "")

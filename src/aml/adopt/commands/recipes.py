@@ -1,7 +1,7 @@
 """What make and just run: the recipes of a Makefile or a justfile, and their variables."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -84,15 +84,13 @@ class Recipes:
         if match["export"]:
             self.exported.add(name)
 
-    def closure(self, target: str) -> list[str]:
-        """A target and what make makes before it."""
-        found: list[str] = []
-        waiting = [target]
-        while waiting:
-            one = waiting.pop()
-            if one in self.lines and one not in found:
-                found.append(one)
-                waiting += self.needs[one]
+    def order(self, *targets: str, known: Sequence[str] = ()) -> list[str]:
+        """The targets and all that they need, in the order in which make makes them; `known` are made already."""
+        found: list[str] = [*known]
+        for target in targets:
+            if target in self.lines and target not in found:
+                found = [*self.order(*self.needs[target], known=[*found, target]), target]
+                found.remove(target)  # it stood there so that a circle has an end
         return found
 
     def variables(self, target: str, given: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:

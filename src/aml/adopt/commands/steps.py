@@ -17,35 +17,57 @@ RESULTS = (".json", ".csv", ".png", ".svg", ".pdf", ".html", ".txt", ".md", ".pk
 
 @dataclass(frozen=True)
 class Step:
-    """A script that stays behind."""
+    """A line that runs a script beside the one that trains."""
 
-    script: str
-    where: str  # the line that runs it, such as "Makefile:4"
+    run: Command
     order: str  # "before", "after", or "" where nothing says it
-    command: str  # as it may be typed
+    stays: bool  # the script is not of the code that trains, and stays behind
     names: frozenset[str]  # of the files that it and its arguments name, without their folders
+
+    @property
+    def script(self) -> str:
+        return self.run.script
+
+    @property
+    def where(self) -> str:
+        """The line that runs it, such as "Makefile:4"."""
+        return self.run.where
+
+    @property
+    def command(self) -> str:
+        """As it may be typed in the folder of the source."""
+        script = ["-m", self.run.module] if self.run.module else [self.script]
+        return hide(f"python {shlex.join([*script, *without_secrets(self.run.words)[0]])}")
 
 
 def find(root: Path, commands: Iterable[Command], chosen: Command | None, staying: Collection[str]) -> list[Step]:
-    """The scripts `staying` that commands run; `chosen`: the command that trains."""
-    found: dict[str, Step] = {}
-    for one in commands:
-        if one.script in staying and one.script not in found:
-            before = chosen is not None and one.script in chosen.before
-            after = chosen is not None and chosen.script in one.before
-            text = text_of(root / one.script)
-            said = [*one.words, *(text for pair in re.findall(r"\"([^\"\n]+)\"|'([^'\n]+)'", text) for text in pair)]
-            names = frozenset(match[1] for each in said if (match := FILE.fullmatch(each)) and match[1][-3:] != ".py")
-            command = hide(f"python {shlex.join([one.script, *without_secrets(one.words)[0]])}")
-            order = "before" if before else "after" if after else ""
-            found[one.script] = Step(one.script, one.where, order, command, names)
-    return list(found.values())
+    """What runs before `chosen`, the command that trains, in that order; then what else runs the scripts `staying`."""
+    found: dict[tuple[str, str], Step] = {}
+    before = [one for one in chosen.before if _is_other(one, chosen)] if chosen else []
+    for one in [*before, *commands]:
+        first = one in before
+        if not first and (one.script not in staying or any(one.script == known for known, _ in found)):
+            continue
+        after = chosen is not None and any(one.script == chosen.script for one in one.before)
+        text = text_of(root / one.script)
+        said = [*one.words, *(text for pair in re.findall(r"\"([^\"\n]+)\"|'([^'\n]+)'", text) for text in pair)]
+        names = frozenset(match[1] for each in said if (match := FILE.fullmatch(each)) and match[1][-3:] != ".py")
+        order = "before" if first else "after" if after else ""
+        found.setdefault((one.script, one.subcommand), Step(one, order, one.script in staying, names))
+    return [*found.values()]
+
+
+def _is_other(one: Command, chosen: Command) -> bool:
+    """Whether a line is another step than the chosen one, and not the same with other options."""
+    return one.script != chosen.script or one.subcommand != chosen.subcommand
 
 
 def notes(steps: Sequence[Step], entry: str, own: str) -> list[Note]:
     """What is told of these steps; `entry` is the script that trains, `own` its text."""
     found = []
     for step in steps:
+        if not step.stays:
+            continue
         when = f" {step.order} {entry}" if step.order else ""
         text = f"runs {step.script}{when}, which stays behind"
         found.append(Note("taken", step.where, text, "stays-behind", step.script))
@@ -56,19 +78,24 @@ def notes(steps: Sequence[Step], entry: str, own: str) -> list[Note]:
     return found
 
 
-def maker(steps: Iterable[Step], text: str) -> str:
-    """What to do about a missing file, which `text` names: run the step that makes it; "" where none is known."""
-    names = {PurePosixPath(path.replace("\\", "/")).name for path in re.findall(r"[\w./\\-]+", text)}
-    step = next((one for one in reversed([*steps]) if one.order != "after" and one.names & names), None)
-    if step is None:
-        return ""
-    made = ", ".join(sorted(step.names & names))
-    return (
-        f"{step.script} makes {made} ({step.where}): run `{step.command}` in a copy of the source, and adopt the copy"
-    )
+def maker(steps: Iterable[Step], text: str) -> Step | None:
+    """The step that makes a missing file, which `text` names; None where none is known."""
+    names = _names(text)
+    return next((one for one in reversed([*steps]) if one.order != "after" and one.names & names), None)
+
+
+def _names(text: str) -> set[str]:
+    return {PurePosixPath(path.replace("\\", "/")).name for path in re.findall(r"[\w./\\-]+", text)}
+
+
+def advice(step: Step, text: str) -> str:
+    """What to do about a missing file, which `text` names, and which this step makes."""
+    made = ", ".join(sorted(step.names & _names(text)))
+    command = f"run `{step.command}` in a copy of the source, and adopt the copy"
+    return f"{step.script} makes {made} ({step.where}): {command}"
 
 
 def explained(note: Note, steps: Iterable[Step]) -> Note:
     """A note on data that are missing with the step that makes them, where that is known."""
-    said = maker(steps, note.subject) if note.code == "data-missing" else ""
-    return note._replace(text=said) if said else note
+    step = maker(steps, note.subject) if note.code == "data-missing" else None
+    return note._replace(text=advice(step, note.subject)) if step else note

@@ -92,6 +92,10 @@ def convert(source: Source, versions: Mapping[str, str] | None = None) -> Code:
         else:
             code.files[place] = path
     code.files[code.entry] = arguments.declare(str(code.files[code.entry]), elsewhere)
+    if source.function:
+        code.files[code.entry] = f'{code.files[code.entry]}\n\nif __name__ == "__main__":\n    {source.function}()\n'
+        text = f"calls {source.function}() when it is run, as the command does that the package installs"
+        code.notes.append(Note("changed", shown(source.root, source.entry), text, "entry-point"))
     for data in elsewhere:
         _add(code.inputs, data)
         if any(one.flag == data.flag and one.path != data.path for one in code.inputs):

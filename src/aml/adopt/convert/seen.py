@@ -193,7 +193,7 @@ def _rewritten(code: Code, script: _Script, handed: set[str], words: set[str]) -
     new: dict[cst.CSTNode, cst.CSTNode] = {}
     notes: list[Note] = []
     inputs = [one for one in code.inputs if not _is_left(one, script)]
-    moved = {word: _below_outputs(word) for word in words}
+    moved = _moved(sorted(words), script)
     made: set[str] = set()
 
     def note(kind: Literal["taken", "changed"], node: cst.CSTNode, text: str, about: str, subject: str = "") -> None:
@@ -247,6 +247,16 @@ def _rewritten(code: Code, script: _Script, handed: set[str], words: set[str]) -
         results={**code.results, **results},
         notes=[*code.notes, *sorted(notes, key=lambda one: one.where)],
     )
+
+
+def _moved(words: Iterable[str], script: _Script) -> dict[str, str]:
+    """Where arguments that name results lead: files by their names alone, for nothing may make their folders."""
+    found: dict[str, str] = {}
+    for word in words:
+        is_file = any(place in script.files.left for place in script.places(word))
+        short = f"outputs/{posixpath.basename(word)}"
+        found[word] = short if is_file and short not in found.values() else _below_outputs(word)
+    return found
 
 
 def _is_left(data: DataInput, script: _Script) -> bool:

@@ -76,28 +76,37 @@ def find(root: Path, files: list[str], commands: Sequence[Command] = ()) -> list
     for name in trees:
         for script in submits.scripts(root, root / name, files):
             name_it(script, 2, f"{name} submits it")
+    behind: set[str] = set()  # modules that a command which the package installs calls
     for name in files:
-        for called, script in entry_points(root, name):
-            if re.search(r"(^|[-_])train", called):
-                name_it(script, 2, f"an entry point of {name}")
+        for one in entry_points(root, name):
+            behind |= {one.path.relative_to(root).as_posix()} if one.function else set()
+            if re.search(r"(^|[-_])train", one.command):
+                name_it(one.path, 2, f"an entry point of {name}")
     runs: dict[str, str] = {}
     for command in commands:
         runs.setdefault(command.script, command.where)
     imported = _imported(trees)
-    fitting = {PurePosixPath(name).stem for name, tree in trees.items() if _called(tree) & FITS} - {"__init__"}
+    fitting = {PurePosixPath(name).stem for name, tree in trees.items() if called_names(tree) & FITS} - {"__init__"}
     found = [
-        _judge(name, tree, named.get(name), runs.get(name, ""), PurePosixPath(name).stem in imported, fitting)
+        _judge(
+            name,
+            tree,
+            name in behind or does_something(tree),
+            named.get(name),
+            runs.get(name, ""),
+            PurePosixPath(name).stem in imported,
+            fitting,
+        )
         for name, tree in trees.items()
     ]
     return sorted((one for one in found if one), key=lambda one: (-one.rank, -one.score, one.name))
 
 
 def _judge(
-    name: str, tree: ast.Module, named: tuple[int, str] | None, runs: str, imported: bool, fitting: set[str]
+    name: str, tree: ast.Module, does: bool, named: tuple[int, str] | None, runs: str, imported: bool, fitting: set[str]
 ) -> Candidate | None:
     path = PurePosixPath(name)
-    calls = _called(tree)
-    does = does_something(tree)
+    calls = called_names(tree)
     through = does and bool({part for one in imports_of(tree) for part in one.module.split(".")} & fitting)
     stem = re.sub(r"\W+", "_", path.stem).lower().strip("_")
     guarded = any(isinstance(node, ast.If) and _is_main(node.test) for node in tree.body)
@@ -172,7 +181,8 @@ def _acts(statement: ast.stmt) -> bool:
             return any(isinstance(node, ast.Call) for node in ast.walk(statement))
 
 
-def _called(tree: ast.Module) -> set[str]:
+def called_names(tree: ast.AST) -> set[str]:
+    """The names of the functions and methods that are called below a node."""
     return {_last(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
 
 

@@ -1,12 +1,10 @@
 """What a source has: the script that trains, the code it needs, and what else tells how it is run."""
 
-import ast
 import keyword
 import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -14,10 +12,9 @@ from aml.adopt import Note, UserError
 from aml.adopt.commands import documented, steps, variables
 from aml.adopt.commands.documented import Command
 from aml.adopt.commands.steps import Step
-from aml.adopt.discover import beside, needs, resources, stays
-from aml.adopt.discover.candidate import Candidate, Named, does_something, find, runconfig_script
+from aml.adopt.discover import beside, resources, running, stays
+from aml.adopt.discover.candidate import Candidate, Named, find, runconfig_script
 from aml.adopt.notebooks import notebook, written
-from aml.adopt.private import hide, without_secrets
 from aml.adopt.python.closure import UNREADABLE, Closure, Import, Tracer, imports_of, parse, read_code
 from aml.adopt.tree import folders, listing, shown
 from aml.adopt.v1 import submits
@@ -45,6 +42,7 @@ class Source:
     entry: Path  # .py or .ipynb
     module: str | None  # "pkg.train" when it runs as python -m pkg.train
     why: str  # one line
+    function: str  # of the entry, which a command that the package installs calls; "" where the entry calls it itself
     arguments: str  # that it is known to be run with; "" when unknown
     command: Command | None  # how the source's own files say that it is run
     variables: dict[str, str]  # that its environment has to have
@@ -58,8 +56,8 @@ class Source:
     data: list[Path]
     tests: dict[str, Path]  # path in tests/ -> file
     settings: dict[str, str]
+    laid: written.Laid  # keeps the copy, where root is one, for as long as it is needed
     notes: list[Note] = field(default_factory=list)
-    laid: written.Laid | None = None  # keeps the copy for as long as it is needed
 
     @property
     def words(self) -> list[str]:
@@ -111,9 +109,10 @@ def candidates(root: Path) -> list[Candidate]:
     return find(root, files, documented.commands(root, root, files))
 
 
-def read(root: Path, entry: str | None) -> Source:
+def read(root: Path, entry: str | None, laid: written.Laid | None = None) -> Source:
     """Look through `root`; `entry` is the path of the script or notebook in it, None to find it.
 
+    `laid`: a copy to read in its place, which has more files.
     Runs and changes nothing there. Raises Undecided, and UserError when nothing trains or the entry is none.
     """
     typed, root = root, root.resolve()
@@ -124,14 +123,15 @@ def read(root: Path, entry: str | None) -> Source:
     files, notes = listing(root)
     named = _relative(root, entry) if entry else None
     home = root
-    laid = written.lay_out(root, sorted({*files, *([named] if named else [])}), named or "")
+    laid = laid or written.lay_out(root, sorted({*files, *([named] if named else [])}), named or "")
     root, files = laid.root, [name for name in laid.files if name != named or name in files]
     commands = documented.commands(root, home, files)
     found = find(root, files, commands)
     chosen = _given(typed, root, files, named or str(entry), found) if entry else _choose(typed, found)
     path = root / chosen.name
     everything = {root / name for name in files} | {path}
-    notes += _runs_nothing(root, path)
+    function = running.called_by_command(root, path, files)
+    notes += [] if function else running.runs_nothing(root, path)
 
     runconfigs = [one for one in (runconfig_script(root, name, files) for name in sorted(files)) if one]
     mine = [one for one in runconfigs if path in one.fits]
@@ -145,15 +145,16 @@ def read(root: Path, entry: str | None) -> Source:
     submitted = submits.of(root, path, files)
     given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
     texts = _texts(root, closure)
-    command = None if given else _command(commands, chosen.name, texts, travelling, notes)
+    command = None if given else running.command(commands, chosen.name, texts, notes)
     staying = {one.script for one in commands if not stays.SERVES.search(one.script)} - {*travelling, "setup.py"}
     beside_it = steps.find(root, commands, command, staying)
+    notes += running.first(beside_it)
     own = " ".join([texts.get(chosen.name, ""), *(command.words if command else ())])
     notes += steps.notes(beside_it, chosen.name, own)
     known = {*travelling, *(one.script for one in beside_it), *(_file_of(one.where) for one in submitted)}
     notes += stays.notes(home, [name for name in files if name not in known])
     if given and (told := documented.choose([one for one in commands if one.script == chosen.name], lambda _: True)):
-        notes += _differs(told, given)
+        notes += running.differs(told, given)
     environment = variables.find(home, home / path.parent.relative_to(root), texts, command)
     notes += [one for one in environment.notes if not (mine and one.kind == "decide")]  # v1 may say them
     return Source(
@@ -164,6 +165,7 @@ def read(root: Path, entry: str | None) -> Source:
         entry=path,
         module=module,
         why=f"{chosen.name}: {', '.join(chosen.reasons)}",
+        function=function,
         arguments=given or (shlex.join(command.words) if command else ""),
         command=command,
         variables=environment.values,
@@ -195,48 +197,9 @@ def _texts(root: Path, closure: Closure) -> dict[str, str]:
     return found
 
 
-def _command(
-    commands: list[Command], name: str, texts: dict[str, str], travelling: set[str], notes: list[Note]
-) -> Command | None:
-    """How the script of this name is run; notes on what its documentation leaves open, and on what runs beside it."""
-    mine = [one for one in commands if one.script == name]
-    text = texts.get(name, "")
-    chosen = documented.choose(mine, lambda one: not [*needs.missing(text, f"python x.py {shlex.join(one.words)}")])
-    if chosen is None:
-        return None
-    how = {one.where: documented.told(one, variables.of_command(one, texts)) for one in mine if not one.passing}
-    differ = [f"{where} with {said}" for where, said in how.items() if said != how.get(chosen.where, said)]
-    if differ:
-        first = f"{chosen.where} runs it with {how[chosen.where]}"
-        text = f"{', '.join([first, *differ[:4]])}: the job files do as {chosen.where} says"
-        notes.append(Note("decide", name, text, "several-commands", name))
-    for argument in chosen.unclear:
-        text = f"{hide(argument)} has a value that no file says: add it to `command` in both job files"
-        notes.append(Note("decide", chosen.where, text, "unclear-argument", argument))
-    if before := [one for one in dict.fromkeys(chosen.before) if one not in {*travelling, name}]:
-        words = {one.script: [one.script, *without_secrets(one.words)[0]] for one in reversed(commands)}
-        runs = "; ".join(f"python {shlex.join(words[one])}" for one in before)
-        text = f"runs {', '.join(before)} first, which stays behind: where that makes data that the source lacks, "
-        text += f"run it in a copy of the source ({runs}), and adopt the copy"
-        notes.append(Note("decide", chosen.where, hide(text), "runs-before", before[0]))
-    return chosen
-
-
 def _file_of(where: str) -> str:
     """The file of a place such as submit.py:12 or notebooks/train.ipynb cell 5."""
     return re.split(r":\d+$| cell \d+$", where)[0]
-
-
-def _differs(told: Command, given: str) -> list[Note]:
-    """A note where the documentation runs the script with other arguments than what submits it by v1."""
-
-    def plain(words: Sequence[str]) -> list[str]:
-        return [word for word in words if not re.search(r"[/\\$]", word)]  # where data lie differs always
-
-    if not told.words or plain(told.words) == plain(shlex.split(given)):
-        return []
-    text = f"runs it with {shlex.join(told.words)}, and v1 with {given}: the job files do as v1 did"
-    return [Note("decide", told.where, hide(text), "several-commands")]
 
 
 def _typed(name: str) -> str:
@@ -295,20 +258,6 @@ def _project(root: Path, path: Path, files: list[str]) -> Path:
             if len(name.parts) == 2 and name.parts[0] in ("aml_config", ".azureml"):
                 return folder
     return path.parent
-
-
-def _runs_nothing(root: Path, path: Path) -> list[Note]:
-    """A note when a script only defines functions, for somebody else to call: an entry point of a package may."""
-    try:
-        tree = parse(read_code(path)) if path.suffix == ".py" else None
-    except UNREADABLE:
-        return []
-    if tree is None or does_something(tree):
-        return []
-    functions = [one.name for one in tree.body if isinstance(one, ast.FunctionDef)]
-    call = next((name for name in functions if name in ("main", "train", "run", "cli")), "main")
-    fix = f'add `if __name__ == "__main__": {call}()` at its end'
-    return [Note("blocked", shown(root, path), f"does nothing when it is run: {fix}")]
 
 
 def _trace(root: Path, project: Path, path: Path, files: set[Path]) -> tuple[Closure, str | None, str]:

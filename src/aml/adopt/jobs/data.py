@@ -139,7 +139,7 @@ class Data:
 
     def _place(self, path: Path, files: list[Path]) -> str:
         """Let files come along, and return where `path`, one of them or their folder, is then."""
-        if sum(file.stat().st_size for file in files) > LARGEST:
+        if sum(file.stat().st_size for file in files) > LARGEST and self.source.at_home(path).exists():
             text = "is large, so it is left where it is: train-local.yml names it by its path on this machine"
             self.notes.append(Note("decide", shown(self.source.root, path), text))
             return self.source.at_home(path).as_posix()

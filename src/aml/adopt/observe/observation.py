@@ -146,20 +146,18 @@ def _run(
     for path in made:
         (tree / path).mkdir(parents=True, exist_ok=True)
     given = tuple(word.replace("{tree}", str(tree)) for word in words)
-    paths = os.pathsep.join(str(tree / path) for path in surroundings.paths)
-    tracking = {"MLFLOW_TRACKING_URI": (base / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
-    done = trial.run(
-        recording,
-        [str(recording.python), *given],
-        tree,
-        tree / folder,
-        limit,
-        **surroundings.variables,
-        **({"PYTHONPATH": paths} if paths else {}),
-        **tracking,
-        **trial.interpreter(recording),
-    )
+    command = [str(recording.python), *given]
+    found = surrounded(recording, tree, surroundings)
+    done = trial.run(recording, command, tree, tree / folder, limit, **found)
     return Observation(tree, Command(given, folder), done, None, made)
+
+
+def surrounded(recording: Recording, tree: Path, given: Surroundings) -> dict[str, str]:
+    """The variables with which code runs in a copy of the source; what it tracks goes beside that copy."""
+    paths = os.pathsep.join(str(tree / path) for path in given.paths)
+    tracking = {"MLFLOW_TRACKING_URI": (tree.parent / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+    own = {"PYTHONPATH": paths} if paths else {}
+    return {**given.variables, **own, **tracking, **trial.interpreter(recording)}
 
 
 def differences(

@@ -5,17 +5,19 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from aml.adopt import Note
 from aml.adopt.packages.conda import Packages
 from aml.adopt.packages.provided import PKG_RESOURCES, candidates
-from aml.adopt.packages.resolver import AS_PIP
+from aml.adopt.packages.resolver import AS_PIP, Conflict, Resolver
 from aml.adopt.python.closure import imports_of, parse
 
 # Tries modules, and names in them, one after the other; tells what each failure says.
@@ -33,6 +35,16 @@ for module, names in json.loads(sys.argv[1]):
 print("\\n" + json.dumps(errors))
 """
 
+PATH = re.compile(r" \((/|[A-Za-z]:\\)[^()]*\)$")  # of a module, at the end of an error
+TIMES = (0, 183, 366, 732)  # days after a package that later versions of what it uses may still fit it
+# The packages that a package asks for, one a line.
+REQUIRES = """
+import importlib.metadata, re, sys
+for line in importlib.metadata.requires(sys.argv[1]) or []:
+    if "extra ==" not in line:
+        print(re.sub(r"[-_.]+", "-", re.match(r"[\\w.-]+", line)[0]).lower())
+"""
+
 
 class Tried(NamedTuple):
     """An import that is to work."""
@@ -40,6 +52,11 @@ class Tried(NamedTuple):
     module: str
     names: tuple[str, ...]
     where: str
+
+    @property
+    def top(self) -> str:
+        """The module that is its package, as far as names say."""
+        return self.module.split(".")[0]
 
     @property
     def code(self) -> str:
@@ -74,17 +91,25 @@ def prove(packages: Packages, wanted: Iterable[Tried]) -> Packages:
             return _noted(
                 packages, Note("decide", "", f"the packages were not tried, for they do not install here: {reason}")
             )
-        added: set[str] = set()
+        added, aged = {""}, {""}
         while failures := environment.errors(tried):
-            one, error = next(
-                ((one, error) for one, error in failures if _missing(error) not in ("", *added)), (None, "")
-            )
-            if one is None:
+            new = [(one, error) for one, error in failures if _missing(error) not in added or one.top not in aged]
+            if not new:
                 break
-            added.add(module := _missing(error))
-            if line := "" if module == one.module.split(".")[0] else environment.add(module):
-                text = f"{line} added, which {one.module.split('.')[0]} imports without asking for it"
-                packages = _noted(packages, Note("changed", one.where, text), line)
+            one, error = new[0]
+            if (module := _missing(error)) not in added:
+                added.add(module)
+                if line := "" if module == one.top else environment.add(module):
+                    text = f"{line} added, which {one.top} imports without asking for it"
+                    packages = _noted(packages, Note("changed", one.where, text), line)
+                continue
+            aged.add(one.top)
+            lines = environment.age(one.top, names, packages.python)
+            if lines and error not in dict(environment.errors([one])).values():
+                text = (
+                    f"{', '.join(lines)} added, of the time of {one.top}: `{one.code}` fails with later ones ({error})"
+                )
+                packages = _noted(packages, Note("changed", one.where, text), *lines)
         for one, error in failures:
             packages = _noted(packages, _failure(one, error))
     return packages
@@ -114,7 +139,7 @@ def _noted(packages: Packages, note: Note, *lines: str) -> Packages:
         packages,
         requirements=[*packages.requirements, *lines],
         text=packages.text + "".join(f"      - {line}\n" for line in lines),  # pip's list comes last
-        notes=[*packages.notes, note],
+        notes=[*packages.notes, note._replace(code=note.code or "package")],
     )
 
 
@@ -123,6 +148,7 @@ class _Environment:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.asked = folder / "requirements.txt"
         self.python = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
     def make(self, packages: Packages) -> str:
@@ -130,11 +156,10 @@ class _Environment:
         from ruamel.yaml import YAML
 
         lines = YAML(typ="safe").load(packages.text)["dependencies"][-1]["pip"]
-        file = self.folder / "requirements.txt"
-        file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self.asked.write_text("\n".join(lines) + "\n", encoding="utf-8")
         for arguments in (
             ["venv", "--python", packages.python, str(self.folder / "venv")],
-            ["pip", "install", "--python", str(self.python), *AS_PIP, "-r", str(file)],
+            ["pip", "install", "--python", str(self.python), *AS_PIP, "-r", str(self.asked)],
         ):
             if (done := self._uv(*arguments)).returncode:
                 return " ".join(done.stderr.split())[:300].rstrip(".")
@@ -146,10 +171,34 @@ class _Environment:
         asked = PKG_RESOURCES if package == "setuptools" else package
         if self._uv("pip", "install", "--python", str(self.python), "--only-binary", package, asked).returncode:
             return ""
+        return f"{package}=={self._versions()[package]}"
+
+    def age(self, module: str, listed: Collection[str], python: str) -> list[str]:
+        """Install what a module's package brings beside the `listed` ones as it was in that package's own time.
+
+        Returns the requirements of what has another version now: old packages rarely say that later ones do not fit.
+        """
+        package, before = candidates(module)[0], self._versions()
+        done = self._python("-c", REQUIRES, package)
+        brought = sorted({*done.stdout.split()} & before.keys() - {*listed})
+        try:
+            day = Resolver(python).newest([Requirement(f"{package}=={before.get(package, '')}")])[package].uploaded
+        except (Conflict, InvalidRequirement):  # it is not of the index
+            return []
+        for days in TIMES if day and brought else ():
+            until = (date.fromisoformat(day) + timedelta(days)).isoformat()
+            arguments = ["--python", str(self.python), *AS_PIP, "--only-binary", ":all:", "-r", str(self.asked)]
+            for name in brought:
+                arguments += [name, "--exclude-newer-package", f"{name}={until}", "--reinstall-package", name]
+            if not self._uv("pip", "install", *arguments).returncode:
+                after = self._versions()
+                return [f"{name}=={after[name]}" for name in brought if after[name] != before[name]]
+        return []
+
+    def _versions(self) -> dict[str, str]:
+        """What is installed."""
         done = self._uv("pip", "list", "--python", str(self.python), "--format", "json")
-        installed: list[dict[str, Any]] = json.loads(done.stdout)
-        version = next(each["version"] for each in installed if canonicalize_name(each["name"]) == package)
-        return f"{package}=={version}"
+        return {canonicalize_name(each["name"]): str(each["version"]) for each in json.loads(done.stdout)}
 
     def errors(self, tried: list[Tried]) -> list[tuple[Tried, str]]:
         """The imports that fail, each with the last line of what it says."""
@@ -162,7 +211,7 @@ class _Environment:
             said = [(done.stderr.strip().splitlines() or ["it ends Python"])[-1]]
         else:  # one of them ends Python
             return [failure for one in tried for failure in self.errors([one])]
-        return [(one, error[:300]) for one, error in zip(tried, said, strict=True) if error]
+        return [(one, PATH.sub("", error)[:300]) for one, error in zip(tried, said, strict=True) if error]
 
     def _python(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
