@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adopt.sources import plant
 from aml.adopt import Note, report
-from aml.adopt.commands.steps import explained, maker
+from aml.adopt.commands.steps import explained, makers
 from aml.adopt.discover import source
 
 TRAIN = """import joblib, sys
@@ -41,9 +41,9 @@ def test_missing_data_name_the_step_that_makes_them(tmp_path: Path) -> None:
     missing = Note("decide", "train.py:4", "is not in the source", "data-missing", "data/processed/x.csv")
     note = explained(missing, found.steps)
     advice = "run `python get.py --from raw.csv` in a copy of the source, and adopt the copy"
-    assert note.text == f"get.py makes x.csv (Makefile:2): {advice}" and note.where == "train.py:4"
-    step = maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'data/processed/x.csv'")
-    assert step and step.script == "get.py"
-    assert maker(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'roc.png'") is None  # made afterwards
+    assert note.text == f"get.py names x.csv (Makefile:2): {advice}" and note.where == "train.py:4"
+    [step] = makers(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'data/processed/x.csv'")
+    assert step.script == "get.py"
+    assert makers(found.steps, "train.py:4: FileNotFoundError: [Errno 2] ... 'roc.png'") == []  # made afterwards
     other = Note("decide", "", "z.csv is not on this machine", "data-missing", "z.csv")
     assert explained(other, found.steps) == other

@@ -1,5 +1,6 @@
 """verification.py: a repository is ready only where all results are kept, and what is said of it is true."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,8 @@ STEPS = {
     "rows = open('data/d.csv').readlines()\nopen('data/clean/c.csv', 'w').writelines(rows)\n",
     "filter.py": "import six, sys\nrows = open('data/clean/c.csv').readlines()\n"  # six is not of the job
     "open(sys.argv[1], 'w').writelines(row for row in rows if not row.startswith('4'))\n",
+    "a.ipynb": "import os\nos.makedirs('../data/clean', exist_ok=True)\n"
+    "out = '../data/clean/n.csv'\npd.read_csv('../data/d.csv').to_csv(out, index=False)\n",
 }
 LINE = (
     TRAIN.replace("data/d.csv", "data/clean/f.csv")
@@ -81,6 +84,22 @@ def test_data_that_earlier_steps_make_come_along(tmp_path: Path, tree: dict[str,
     assert "reads        f.csv" in said and "trained here on sample-data/f.csv; model outputs/best.npz" in said
     assert contents(folder) == before
     assert (tmp_path / "out" / "line-fit" / "sample-data" / "f.csv").read_text() == CSV.replace("4,1\n", "")
+
+
+@pytest.mark.slow
+def test_a_notebook_that_makes_missing_data_is_run(tmp_path: Path) -> None:
+    cells = [
+        {"cell_type": "code", "source": text, "metadata": {}, "outputs": []}
+        for text in ("%matplotlib inline\nimport pandas as pd", STEPS["a.ipynb"])
+    ]
+    whole = json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {}})
+    other = "import pandas as pd\nprint(pd.read_csv('data/clean/n.csv'))\n"
+    tree = {**TREE, "a_plots.py": other, "nb/1_clean.ipynb": whole, "requirements.txt": "numpy\npyyaml\npandas\n"}
+    folder = plant(tmp_path / "line", {**tree, "train.py": LINE.replace("f.csv", "n.csv")})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
+    assert "`jupyter execute nb/1_clean.ipynb` made data/clean/n.csv here: run it again when" in said
+    assert "reads        n.csv" in said and "trained here on sample-data/n.csv; model outputs/best.npz" in said
+    assert "stays behind a_plots.py, nb/1_clean.ipynb" in said
 
 
 @pytest.mark.slow

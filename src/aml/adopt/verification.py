@@ -153,9 +153,9 @@ def _not_here(adoption: Adoption, original: Observation) -> list[str]:
     """Why the original does not run here, and what may help."""
     source = adoption.source
     reasons = [f"the original does not run here either: {_reason(adoption, original)}"]
-    made_by = steps.maker(source.steps, original.first.reason)
+    made_by = steps.makers(source.steps, original.first.reason)
     asks = source.command is None and ASKS.search(original.first.output)
-    first = [steps.advice(made_by, original.first.reason)] if made_by else [ARGUMENTS] if asks else []
+    first = [steps.advice(made_by[0], original.first.reason)] if made_by else [ARGUMENTS] if asks else []
     return [*reasons, *first]
 
 

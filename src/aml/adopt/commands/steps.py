@@ -13,6 +13,7 @@ from aml.adopt.tree import text_of
 
 FILE = re.compile(r"[\w./\\-]*?([\w-]+\.[A-Za-z]\w{1,8})")  # in a quotation, or an argument
 RESULTS = (".json", ".csv", ".png", ".svg", ".pdf", ".html", ".txt", ".md", ".pkl", ".joblib", ".parquet")
+WRITES = re.compile(r"(?i)\.to_|dump|save|write|out|[\"']w")  # in code that makes a file
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,15 @@ class Step:
     run: Command
     order: str  # "before", "after", or "" where nothing says it
     stays: bool  # the script is not of the code that trains, and stays behind
-    names: frozenset[str]  # of the files that it and its arguments name, without their folders
+    text: str  # of the script, or of what a notebook becomes
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of the files that it and its arguments name, without their folders."""
+        quoted = re.findall(r"\"([^\"\n]+)\"|'([^'\n]+)'", self.text)
+        said = [*self.run.words, *(text for pair in quoted for text in pair)]
+        found = (match[1] for each in said if (match := FILE.fullmatch(each)))
+        return frozenset(name for name in found if not name.endswith(".py"))
 
     @property
     def script(self) -> str:
@@ -30,12 +39,19 @@ class Step:
 
     @property
     def where(self) -> str:
-        """The line that runs it, such as "Makefile:4"."""
+        """The line that runs it, such as "Makefile:4"; "" where none does."""
         return self.run.where
+
+    @property
+    def said(self) -> str:
+        """Its command, and where that stands."""
+        return f"`{self.command}`{f' ({self.where})' if self.where else ''}"
 
     @property
     def command(self) -> str:
         """As it may be typed in the folder of the source."""
+        if self.script.endswith(".ipynb"):
+            return shlex.join(["jupyter", "execute", self.script])
         script = ["-m", self.run.module] if self.run.module else [self.script]
         return hide(f"python {shlex.join([*script, *without_secrets(self.run.words)[0]])}")
 
@@ -49,11 +65,9 @@ def find(root: Path, commands: Iterable[Command], chosen: Command | None, stayin
         if not first and (one.script not in staying or any(one.script == known for known, _ in found)):
             continue
         after = chosen is not None and any(one.script == chosen.script for one in one.before)
-        text = text_of(root / one.script)
-        said = [*one.words, *(text for pair in re.findall(r"\"([^\"\n]+)\"|'([^'\n]+)'", text) for text in pair)]
-        names = frozenset(match[1] for each in said if (match := FILE.fullmatch(each)) and match[1][-3:] != ".py")
         order = "before" if first else "after" if after else ""
-        found.setdefault((one.script, one.subcommand), Step(one, order, one.script in staying, names))
+        step = Step(one, order, one.script in staying, text_of(root / one.script))
+        found.setdefault((one.script, one.subcommand), step)
     return [*found.values()]
 
 
@@ -66,7 +80,7 @@ def notes(steps: Sequence[Step], entry: str, own: str) -> list[Note]:
     """What is told of these steps; `entry` is the script that trains, `own` its text."""
     found = []
     for step in steps:
-        if not step.stays:
+        if not (step.stays and step.where):
             continue
         when = f" {step.order} {entry}" if step.order else ""
         text = f"runs {step.script}{when}, which stays behind"
@@ -78,24 +92,31 @@ def notes(steps: Sequence[Step], entry: str, own: str) -> list[Note]:
     return found
 
 
-def maker(steps: Iterable[Step], text: str) -> Step | None:
-    """The step that makes a missing file, which `text` names; None where none is known."""
-    names = _names(text)
-    return next((one for one in reversed([*steps]) if one.order != "after" and one.names & names), None)
+def makers(steps: Iterable[Step], text: str) -> list[Step]:
+    """The steps that may make a missing file, which `text` names: the likeliest first, those that lines run."""
+    names = names_in(text)
+    found = [one for one in reversed([*steps]) if one.order != "after" and one.names & names]
+    found = [one for one in found if one.where or WRITES.search(one.text)]
+
+    def naming(one: Step) -> str:
+        return "\n".join(line for line in one.text.splitlines() if any(name in line for name in names))
+
+    return sorted(found, key=lambda one: (not one.where, not one.where and not WRITES.search(naming(one))))
 
 
-def _names(text: str) -> set[str]:
+def names_in(text: str) -> set[str]:
+    """The names of files in a text, without their folders."""
     return {PurePosixPath(path.replace("\\", "/")).name for path in re.findall(r"[\w./\\-]+", text)}
 
 
 def advice(step: Step, text: str) -> str:
     """What to do about a missing file, which `text` names, and which this step makes."""
-    made = ", ".join(sorted(step.names & _names(text)))
-    command = f"run `{step.command}` in a copy of the source, and adopt the copy"
-    return f"{step.script} makes {made} ({step.where}): {command}"
+    made = ", ".join(sorted(step.names & names_in(text)))
+    where = f" ({step.where})" if step.where else ""
+    return f"{step.script} names {made}{where}: run `{step.command}` in a copy of the source, and adopt the copy"
 
 
 def explained(note: Note, steps: Iterable[Step]) -> Note:
     """A note on data that are missing with the step that makes them, where that is known."""
-    step = maker(steps, note.subject) if note.code == "data-missing" else None
-    return note._replace(text=advice(step, note.subject)) if step else note
+    found = makers(steps, note.subject) if note.code == "data-missing" else []
+    return note._replace(text=advice(found[0], note.subject)) if found else note

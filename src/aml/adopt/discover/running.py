@@ -3,16 +3,17 @@
 import ast
 import re
 import shlex
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePosixPath
 
-from aml.adopt import Note
+from aml.adopt import Note, UserError
 from aml.adopt.commands import documented, variables
 from aml.adopt.commands.documented import Command
 from aml.adopt.commands.entry_points import entry_points
 from aml.adopt.commands.steps import Step
-from aml.adopt.discover import needs
+from aml.adopt.discover import needs, stays
 from aml.adopt.discover.candidate import called_names, does_something
+from aml.adopt.notebooks import notebook
 from aml.adopt.private import hide
 from aml.adopt.python.closure import UNREADABLE, parse, read_code
 from aml.adopt.tree import shown
@@ -43,7 +44,7 @@ def first(found: list[Step]) -> list[Note]:
     before = [one for one in found if one.order == "before"]
     if not before:
         return []
-    text = f"what trains runs after {'; '.join(f'`{one.command}` ({one.where})' for one in before)}: where that makes "
+    text = f"what trains runs after {'; '.join(one.said for one in before)}: where that makes "
     text += "data that the source lacks, run it in a copy of the source, and adopt the copy"
     return [Note("decide", "", text, "runs-before", before[0].script)]
 
@@ -84,3 +85,18 @@ def runs_nothing(root: Path, path: Path) -> list[Note]:
     call = next((name for name in functions if name in ("main", "train", "run", "cli")), "main")
     fix = f'add `if __name__ == "__main__": {call}()` at its end'
     return [Note("blocked", shown(root, path), f"does nothing when it is run: {fix}")]
+
+
+def unnamed(root: Path, files: Iterable[str]) -> list[Step]:
+    """What may make data that the code lacks: scripts and notebooks of `files`, which nothing runs."""
+    found = []
+    for name in files:
+        if not name.endswith((".py", ".ipynb")) or stays.SERVES.search(name) or stays.TESTS.search(name):
+            continue
+        try:
+            text = notebook.convert(root / name, name).text if name.endswith(".ipynb") else read_code(root / name)
+        except (*UNREADABLE, UserError):
+            continue
+        folder = PurePosixPath(name).parent.as_posix() if name.endswith(".ipynb") else "."
+        found.append(Step(Command(name, "", (), (), folder, {}, ""), "", True, text))
+    return found

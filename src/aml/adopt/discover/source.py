@@ -46,7 +46,7 @@ class Source:
     arguments: str  # that it is known to be run with; "" when unknown
     command: Command | None  # how the source's own files say that it is run
     variables: dict[str, str]  # that its environment has to have
-    steps: list[Step]  # scripts that its files run beside the entry, which stay behind
+    steps: list[Step]  # what its files run beside the entry, after scripts and notebooks that no file runs
     code: dict[str, Path]  # path in src/ -> file; a notebook is there as the .py it becomes
     imports: dict[str, str]  # third-party name -> "file:line"
     runconfigs: list[Path]
@@ -152,7 +152,8 @@ def read(root: Path, entry: str | None, laid: written.Laid | None = None) -> Sou
     own = " ".join([texts.get(chosen.name, ""), *(command.words if command else ())])
     notes += steps.notes(beside_it, chosen.name, own)
     known = {*travelling, *(one.script for one in beside_it), *(_file_of(one.where) for one in submitted)}
-    notes += stays.notes(home, [name for name in files if name not in known])
+    others = [name for name in files if name not in known]
+    notes += stays.notes(home, others)
     if given and (told := documented.choose([one for one in commands if one.script == chosen.name], lambda _: True)):
         notes += running.differs(told, given)
     environment = variables.find(home, home / path.parent.relative_to(root), texts, command)
@@ -169,7 +170,7 @@ def read(root: Path, entry: str | None, laid: written.Laid | None = None) -> Sou
         arguments=given or (shlex.join(command.words) if command else ""),
         command=command,
         variables=environment.values,
-        steps=beside_it,
+        steps=[*running.unnamed(root, others), *beside_it],
         code=dict(sorted(closure.code.items())),
         imports=dict(sorted(closure.imports.items())),
         runconfigs=beside.runconfigs(mine, [one for one in runconfigs if one.project == project]),

@@ -7,7 +7,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from aml.adopt import Note
 from aml.adopt.commands import steps, variables
@@ -19,6 +19,8 @@ from aml.adopt.observe.observation import Surroundings, surrounded
 from aml.adopt.packages.provided import candidates
 from aml.adopt.tree import text_of
 from aml.local import environments
+
+TRIED = 3  # of the steps that may make a missing file
 
 
 @dataclass
@@ -44,11 +46,13 @@ def run(
     source lasts as long as what is returned.
     """
     work = _Work(recording, found, texts, limit, given)
-    first = [one for one in found if one.order == "before"] or [*filter(None, [steps.maker(found, missing)])]
-    if not first or not trial.copy(recording.source, texts, work.tree):
+    first = [one for one in found if one.order == "before"]
+    if not (first or steps.makers(found, missing)) or not trial.copy(recording.source, texts, work.tree):
         return Earlier()
     for step in first:
         work.do(step)
+    if not work.has_made(missing):
+        work.make(missing)
     if not work.made:
         return Earlier(failed=work.failed)
     folder = Path(tempfile.mkdtemp(prefix="aml-adopt-"))
@@ -60,7 +64,7 @@ def run(
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(work.tree / name, copy / name)
         files = f"{', '.join(names[:3])}{' and more' * (len(names) > 3)}"
-        text = f"`{step.command}` ({step.where}) made {files} here: run it again when what it reads has changed"
+        text = f"{step.said} made {files} here: run it again when what it reads has changed"
         notes.append((names[0], Note("decide", "", text, "made-first", names[0])))
     made = {name for _, names in work.made for name in names}
     laid = Laid(copy, sorted({*source.files, *made}), notes)
@@ -88,18 +92,31 @@ class _Work:
         done = self._run(step)
         while not done.ended_well and (step.command, done.reason) not in self.tried:
             self.tried.add((step.command, done.reason))
-            maker = steps.maker([one for one in self.steps if one != step], done.reason)
             lacking = re.search(r"No module named '(\w+)", done.reason)
-            if maker:
-                self.do(maker)
-            elif lacking is None or not self._install(candidates(lacking[1])[0]):
+            if not (self._install(candidates(lacking[1])[0]) if lacking else self.make(done.reason, step)):
                 break
             done = self._run(step)
         if done.ended_well:
             left = [name for name in sorted(done.left) if not name.endswith((".pyc", ".py"))]
             self.made += [(step, left)] if left else []
         else:
-            self.failed.append(f"`{step.command}` ({step.where}), which runs before it, fails: {done.reason}")
+            self.failed.append(f"{step.said}, which runs before it, fails: {done.reason}")
+
+    def make(self, missing: str, asking: Step | None = None) -> bool:
+        """Run steps until one makes a file that a text names; returns whether one did.
+
+        `asking`: the step that lacks it.
+        """
+        for step in steps.makers([one for one in self.steps if one != asking], missing)[:TRIED]:
+            self.do(step)
+            if self.has_made(missing):
+                return True
+        return False
+
+    def has_made(self, missing: str) -> bool:
+        """Whether a step has made a file that a text names."""
+        names = {PurePosixPath(name).name for _, left in self.made for name in left}
+        return bool(names & steps.names_in(missing))
 
     def _run(self, step: Step) -> trial.Trial:
         one = step.run
@@ -107,7 +124,11 @@ class _Work:
             **self.given.variables,
             **variables.of_command(one, {one.script: text_of(self.tree / one.script)}),
         }
-        words = ["-m", one.module] if one.module else [str(self.tree / one.script)]
+        script = self.tree / one.script
+        if script.suffix == ".ipynb":
+            script = script.with_suffix(".py")
+            script.write_text(step.text, encoding="utf-8", newline="\n")
+        words = ["-m", one.module] if one.module else [str(script)]
         command = [str(self.recording.python), *words, *one.words]
         surroundings = surrounded(self.recording, self.tree, Surroundings(self.given.paths, environment))
         return trial.run(self.recording, command, self.tree, self.tree / one.folder, self.limit, **surroundings)
