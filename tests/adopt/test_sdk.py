@@ -676,3 +676,18 @@ def test_other_uses_of_v1_in_a_module(before: str, after: str) -> None:
     done = rewrite(text + "ws = Workspace.from_config()\nrun = Run.get_context()\n" + before, "train.py", False)
     assert after in done.text and "azureml" not in done.text
     assert not [note for note in done.notes if note.kind == "blocked"]
+
+
+@pytest.mark.parametrize(("calls", "name"), [("t = load('sales')", "sales"), ("load('a')\nload(name='a')", "a")])
+def test_a_dataset_that_all_calls_of_a_function_name_alike(calls: str, name: str) -> None:
+    text = "from azureml.core import Dataset, Run\n\ndef load(name):\n    ws = Run.get_context().experiment.workspace\n"
+    done = rewrite(f"{text}    return Dataset.get_by_name(ws, name).to_pandas_dataframe()\n{calls}\n", "train.py", True)
+    assert [(one.name, one.path, one.flag) for one in done.inputs] == [(name, f"azureml:{name}@latest", f"--{name}")]
+    assert not [note for note in done.notes if note.kind == "blocked"]
+
+
+def test_a_dataset_that_calls_name_differently_is_in_the_way_once() -> None:
+    text = "from azureml.core import Dataset, Workspace\nws = Workspace.from_config()\n\ndef load(name):\n"
+    text += "    return Dataset.get_by_name(ws, name).to_pandas_dataframe()\nload('a')\nload('b')\n"
+    [blocked] = [note for note in rewrite(text, "train.py", True).notes if note.kind == "blocked"]
+    assert blocked.where == "train.py:5" and "differs from call to call" in blocked.text

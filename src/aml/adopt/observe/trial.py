@@ -51,7 +51,7 @@ class Trial:
         errors = [at for at, line in enumerate(lines) if re.match(r"[\w.]*(Error|Exception|Exit|Interrupt)\b", line)]
         if not errors:
             return f"it ended with status {self.status}{': ' + lines[-1][:300] if lines else ''}"
-        places = [re.match(r'File "(.+)", line (\d+)', line) for line in lines[: errors[-1]]]
+        places = [re.match(r'File "([^<].*)", line (\d+)', line) for line in lines[: errors[-1]]]
         own = [place for place in places if place and "site-packages" not in place[1] and "lib/python" not in place[1]]
         where = f"{Path(own[-1][1]).name}:{own[-1][2]}: " if own else ""
         return f"{where}{lines[errors[-1]][:300]}"

@@ -16,6 +16,8 @@ from aml.adopt.v1.names import Meanings, asks
 from aml.adopt.v1.work import Call, Expression, Work
 
 MINE = ("download", "mount", "to_path")  # methods whose work the job has done
+# https://learn.microsoft.com/azure/machine-learning/how-to-migrate-from-v1 has the types of v1's datasets in v2.
+TABULAR = "a tabular dataset of v1 is an mltable: register its file by another name, and name that"
 READERS = {"read_json": ", lines=True"}  # what a function of pandas needs to read as v1 did
 
 
@@ -43,7 +45,9 @@ def input_advice(entry: DataInput, here: str | None = None, there: str | None = 
     what = "one file, which pandas reads; for a folder, read its files" if entry.type == "uri_file" else "a folder"
     if here and there:
         places = f"{here} on this machine and {there} on the cluster"
-        return f"inputs.{entry.name} is {what}: see whether that holds for {places}"
+        said = f"inputs.{entry.name} is {what}: see whether that holds for {places}"
+        is_asset = entry.type == "uri_file" and there.startswith("azureml:") and not there.startswith("azureml://")
+        return f"{said}, where {TABULAR}" if is_asset and entry.path == there else said
     if isinstance(entry.path, str):
         local = "see whether it holds that, and give train-local a path"
         return f"inputs.{entry.name} is {entry.path}, as {what}: {local}"
@@ -72,7 +76,7 @@ def _name(work: Work, node: cst.CSTNode) -> str | None:
         given = work.argument(node, "name", "model_name", "key", "id")
     if not isinstance(given, cst.BaseExpression):
         return "data"
-    if (text := work.tree.constant(given)) is not None:
+    if (text := _text(work.tree, given)) is not None:
         guid = re.fullmatch(r"[0-9a-fA-F-]{32,36}", text)
         return "data" if guid else re.split(r"[\\/]", text)[-1].split(".")[0] or "data"
     key = work.tree.key(given) if isinstance(given, cst.Name) else None
@@ -117,7 +121,7 @@ def _address(work: Work, node: cst.CSTNode) -> str | None:
     name = work.v1.static(node.func)
     if name == "Dataset.get_by_name":
         text = work.argument(node, "name")
-        dataset = work.tree.constant(text) if text else None
+        dataset = _text(work.tree, text) if text else None
         version = (arguments(node, ("workspace", "name", "version")) or {}).get("version")
         known = _version(work.tree, version.value) if version else "latest"
         if not dataset or not known:
@@ -131,6 +135,14 @@ def _address(work: Work, node: cst.CSTNode) -> str | None:
         store, place = _datastore(work, path.elements[0].value), work.tree.constant(path.elements[1].value)
         return f"azureml://datastores/{store}/paths/{place.lstrip('/')}" if store and place else None
     return None
+
+
+def _text(tree: Tree, node: Expression) -> str | None:
+    """The text that an expression is; that of a parameter, where all calls of its function give it the same."""
+    key = tree.key(node) if isinstance(node, cst.Name) else None
+    pairs = (pair for call in tree.all(cst.Call) for pair in tree.parameters(call)) if key else ()
+    given = {tree.constant(value) for param, value in pairs if tree.key(param.name) == key}
+    return next(iter(given)) if len(given) == 1 else tree.constant(node)
 
 
 def _only(tree: Tree, node: Expression) -> Expression:

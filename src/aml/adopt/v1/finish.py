@@ -159,12 +159,14 @@ def _leftovers(work: Work, module: cst.Module) -> None:
     """Notes on what still needs azureml."""
     tree = Tree(module.code)
     line = lines_of(work.tree.module.code, module.code)
+    told = {note.where for note in work.notes if note.kind == "blocked"}
     for node in tree.all(cst.Name | cst.Attribute):
         parent = tree.parents.get(node)
         inner = isinstance(parent, cst.Attribute) and tree.qualified(parent)
         name = tree.qualified(node)
-        if is_v1(name) and not inner and not tree.around(node, cst.Import, cst.ImportFrom):
-            work.note("blocked", line(tree.line(node)), _advice(name))
+        place = line(tree.line(node))
+        if is_v1(name) and not (inner or tree.around(node, cst.Import, cst.ImportFrom) or work.where(place) in told):
+            work.note("blocked", place, _advice(name))
     for node in tree.all(cst.ImportFrom):
         star = tree.code(node.module) if isinstance(node.names, cst.ImportStar) and node.module else ""
         if is_v1(star):

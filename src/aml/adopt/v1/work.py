@@ -87,9 +87,12 @@ class Work:
     def note(self, kind: str, place: cst.CSTNode | int, text: str, code: str = "v1", subject: str = "") -> None:
         """Add a note, once; its place is a node or a line."""
         line = place if isinstance(place, int) else self.tree.line(place)
-        note = Note(kind, f"{self.file}:{line}", hide(text), code, subject)  # type: ignore[arg-type]
+        note = Note(kind, self.where(line), hide(text), code, subject)  # type: ignore[arg-type]
         if note not in self.notes:
             self.notes.append(note)
+
+    def where(self, line: int) -> str:
+        return f"{self.file}:{line}"
 
     def need(self, wanted: str) -> None:
         """Let the module's own level have an import; one within a function or a branch binds nothing elsewhere."""
