@@ -28,6 +28,7 @@ from aml.adopt.convert.models import choose, may_be
         (["outputs/other.pkl"], "outputs/absent.pkl", "outputs/other.pkl"),
         ([], "outputs/absent.pkl", None),
         (["outputs/model.txt", "outputs/log.txt", "outputs/model_params.json"], None, "outputs/model.txt"),
+        (["outputs/new_model", "outputs/README"], None, "outputs/new_model"),
     ],
 )
 def test_evidence_decides_and_not_size_or_order(left: list[str], known: str | None, model: str | None) -> None:

@@ -24,6 +24,7 @@ class Step:
     order: str  # "before", "after", or "" where nothing says it
     stays: bool  # the script is not of the code that trains, and stays behind
     text: str  # of the script, or of what a notebook becomes
+    acts: bool = True  # whether it does something when it is run
 
     @property
     def names(self) -> frozenset[str]:
@@ -101,7 +102,7 @@ def makers(steps: Iterable[Step], text: str) -> list[Step]:
     def naming(one: Step) -> str:
         return "\n".join(line for line in one.text.splitlines() if any(name in line for name in names))
 
-    return sorted(found, key=lambda one: (not one.where, not one.where and not WRITES.search(naming(one))))
+    return sorted(found, key=lambda one: (not one.acts, not one.where, not (one.where or WRITES.search(naming(one)))))
 
 
 def names_in(text: str) -> set[str]:
@@ -113,6 +114,8 @@ def advice(step: Step, text: str) -> str:
     """What to do about a missing file, which `text` names, and which this step makes."""
     made = ", ".join(sorted(step.names & names_in(text)))
     where = f" ({step.where})" if step.where else ""
+    if not step.acts:
+        return f"{step.script} names {made} in functions that nothing calls: make that file, and adopt again"
     return f"{step.script} names {made}{where}: run `{step.command}` in a copy of the source, and adopt the copy"
 
 

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from aml.run import MODELS
 
 ARRAYS = (".npy", ".npz")  # may be anything, so that only its name makes one a model
-TEXTS = (".txt", ".json")  # may be anything, too
+ANY = (".txt", ".json", "")  # may be anything, too
 SAYS = re.compile(
     r"models?|best|final|clf|classif\w+|regr|regress\w+|estimators?|weights?|net|network|checkpoints?|ckpts?|pipe|pipeline"
     r"|booster|bst|forest"
@@ -23,8 +23,8 @@ OTHER = re.compile(
 def may_be(path: str) -> bool:
     """Whether files of this kind hold models."""
     place = PurePosixPath(path)
-    text = place.suffix.lower() in TEXTS and _any(SAYS, _words(place.stem))  # of LightGBM and XGBoost
-    return bool(MODELS.fullmatch(path)) or place.suffix.lower() in ARRAYS or text
+    by_name = place.suffix.lower() in ANY and _any(SAYS, _words(place.stem))  # of LightGBM, XGBoost and people
+    return bool(MODELS.fullmatch(path)) or place.suffix.lower() in ARRAYS or by_name
 
 
 def evidence(path: str) -> int:

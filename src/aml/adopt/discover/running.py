@@ -95,8 +95,9 @@ def unnamed(root: Path, files: Iterable[str]) -> list[Step]:
             continue
         try:
             text = notebook.convert(root / name, name).text if name.endswith(".ipynb") else read_code(root / name)
+            acts = does_something(parse(text))
         except (*UNREADABLE, UserError):
             continue
         folder = PurePosixPath(name).parent.as_posix() if name.endswith(".ipynb") else "."
-        found.append(Step(Command(name, "", (), (), folder, {}, ""), "", True, text))
+        found.append(Step(Command(name, "", (), (), folder, {}, ""), "", True, text, acts))
     return found

@@ -240,9 +240,9 @@ def _choose(typed: Path, found: list[Candidate]) -> Candidate:
     best = found[0]
     # Several scripts that are meant to train are several models; of other files the likeliest one is taken.
     equal = [one for one in found if one.rank == best.rank and (best.rank > 0 or one.score == best.score)]
-    # A script and the notebook it comes from are one model.
-    twins = {str(PurePosixPath(one.name).with_suffix("")) for one in equal}
-    if len(twins) > 1:
+    if best.name.endswith(".py"):  # notebooks beside a script are what it comes from, or what was tried before
+        equal = [one for one in equal if one.name.endswith(".py")]
+    if len(equal) > 1:
         raise Undecided(typed, equal, [one.name for one in found if one not in equal][:9])
     return best
 

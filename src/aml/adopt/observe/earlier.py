@@ -107,7 +107,8 @@ class _Work:
 
         `asking`: the step that lacks it.
         """
-        for step in steps.makers([one for one in self.steps if one != asking], missing)[:TRIED]:
+        others = [one for one in self.steps if one.acts and one != asking]
+        for step in steps.makers(others, missing)[:TRIED]:
             self.do(step)
             if self.has_made(missing):
                 return True
