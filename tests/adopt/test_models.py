@@ -29,6 +29,8 @@ from aml.adopt.convert.models import choose, may_be
         ([], "outputs/absent.pkl", None),
         (["outputs/model.txt", "outputs/log.txt", "outputs/model_params.json"], None, "outputs/model.txt"),
         (["outputs/new_model", "outputs/README"], None, "outputs/new_model"),
+        (["outputs/Optimized_LGBM"], None, "outputs/Optimized_LGBM"),
+        (["outputs/summary.csv"], None, None),
     ],
 )
 def test_evidence_decides_and_not_size_or_order(left: list[str], known: str | None, model: str | None) -> None:

@@ -57,6 +57,8 @@ def choose(left: Collection[str], known: str | None = None) -> str | None:
             return known
         found[known] = best
     top = sorted(path for path, how in found.items() if how == best and best)
+    if not top and len(left) == 1 and not PurePosixPath(*left).suffix:
+        top = [*left]  # no table, picture or text has no ending
     return common(top) if top else None
 
 
