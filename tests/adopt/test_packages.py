@@ -249,6 +249,17 @@ def test_a_broken_file_is_said_and_not_used(tmp_path: Path, name: str, text: str
         assert name in ("setup.cfg", "setup.py") and text == "dependencies: 3"
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("name", ["requirements.txt", "environment.yml"])
+def test_files_that_powershell_wrote(tmp_path: Path, name: str, encoding: str) -> None:
+    conda = "dependencies:\r\n- pip:\r\n  - pandas==2.2.0\r\n  - numpy\r\n"
+    text = "pandas==2.2.0\r\nnumpy\r\n" if name.endswith(".txt") else conda
+    mark = "\ufeff" if encoding[-2:] in ("le", "be") else ""
+    (tmp_path / name).write_bytes((mark + text).encode(encoding))
+    declared = read(tmp_path / name, tmp_path)
+    assert [str(entry.requirement) for entry in declared.entries] == ["pandas==2.2.0", "numpy"] and not declared.notes
+
+
 SECRETS = [
     "--extra-index-url https://user:hunter2@example.org/simple",
     "-i https://${HUNTER2}@example.org/simple",

@@ -79,7 +79,10 @@ def test_data_that_earlier_steps_make_come_along(tmp_path: Path, tree: dict[str,
     folder = plant(tmp_path / "line", {**TREE, **STEPS, **tree, "train.py": LINE})
     before = contents(folder)
     said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"))
-    assert "`python filter.py data/clean/f.csv` (" in said and "made data/clean/f.csv here: run it again when" in said
+    assert (
+        "`python filter.py data/clean/f.csv` (" in said
+        and "made data/clean/c.csv, data/clean/f.csv here: run them again when" in said
+    )
     assert "not compared" not in said and "adopt the copy" not in said
     assert "reads        f.csv" in said and "trained here on sample-data/f.csv; model outputs/best.npz" in said
     assert contents(folder) == before

@@ -1,5 +1,6 @@
 """The files of a source that count."""
 
+import codecs
 import os
 import shutil
 import subprocess
@@ -117,9 +118,19 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8 or, as Windows PowerShell's `pip freeze > requirements.txt` makes it, in UTF-16.
+
+    Raises OSError, and UnicodeDecodeError for other encodings.
+    """
+    with path.open("rb") as file:
+        is_utf_16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return path.read_text(encoding="utf-16" if is_utf_16 else "utf-8-sig")
+
+
 def text_of(path: Path, limit: int = 1_000_000) -> str:
     """The text of a small file; "" for another one."""
     try:
-        return path.read_text(encoding="utf-8-sig") if path.stat().st_size <= limit else ""
+        return read_text(path) if path.stat().st_size <= limit else ""
     except (OSError, UnicodeDecodeError):
         return ""

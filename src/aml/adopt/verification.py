@@ -17,9 +17,11 @@ from typing import NamedTuple
 from aml.adopt import Note, UserError
 from aml.adopt.adoption import Adoption
 from aml.adopt.commands import steps
+from aml.adopt.commands.steps import Step
 from aml.adopt.conversion import declared, launched, written
 from aml.adopt.convert import models
 from aml.adopt.convert.code import script_of
+from aml.adopt.discover.running import unnamed
 from aml.adopt.discover.source import Source, read
 from aml.adopt.observe import earlier, trial
 from aml.adopt.observe.earlier import Earlier
@@ -91,10 +93,10 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
             given = Surroundings(tuple(source.paths), source.variables)
             texts = adoption.code.texts(source)
             original = observe(environment, texts, _commands(adoption, job), limits.seconds, given)
-            first = Earlier()
+            first, beside = Earlier(), source.steps
             if original and original.first.status and not any(note.code == "made-first" for note in source.notes):
-                reason = original.first.reason
-                first = earlier.run(environment, source.laid, source.steps, reason, texts, limits.seconds, given)
+                reason, beside = original.first.reason, [*unnamed(source.root, source.others), *source.steps]
+                first = earlier.run(environment, source.laid, beside, reason, texts, limits.seconds, given)
             if first.laid:
                 found = Verdict(adoption, made=read(source.home, shown(source.root, source.entry), first.laid))
             elif original is None or original.first.status is None:
@@ -113,7 +115,7 @@ def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: L
                     if not found.problem:
                         break
                 if found.problem and not original.first.ended_well:
-                    reasons = [found.problem, *_not_here(adoption, original), *first.failed[:1]]
+                    reasons = [found.problem, *_not_here(adoption, original, beside), *first.failed[:1]]
                     found = replace(found, problem="\n     ".join(reasons))
             if original and original.first.ended_well:  # without what the documentation runs before it
                 notes = found.adoption.notes
@@ -149,13 +151,14 @@ def _is_named(adoption: Adoption, original: Observation) -> bool:
     return all(str(path) in text for path in original.outside)
 
 
-def _not_here(adoption: Adoption, original: Observation) -> list[str]:
+def _not_here(adoption: Adoption, original: Observation, beside: Sequence[Step]) -> list[str]:
     """Why the original does not run here, and what may help."""
     source = adoption.source
     reasons = [f"the original does not run here either: {_reason(adoption, original)}"]
-    made_by = steps.makers(source.steps, original.first.reason)
+    made_by = steps.makers(beside, original.first.reason)
     asks = source.command is None and ASKS.search(original.first.output)
-    first = [steps.advice(made_by[0], original.first.reason)] if made_by else [ARGUMENTS] if asks else []
+    known = [one for one in made_by if one.where or not one.acts]  # what nothing runs was tried
+    first = [steps.advice(known[0], original.first.reason)] if known else [ARGUMENTS] if asks else []
     return [*reasons, *first]
 
 

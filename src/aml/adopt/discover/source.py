@@ -46,7 +46,8 @@ class Source:
     arguments: str  # that it is known to be run with; "" when unknown
     command: Command | None  # how the source's own files say that it is run
     variables: dict[str, str]  # that its environment has to have
-    steps: list[Step]  # what its files run beside the entry, after scripts and notebooks that no file runs
+    steps: list[Step]  # what its files run beside the entry
+    others: list[str]  # files that neither travel nor are run
     code: dict[str, Path]  # path in src/ -> file; a notebook is there as the .py it becomes
     imports: dict[str, str]  # third-party name -> "file:line"
     runconfigs: list[Path]
@@ -170,7 +171,8 @@ def read(root: Path, entry: str | None, laid: written.Laid | None = None) -> Sou
         arguments=given or (shlex.join(command.words) if command else ""),
         command=command,
         variables=environment.values,
-        steps=[*running.unnamed(root, others), *beside_it],
+        steps=beside_it,
+        others=others,
         code=dict(sorted(closure.code.items())),
         imports=dict(sorted(closure.imports.items())),
         runconfigs=beside.runconfigs(mine, [one for one in runconfigs if one.project == project]),

@@ -58,16 +58,15 @@ def run(
     folder = Path(tempfile.mkdtemp(prefix="aml-adopt-"))
     copy = (folder / source.root.name).resolve()
     trial.copy(source.root, {}, copy)
-    notes = list(source.notes)
-    for step, names in work.made:
-        for name in names:
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(work.tree / name, copy / name)
-        files = f"{', '.join(names[:3])}{' and more' * (len(names) > 3)}"
-        text = f"{step.said} made {files} here: run it again when what it reads has changed"
-        notes.append((names[0], Note("decide", "", text, "made-first", names[0])))
-    made = {name for _, names in work.made for name in names}
-    laid = Laid(copy, sorted({*source.files, *made}), notes)
+    made = list(dict.fromkeys(name for _, names in work.made for name in names))
+    for name in made:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(work.tree / name, copy / name)
+    files = f"{', '.join(made[-3:])}{' and more' * (len(made) > 3)}"
+    again = "run it again when its data change" if len(work.made) == 1 else "run them again when their data change"
+    text = f"{', '.join(step.said for step, _ in work.made)} made {files} here: {again}"
+    note = (made[0], Note("decide", "", text, "made-first", made[0]))
+    laid = Laid(copy, sorted({*source.files, *made}), [*source.notes, note])
     weakref.finalize(laid, shutil.rmtree, folder, ignore_errors=True)
     return Earlier(laid, work.failed)
 
@@ -131,7 +130,7 @@ class _Work:
             script.write_text(step.text, encoding="utf-8", newline="\n")
         words = ["-m", one.module] if one.module else [str(script)]
         command = [str(self.recording.python), *words, *one.words]
-        surroundings = surrounded(self.recording, self.tree, Surroundings(self.given.paths, environment))
+        surroundings = surrounded(self.recording, self.tree, Surroundings((*self.given.paths, "."), environment))
         return trial.run(self.recording, command, self.tree, self.tree / one.folder, self.limit, **surroundings)
 
     def _install(self, package: str) -> bool:

@@ -17,6 +17,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
 from aml.adopt.packages.declared import Declared, Entry, secret
+from aml.adopt.tree import read_text
 from aml.jobfile.conda import INSTALLERS, conda_name, conda_requirement, entries, only_conda
 
 INDEX = {"-i": "--index-url", "--index-url": "--index-url", "--extra-index-url": "--extra-index-url",
@@ -32,7 +33,7 @@ def read(path: Path, root: Path) -> Declared:
     declared = Declared(where)
     reader = READERS.get(path.name) or READERS.get(path.suffix, _requirements_file)
     try:
-        reader(path.read_text(encoding="utf-8-sig"), declared, _Folder(path.parent, root, {path.resolve()}))
+        reader(read_text(path), declared, _Folder(path.parent, root, {path.resolve()}))
     except Exception as error:  # each parser has its own kinds
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         declared.note("decide", where, f"cannot be read and was not used ({reason})", "unreadable", where)
@@ -150,7 +151,7 @@ def _included(path: Path, to: Declared, folder: _Folder, limits: bool) -> None:
         return
     inner = Declared(path.relative_to(folder.root.resolve()).as_posix())
     inside = _Folder(path.parent, folder.root, folder.seen | {path})
-    _requirements(path.read_text(encoding="utf-8-sig"), inner, inside)
+    _requirements(read_text(path), inner, inside)
     (to.constraints if limits else to.entries).extend(inner.entries)
     to.constraints += inner.constraints
     to.options += inner.options
