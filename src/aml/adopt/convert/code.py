@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from aml.adopt import DataInput, Note, input_name, model_name
-from aml.adopt.convert import contract, saved
+from aml.adopt.convert import addresses, contract, saved
 from aml.adopt.discover import needs, resources
 from aml.adopt.discover.source import Source
 from aml.adopt.notebooks import notebook
@@ -252,7 +252,8 @@ def _module(
     together = uploads.together(source.root) if "to_pandas_dataframe" in text else None
     find = partial(locate, source.root, source.entry.parent)
     try:
-        rewritten = sdk.rewrite(text, file, is_entry, find, together)
+        local, addressed = addresses.own(text, source.home, source.laid.files, _folder(source))
+        rewritten = sdk.rewrite(local, file, is_entry, find, together)
         renewed = retired.rewrite(rewritten.text, file, versions, text)
         checked = contract.check(renewed.text, file, text)
     except (RecursionError, MemoryError):
@@ -263,13 +264,28 @@ def _module(
     code.registered = code.registered or rewritten.model
     code.experiment = code.experiment or checked.experiment
     origin = code.origins[place] = Origin(file, text, cells)
-    for note in [*rewritten.notes, *renewed.notes, *checked.notes]:
+    told = [_of_address(one, file) for one in addressed]
+    for note in [*told, *rewritten.notes, *renewed.notes, *checked.notes]:
         line = note.where.rpartition(":")[2]
         code.notes.append(note._replace(where=origin.where(int(line))) if cells and line.isdigit() else note)
     for data in rewritten.inputs:
         _add(code.inputs if is_entry else elsewhere, data)
     if is_entry or not code.model:
         code.model = checked.model or code.model
+
+
+def _folder(source: Source) -> str:
+    """The folder of the source where its code runs, as far as its files say."""
+    if source.command:
+        return source.command.folder
+    place = source.entry.parent if source.entry.suffix == ".ipynb" else source.project if source.runconfigs else None
+    return shown(source.root, place or source.root)
+
+
+def _of_address(one: addresses.Own, file: str) -> Note:
+    said = f"{one.address} -> {one.file}, which the source has"
+    certain = "" if one.certain else ": see that it is the same"
+    return Note("changed" if one.certain else "decide", f"{file}:{one.line}", f"{said}{certain}", "data")
 
 
 def _registering(source: Source, code: Code) -> None:

@@ -30,8 +30,9 @@ SAVES = {"dump", "log_model", "save", "save_model", "save_pretrained", "save_wei
 OTHER_WORK = re.compile(
     r"(^|_)(test|tests|conftest|setup|score|scoring|inference|infer|predict|prediction|serve|submit|deploy|deployment"
     r"|register|evaluate|eval|preprocess|prepare|download|app|utils|util|helpers?|config|settings|noxfile|tasks|conf"
-    r"|pipeline|publish|init)(_|\d|$)"
+    r"|publish|init)(_|\d|$)"
 )
+PIPELINE = re.compile(r"(^|_)pipeline(_|\d|$)")
 OTHER_FOLDERS = ("deploy", "deployment", "docs", "test", "testing", "tests")
 
 
@@ -111,7 +112,9 @@ def _judge(
     stem = re.sub(r"\W+", "_", path.stem).lower().strip("_")
     guarded = any(isinstance(node, ast.If) and _is_main(node.test) for node in tree.body)
     says_train = re.search(r"(^|_|\d)(train|training|trainer)(_|\d|$)", stem) is not None
-    other = not says_train and OTHER_WORK.search(stem) is not None
+    trains_through = bool(runs) and (through or bool(calls & FITS))
+    other = OTHER_WORK.search(stem) is not None or (PIPELINE.search(stem) is not None and not trains_through)
+    other = other and not says_train
     if (
         {part.lower() for part in path.parts[:-1]} & {*OTHER_FOLDERS}
         or stem.startswith("test_")

@@ -1,5 +1,6 @@
 """What the names of a module mean in the retired SDK, azureml-core 1.61: runs, workspaces, datasets and so on."""
 
+import re
 from typing import NamedTuple
 
 import libcst as cst
@@ -86,7 +87,7 @@ class Meanings:
             return ""
         parts = name.split(".")
         start = next((at for at, part in enumerate(parts) if part.lstrip("_")[:1].isupper()), 1)
-        return ".".join(parts[start:])
+        return re.sub(r"^(Tabular|File)DatasetFactory\b", r"Dataset.\1", ".".join(parts[start:]))
 
     def of(self, node: cst.CSTNode | None) -> Value | None:
         match node:
