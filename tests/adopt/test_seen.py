@@ -167,3 +167,10 @@ def test_each_text_that_names_a_file_is_changed(tmp_path: Path, read: str, left:
     assert isinstance(done, Code) and [data.path for data in done.inputs] == [tmp_path / read]
     literals = {node.value for node in ast.walk(ast.parse(text_of(done))) if isinstance(node, ast.Constant)}
     assert f"outputs/{left}" in literals and left not in literals
+
+
+def test_a_text_for_people_is_no_path(tmp_path: Path) -> None:
+    lines = 'import argparse\np = argparse.ArgumentParser(description="data")\np.add_argument("--a", help="data", metavar="data")\n'
+    lines += 'a = p.parse_args()\nt = open(a.a or "data/x.csv")\n'
+    done = text_of(seen(tmp_path, lines, read="data/x.csv"))
+    assert 'description="data"' in done and 'help="data", metavar="data"' in done and "a.a or a.x" in done

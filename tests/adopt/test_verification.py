@@ -211,3 +211,23 @@ def test_what_v1_uploads_as_one_dataset_is_one_folder(tmp_path: Path, old: str) 
 def test_other_uploads_are_no_folder(tmp_path: Path, text: str) -> None:
     plant(tmp_path, {"data/a.csv": CSV, "data/b.csv": CSV, "register.py": text})
     assert uploads.together(tmp_path) is None
+
+
+@pytest.mark.slow
+def test_old_code_gets_packages_of_its_time(tmp_path: Path) -> None:
+    # pandas 2 has no DataFrame.append; the note on it comes from its release notes, the fix from the day of the commit.
+    train = "import pandas as pd\nt = pd.read_csv('d.csv')\nt = getattr(t, 'app' + 'end')(t)\n"
+    train += "t.mean().to_json('model.json')\n"
+    folder = plant(tmp_path / "line", {"train.py": train, "d.csv": CSV, "requirements.txt": "pandas\n"})
+    environment = {**ENVIRONMENT, "GIT_COMMITTER_DATE": "2022-11-30T12:00:00Z"}
+    identity = ("-c", "user.name=Sample", "-c", "user.email=sample@example.com")
+    for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-qm", "first")):
+        subprocess.run(["git", "-C", str(folder), *command], check=True, env=environment)
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"), "--entry", "train.py")
+    assert "once more with packages of 2022-11-30, the day of the last commit" in said
+    assert (
+        "it has packages of 2022-11-30, the day of its last commit, for it does not run with those of today: " in said
+    )
+    assert "train.py:3: AttributeError: 'DataFrame' object has no attribute 'append'" in said
+    conda = (tmp_path / "out" / "line-fit" / "aml_config" / "train-conda.yml").read_text(encoding="utf-8")
+    assert "- pandas==1.5." in conda and "trained here on sample-data/d.csv" in said

@@ -85,10 +85,10 @@ def template() -> Path:
     return installed if installed.is_dir() else package.parents[1]
 
 
-def plan(source: Source, slug: str, packages: Packages | None = None) -> Adoption:
+def plan(source: Source, slug: str, packages: Packages | None = None, day: str = "") -> Adoption:
     """Work out what becomes of a source; `slug` is the name of the repository, the model and the experiment.
 
-    `packages`: the environment, where it is known already.
+    `packages`: the environment, where it is known already. `day`: of which packages without a version are to be.
     Raises UserError when the package index cannot be asked. What cannot be converted is a note of kind "blocked".
     """
     code = convert(source)
@@ -101,6 +101,7 @@ def plan(source: Source, slug: str, packages: Packages | None = None) -> Adoptio
         name=f"{slug}-env",
         template=template() / SLUG,
         extra=code.requirements,
+        day=day,
     )
     known = convert(source, versions_of(packages.requirements, packages.python))
     code.files, code.notes = known.files, known.notes

@@ -60,23 +60,32 @@ def listing(root: Path) -> tuple[list[str], list[Note]]:
     return sorted(name for name in found if _counts(root, name, notes)), notes
 
 
+def last_commit(root: Path) -> str:
+    """The day of the last commit of a checkout, such as 2023-01-31; "" where there is none."""
+    return (_git(root, "log", "-1", "--format=%cs") or b"").decode("ascii", "replace").strip()
+
+
 def _of_git(root: Path) -> list[str] | None:
     """What git has and does not ignore, or None."""
+    names = _git(root, "ls-files", "-co", "--exclude-standard", "-z")
+    # Nothing: a folder that a checkout around it ignores.
+    return [os.fsdecode(name) for name in names.split(b"\0") if name] or None if names is not None else None
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
+    """What git prints for a checkout; None where it fails."""
     git = shutil.which("git")
     if git is None:
         return None
     # fsmonitor and hooks are programs that a checkout's own settings may name.
     settings = ["-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    command = [git, *settings, "-C", str(root), "ls-files", "-co", "--exclude-standard", "-z"]
+    command = [git, *settings, "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, env={**environment, "GIT_OPTIONAL_LOCKS": "0"}, timeout=120)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    if done.returncode:
-        return None
-    # Nothing: a folder that a checkout around it ignores.
-    return [os.fsdecode(name) for name in done.stdout.split(b"\0") if name] or None
+    return None if done.returncode else done.stdout
 
 
 def _walk(folder: Path) -> list[str]:

@@ -10,12 +10,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from aml.adopt import Note, UserError
-from aml.adopt.adoption import Adoption
+from aml.adopt.adoption import Adoption, plan
 from aml.adopt.commands import steps
 from aml.adopt.commands.steps import Step
 from aml.adopt.conversion import declared, launched, written
@@ -29,7 +30,7 @@ from aml.adopt.observe.environment import Recording, recording
 from aml.adopt.observe.observation import Observation, Surroundings, differences, lost, observe
 from aml.adopt.python.syntax import lines_of
 from aml.adopt.report import few
-from aml.adopt.tree import shown
+from aml.adopt.tree import last_commit, shown
 from aml.jobfile import job as job_module
 from aml.jobfile.job import Job
 from aml.local import runs
@@ -75,6 +76,38 @@ ASKS = re.compile(
 NOT_RUN = Note(
     "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
 )
+
+
+# What code says that calls what later packages have changed.
+CHANGED = re.compile(r"\b(Attribute|Import|Index|InvalidIndex|InvalidParameter|Key|NotImplemented|Type|Value)Error\b")
+
+
+def settle(
+    adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: Limits, tell: Callable[[str], None]
+) -> Verdict:
+    """Verify; where the original does not run, once more with what its earlier steps make and packages of its time.
+
+    `make` and errors: as of verify(). `tell` gets a line for each time.
+    """
+    verdict = verify(adoption, make, limits)
+    if verdict.made:
+        tell("once more with what the steps before it have made ...")
+        adoption = plan(verdict.made, adoption.slug, adoption.packages)
+        verdict = verify(adoption, make, limits)
+    day = last_commit(adoption.source.home)
+    old = "" < day < (datetime.now(UTC).date() - timedelta(366)).isoformat()
+    if not (old and verdict.problem and CHANGED.search(verdict.problem)) or "environ" in verdict.problem:
+        return verdict
+    older = plan(adoption.source, adoption.slug, day=day)
+    if older.blocked or older.packages.requirements == adoption.packages.requirements:
+        return verdict
+    tell(f"once more with packages of {day}, the day of the last commit ...")
+    again = verify(older, make, limits)
+    if again.problem:
+        return verdict
+    text = f"it has packages of {day}, the day of its last commit, for it does not run with those of today"
+    reason = verdict.problem.splitlines()[0].removeprefix("it does not train: ")
+    return replace(again, notes=(*again.notes, _undecided(f"{text}: {reason}")))
 
 
 def verify(adoption: Adoption, make: Callable[[Adoption, Path], Path], limits: Limits) -> Verdict:

@@ -79,11 +79,7 @@ def adopt(root: Path, out: Path | None, entry: str | None, dry: bool, limits: tu
         return 1
     if limits:
         say("running the code, the original and the converted one, in copies: --no-run leaves that out ...")
-        verdict = verification.verify(adoption, repository.make, verification.Limits(*limits))
-        if verdict.made:
-            say("once more with what the steps before it have made ...")
-            adoption = planning.plan(verdict.made, slug, adoption.packages)
-            verdict = verification.verify(adoption, repository.make, verification.Limits(*limits))
+        verdict = verification.settle(adoption, repository.make, verification.Limits(*limits), say)
     else:
         made = verification.unseen(adoption, None, "the code was not run")
         verdict = verification.Verdict(made, notes=(verification.NOT_RUN,))

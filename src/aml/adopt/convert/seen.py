@@ -25,7 +25,7 @@ from aml.adopt.python.flags import Option
 from aml.adopt.python.syntax import Tree, expression, literal, quoted
 from aml.adopt.tree import folders, shown
 
-NAMES = ("artifact_path", "key", "name")  # parameters for what something is called in a run
+NAMES = ("artifact_path", "description", "help", "key", "metavar", "name")  # parameters for names and texts
 GAP = re.compile(r"[{%*]")  # where a path is filled in
 KEPT = "a job keeps what is below outputs/"
 

@@ -73,12 +73,14 @@ def build(
     name: str,
     template: Path,
     extra: Sequence[str | tuple[str, str]] = (),
+    day: str = "",
 ) -> Packages:
     """Work out the environment; with a "blocked" note when there is none.
 
     `files`: package files in order of trust, or conda dependencies that stood elsewhere, as (where, mapping). The first
     that names packages counts; the others only help out. `imports`: where each import stands. `extra`: requirements
     from elsewhere, such as notebooks, or (requirement, where). `template`: the template's repository, generated or not.
+    `day`: of which packages without a version are to be, such as 2023-01-31; "" for the newest.
     Raises UserError when the package index cannot be asked.
     """
     given = read_template(template)
@@ -107,7 +109,7 @@ def build(
     silent = _Work({}, work.python)
     work.add_imported([entry for file in rest for entry in silent.taken(file)], bool(base.where), resolver)
     work.fit_azure(given.azure)
-    fixed = work.resolve(resolver)
+    fixed = work.resolve(resolver, day)
     # without packaging's own blanks, which differ between its versions
     lines = [str(each).replace(" @ ", "@ ").replace("@ ", " @ ") for each in fixed]
     notes = [note if note.code else note._replace(code="package") for note in work.notes]
@@ -268,7 +270,7 @@ class _Work:
                 kept.append(entry)
         self.entries = kept
 
-    def resolve(self, resolver: Resolver) -> list[Requirement]:
+    def resolve(self, resolver: Resolver, day: str) -> list[Requirement]:
         """Exact requirements that install together; with "blocked" notes when there are none."""
         try:
             lifted = resolver.lifted([entry.requirement for entry in self.entries if not entry.requirement.url])
@@ -276,7 +278,7 @@ class _Work:
             self._tell_conflict(str(conflict))
             return [entry.requirement for entry in self.entries]
         places = {entry.key: entry for entry in self.entries}
-        until = resolver.stay_near([each for each in lifted if places[key_of(each)].where])
+        until = resolver.stay_near([each for each in lifted if places[key_of(each)].where], day)
         lifted, because = self._with_numpy_1(lifted, resolver)
         versions = {name: found.version for name, found in resolver.newest(lifted).items()}
         result = {key_of(each): with_specifier(each, f"=={versions[key_of(each)]}") for each in lifted}
@@ -284,7 +286,8 @@ class _Work:
             self.note("taken", "", f"{name} has no wheel and is built from source")
         asked = {name: entry.requirement for name, entry in places.items()}
         if free := [str(result[name]) for name, old in asked.items() if not (old.specifier or old.url)]:
-            which = f"those of the time of the others, until {until}" if until else "today's newest that fit"
+            then = "the last commit" if day else "the others"
+            which = f"those of the time of {then}, until {until}" if until else "today's newest that fit"
             self.note("taken", "", f"no versions were asked for, so {which}: {', '.join(free)}")
         for name, new in result.items():
             if name in places and not asked[name].specifier.contains(versions[name], prereleases=True):

@@ -160,8 +160,8 @@ class Resolver:
         self.newest(fixed)
         return fixed
 
-    def stay_near(self, requirements: list[Requirement]) -> str:
-        """Let what has no exact version be of the time of what has one, where that installs.
+    def stay_near(self, requirements: list[Requirement], then: str = "") -> str:
+        """Let what has no exact version be of the time of what has one, else of the day `then`, where that installs.
 
         Old packages rarely work with what came years later, and rarely say so. Returns the day that limits it, or "".
         """
@@ -169,10 +169,12 @@ class Resolver:
         pinned = {canonicalize_name(each.name) for each in requirements if exact(each)}
         beside = {canonicalize_name(Requirement(line).name) for line in self.beside}
         free = sorted({canonicalize_name(each.name) for each in requirements} - pinned - beside)
-        latest = max((found[name].uploaded for name in pinned & found.keys()), default="")
+        pins = max((found[name].uploaded for name in pinned & found.keys()), default="")
+        latest = pins or then
         if not latest or not free:
             return ""
-        days = [date.fromisoformat(latest) + timedelta(days=days) for days in range(365, 3 * 366, 183)]
+        after = range(365 if pins else 0, 3 * 366, 183)
+        days = [date.fromisoformat(latest) + timedelta(days=days) for days in after]
         days = [day for day in days if day < datetime.now(UTC).date()]
         for start in range(len(days)):
             self.until = {}
