@@ -17,6 +17,7 @@ FILES = ["data/d.csv", "my data.csv", "README.md", "train.py"]
         ("https://raw.githubusercontent.com/org/line/refs/heads/main/data/d.csv", "data/d.csv"),
         ("https://raw.githubusercontent.com/org/line/feature/x/data/d.csv", "data/d.csv"),
         ("https://github.com/org/line/blob/main/data/d.csv?raw=true", "data/d.csv"),
+        ("https://raw.githubusercontent.com/org/line/main/data/d.csv?token=AJ5V2OGX", "data/d.csv"),
         ("https://github.com/org/line/raw/master/my%20data.csv", "my data.csv"),
         ("https://raw.githubusercontent.com/org/line/main/other.csv", ""),
         ("https://raw.githubusercontent.com/org/line/main/README.md", ""),
@@ -29,6 +30,7 @@ def test_addresses_of_files_of_the_source(tmp_path: Path, address: str, file: st
     new, found = own(text, plant(tmp_path / "line", {"a": ""}), FILES, ".")
     assert new == (text.replace(address, file) if file else text)
     assert [(one.line, one.file, one.certain) for one in found] == ([(3, file, True)] if file else [])
+    assert "AJ5V2OGX" not in str(found)
 
 
 def test_a_file_of_another_repository_is_not_certain(tmp_path: Path) -> None:

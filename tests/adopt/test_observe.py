@@ -125,6 +125,10 @@ socket.socket().connect(("192.0.2.1", 80))
 """
     found = seen(recording, {}, code)
     assert "--network" in found.first.reason and found.first.opened.hosts == {"192.0.2.1"}
+    names = "import socket, urllib.request\nsocket.getaddrinfo('localhost', 80)\n"
+    names += "socket.gethostbyname(socket.gethostname())\n"
+    found = seen(recording, {}, f"{names}urllib.request.urlopen('http://data.example.org/x.csv')\n")
+    assert "with --network only" in found.first.reason and found.first.opened.hosts == {"data.example.org"}
 
 
 def test_a_run_that_takes_too_long_is_ended_with_its_children(recording: Recording) -> None:

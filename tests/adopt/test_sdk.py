@@ -691,3 +691,15 @@ def test_a_dataset_that_calls_name_differently_is_in_the_way_once() -> None:
     text += "    return Dataset.get_by_name(ws, name).to_pandas_dataframe()\nload('a')\nload('b')\n"
     [blocked] = [note for note in rewrite(text, "train.py", True).notes if note.kind == "blocked"]
     assert blocked.where == "train.py:5" and "differs from call to call" in blocked.text
+
+
+@pytest.mark.parametrize("path", ["'https://example.org/d.csv'", "['https://example.org/d.csv']", "path=URL", "[URL]"])
+@pytest.mark.parametrize("factory", ["Dataset.Tabular", "TabularDatasetFactory"])
+def test_a_table_by_its_address(factory: str, path: str) -> None:
+    text = "from azureml.core import Dataset\nfrom azureml.data.dataset_factory import TabularDatasetFactory\n"
+    text += f"URL = 'https://example.org/d.csv'\nds = {factory}.from_delimited_files({path})\n"
+    text += "print(ds.take(3).to_pandas_dataframe())\nx = ds.to_pandas_dataframe().dropna()\n"
+    done = rewrite(text, "train.py", True)
+    value = "URL" if "URL" in path else "'https://example.org/d.csv'"
+    assert f"ds = {value}\nprint(pd.read_csv(ds).head(3))\nx = pd.read_csv(ds).dropna()\n" in done.text
+    assert "azureml" not in done.text and not done.inputs and not [one for one in done.notes if one.kind == "blocked"]

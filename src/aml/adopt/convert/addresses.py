@@ -16,7 +16,7 @@ from aml.adopt.tree import text_of
 # https://docs.github.com/repositories/working-with-files/using-files/viewing-and-understanding-files
 RAW = re.compile(
     r"https?://(?:raw\.githubusercontent\.com/(?P<raw>[^/\s]+/[^/\s]+)"
-    r"|(?:www\.)?github\.com/(?P<web>[^/\s]+/[^/\s]+)/(?:raw|blob))/(?:refs/heads/)?(?P<rest>[^?#\s]+)(?:\?raw=true)?"
+    r"|(?:www\.)?github\.com/(?P<web>[^/\s]+/[^/\s]+)/(?:raw|blob))/(?:refs/heads/)?(?P<rest>[^?#\s]+)(?:\?\S*)?"
 )
 OTHERS = (".py", ".ipynb", ".md", ".rst", ".html")  # that no code reads as data
 
@@ -50,7 +50,7 @@ def own(text: str, home: Path, files: Iterable[str], folder: str) -> tuple[str, 
         if match and file:
             repository = (match["raw"] or match["web"]).lower()
             same = repository == remote or repository.rpartition("/")[2] == home.name.lower()
-            found.append(Own(tree.line(node), match[0], file, same))
+            found.append(Own(tree.line(node), match[0].partition("?")[0], file, same))  # a token may follow
             new[node] = quoted(posixpath.relpath(file, folder), node)
     return (tree.text_of(tree.module.visit(Replace(new))), found) if found else (text, [])
 

@@ -44,6 +44,7 @@ class Candidate:
     score: int
     reasons: list[str]
     rank: int  # 3: a runconfig names it, 2: a submit script or entry point does, 1: its own name does, 0: its code
+    runs: str = ""  # the line that runs it
 
 
 @dataclass
@@ -149,7 +150,7 @@ def _judge(
     if named is None and not trains:
         return None
     rank = named[0] if named and not other else 1 if says_train and does and (guarded or not imported) else 0
-    return Candidate(name, score, reasons, rank)
+    return Candidate(name, score, reasons, rank, runs)
 
 
 def _tree(path: Path) -> ast.Module | None:

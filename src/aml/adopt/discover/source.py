@@ -242,11 +242,12 @@ def _choose(typed: Path, found: list[Candidate]) -> Candidate:
     best = found[0]
     # Several scripts that are meant to train are several models; of other files the likeliest one is taken.
     equal = [one for one in found if one.rank == best.rank and (best.rank > 0 or one.score == best.score)]
-    if best.name.endswith(".py"):  # notebooks beside a script are what it comes from, or what was tried before
-        equal = [one for one in equal if one.name.endswith(".py")]
+    scripts = [one for one in equal if one.name.endswith(".py")]
+    if best in scripts or (any(one.runs for one in scripts) and not best.runs):
+        equal = scripts  # the notebooks beside them are what they come from, or what was tried before
     if len(equal) > 1:
         raise Undecided(typed, equal, [one.name for one in found if one not in equal][:9])
-    return best
+    return equal[0]
 
 
 def _project(root: Path, path: Path, files: list[str]) -> Path:

@@ -18,7 +18,8 @@ from typing import Any
 
 SETTINGS = "_aml_recorder.json"
 EVENTS = {
-    "open", "os.listdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "socket.connect", "sqlite3.connect",
+    "open", "os.listdir", "os.remove", "os.rename", "os.rmdir", "os.scandir", "socket.connect", "socket.getaddrinfo",
+    "sqlite3.connect",
 }  # fmt: skip
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 # Readers written in C++ or Rust, which open files without Python's knowledge: module -> functions and classes.
@@ -60,6 +61,8 @@ class Recorder:
         try:
             if event == "socket.connect":
                 self.connects(args[1])
+            elif event == "socket.getaddrinfo":
+                self.connects((args[0].decode() if isinstance(args[0], bytes) else args[0],))
             elif event == "open":
                 mode, flags = args[1] or "", args[2] or 0
                 writes = any(letter in mode for letter in "wax+") or bool(flags & WRITES)
@@ -96,7 +99,9 @@ class Recorder:
     def connects(self, address: Any) -> None:
         """Refuse what leaves this machine. Raises ConnectionRefusedError."""
         host = address[0] if isinstance(address, tuple) else ""
-        if self.network or not host or host == "localhost":
+        import platform  # here, for every process loads this module
+
+        if self.network or not host or host in ("localhost", platform.node()):
             return
         try:
             if ipaddress.ip_address(host).is_loopback:

@@ -89,9 +89,14 @@ def _local_path(v1: Meanings, node: cst.CSTNode) -> cst.Arg | None:
     if not isinstance(node, cst.Call) or ".from_" not in v1.static(node.func):
         return None
     arg = (arguments(node, ("path",)) or {}).get("path")
-    if arg is None or isinstance(arg.value, cst.Tuple | cst.List):
+    if arg is None or isinstance(one := _of_one(arg.value), cst.Tuple | cst.List):
         return None
-    return None if (value := v1.of(arg.value)) and value.kind == "datastore" else arg
+    return None if (value := v1.of(one)) and value.kind == "datastore" else arg
+
+
+def _of_one(node: Expression) -> Expression:
+    """The element of a list that has one."""
+    return node.elements[0].value if isinstance(node, cst.List) and len(node.elements) == 1 else node
 
 
 def _input(work: Work, node: cst.CSTNode, name: str, is_table: bool) -> None:
@@ -128,9 +133,7 @@ def _address(work: Work, node: cst.CSTNode) -> str | None:
             return None
         return f"azureml:{dataset}@latest" if known == "latest" else f"azureml:{dataset}:{known}"
     given = (arguments(node, ("path",)) or {}).get("path") if ".from_" in name else None
-    path = given.value if given else None
-    if isinstance(path, cst.List) and len(path.elements) == 1:
-        path = path.elements[0].value
+    path = _of_one(given.value) if given else None
     if isinstance(path, cst.Tuple) and len(path.elements) == 2:
         store, place = _datastore(work, path.elements[0].value), work.tree.constant(path.elements[1].value)
         return f"azureml://datastores/{store}/paths/{place.lstrip('/')}" if store and place else None
@@ -217,7 +220,7 @@ def made(work: Work, call: Call) -> Expression:
         others = ", ".join(work.tree.code(arg).strip(" ,\n") for arg in call.original.args if arg is not path)
         work.note("decide", call.original, f"{call.name} had {others}: give pandas' reader what it needs of them")
     work.note("changed", call.original, f"{call.name}(...) -> the path itself")
-    return call.updated.args[list(call.original.args).index(path)].value
+    return _of_one(call.updated.args[list(call.original.args).index(path)].value)
 
 
 def varies(work: Work, original: Expression, updated: Expression) -> Expression:
@@ -232,6 +235,8 @@ def method(work: Work, call: Call) -> Expression:
     assert call.owner
     if call.name.startswith("as_") and work.v1.of(call.original):
         return call.receiver
+    if call.name == "take" and _is_read(work.tree, call.original):
+        return call.updated  # of which to_pandas_dataframe() makes head()
     if call.name != "to_pandas_dataframe":
         hint = "it is the folder already" if call.name in MINE else "pandas' own methods do it"
         work.note("blocked", call.original, f"{work.tree.short(call.original)}: the data is a path now: {hint}")
@@ -239,11 +244,21 @@ def method(work: Work, call: Call) -> Expression:
     pandas = _pandas(work, call.original)
     reader, given = f"{pandas}.{call.owner.reader}", READERS.get(call.owner.reader, "")
     work.note("changed", call.original, f"to_pandas_dataframe() -> {reader}")
+    read = data = call.receiver
+    head = ""
+    if isinstance(read, cst.Call) and isinstance(read.func, cst.Attribute) and read.func.attr.value == "take":
+        data, head = read.func.value, f".head({work.tree.code(read.args[0].value)})"
     if not work.together:
-        return expression(f"{reader}(DATA{given})", DATA=call.receiver)
+        return expression(f"{reader}(DATA{given}){head}", DATA=data)
     work.needed.append("import os")
     table = f"{reader}(os.path.join(DATA, name){given}) for name in sorted(os.listdir(DATA))"
-    return expression(f"{pandas}.concat([{table}], ignore_index=True)", DATA=call.receiver)
+    return expression(f"{pandas}.concat([{table}], ignore_index=True){head}", DATA=data)
+
+
+def _is_read(tree: Tree, call: cst.Call) -> bool:
+    """Whether to_pandas_dataframe() is called on what a call gives."""
+    parent = tree.parents[call]
+    return isinstance(parent, cst.Attribute) and parent.attr.value == "to_pandas_dataframe"
 
 
 def _pandas(work: Work, place: cst.CSTNode) -> str:

@@ -32,7 +32,7 @@ MEMBERS = {
     "experiment": {"workspace": "workspace", "start_logging": "started"},
     "workspace": {"get_default_datastore": "datastore", "get_default_keyvault": "keyvault", "datasets": "inputs"},
     "inputs": {"get": "dataset"},
-    "dataset": {f"as_{how}": "dataset" for how in ("mount", "download", "direct", "named_input", "hdfs")},
+    "dataset": dict.fromkeys(("as_mount", "as_download", "as_direct", "as_named_input", "as_hdfs", "take"), "dataset"),
 }
 READERS = {"from_parquet_files": "read_parquet", "from_json_lines_files": "read_json"}
 RUNS = ("run", "parent", "child", "started")
