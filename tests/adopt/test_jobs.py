@@ -222,7 +222,8 @@ def test_what_the_code_writes_to_is_no_input(
     text = (WRITES + body).replace("{flag}", flag).replace("{default}", default).replace("{dest}", flag.strip("-"))
     runconfig = DATA_REFERENCES.format(flag=flag, mode=mode, target=target)
     plant(tmp_path, {"train.py": text, "data/d.csv": "a,b\n", "aml_config/train.runconfig": runconfig})
-    written, done, _ = made(tmp_path, left=f"outputs/results/{left}", words=f"train.py {flag} outputs/results")
+    leaves = f"outputs/results/{left}" if left else ""
+    written, done, _ = made(tmp_path, left=leaves, words=f"train.py {flag} outputs/results")
     for name in ("train-local.yml", "train-amlcompute.yml"):
         job = yaml.safe_load(done.files[name])
         given = job["command"].partition(f"{flag} ")[2]

@@ -231,3 +231,13 @@ def test_old_code_gets_packages_of_its_time(tmp_path: Path) -> None:
     assert "train.py:3: AttributeError: 'DataFrame' object has no attribute 'append'" in said
     conda = (tmp_path / "out" / "line-fit" / "aml_config" / "train-conda.yml").read_text(encoding="utf-8")
     assert "- pandas==1.5." in conda and "trained here on sample-data/d.csv" in said
+
+
+@pytest.mark.slow
+def test_what_does_nothing_does_not_train(tmp_path: Path) -> None:
+    text = "from sklearn.svm import SVC\ndef train(x, y):\n    return SVC().fit(x, y)\nprint('ready')\n"
+    folder = plant(tmp_path / "line", {"train.py": text, "requirements.txt": "scikit-learn\n"})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"), status=1)
+    assert "the repository is not ready: it runs, but reads no data, leaves no file" in said
+    said = adopt(plant(tmp_path / "empty", {"src/train.py": ""}), "-o", str(tmp_path / "out" / "b-fit"), status=1)
+    assert "src/train.py: does nothing when it is run" in said

@@ -171,7 +171,7 @@ def _tree(path: Path) -> ast.Module | None:
 def does_something(tree: ast.Module) -> bool:
     """Whether a script does more when it is run than define functions."""
     if not any(isinstance(statement, ast.FunctionDef | ast.ClassDef) for statement in tree.body):
-        return True  # it imports modules, which may
+        return bool(tree.body)  # it imports modules, which may
     return any(map(_acts, tree.body))
 
 
