@@ -73,7 +73,7 @@ ASKS = re.compile(
     r"|^.*(=\s*sys\.argv\b|\bsys\.argv\[).*\n(\s*[\^~]+\s*\n)?\s*(IndexError|ValueError)"
     r"|must have a value other than None|The function received no value for the required argument"
 )
-NOTHING = "it runs, but reads no data, leaves no file, and logs and prints no result: name the script that trains with --entry"
+NOTHING = "it runs, but reads no data, leaves no file, logs and prints no result: name what trains with --entry"
 NOT_RUN = Note(
     "decide", "", "the code was not run, so what it reads and leaves was not seen: aml submit -c train-local"
 )
@@ -269,12 +269,10 @@ def _try(environment: Recording, adoption: Adoption, made: Path, original: Obser
     _find_model(adoption, [f"outputs/{path}" for path in outputs])
     _settle(adoption, original)
     trained = _trained(adoption, made, outputs)
-    first = original.first
-    if first.ended_well and not (
-        original.data or first.left or original.lines or kept or runs.all_runs(made)[0].metrics()
-    ):
-        return Verdict(adoption, NOTHING)
-    if first.ended_well:
+    if original.first.ended_well:
+        did = original.data or original.first.left or original.lines or kept or runs.all_runs(made)[0].metrics()
+        if not did:
+            return Verdict(adoption, NOTHING)
         rewritten = [place for place, content in adoption.code.files.items() if isinstance(content, str)]
         found = differences(original, done, made, kept, rewritten)
         return Verdict(adoption, f"it does something else than the original: {found[0]}" if found else "", trained)
