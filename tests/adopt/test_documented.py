@@ -221,6 +221,12 @@ def test_what_runs_before_is_known_in_its_order(tree: dict[str, str], tmp_path: 
     assert [one.script for one in found.steps if one.order == "before"] == ["a.py", "b.py"]
 
 
+def test_a_server_and_an_installation_are_no_step_before(tmp_path: Path) -> None:
+    lines = "```\npython setup.py install\npython app.py\npython get.py\npython train.py\n```\n"
+    found = read(tmp_path, {**dict.fromkeys(("app.py", "get.py", "setup.py"), "x = 1\n"), "README.md": lines})
+    assert [one.script for one in found.steps] == ["get.py"]
+
+
 SUB = FIT.replace("args = parser", "parser.add_argument('command')\nargs = parser")
 
 

@@ -106,6 +106,18 @@ def test_a_notebook_that_makes_missing_data_is_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_step_that_fails_after_one_that_works_is_the_reason(tmp_path: Path) -> None:
+    tree = {
+        "filter.py": "raise SystemExit('no licence')\n",
+        "README.md": "    python clean.py\n    python filter.py\n    python train.py\n",
+    }
+    folder = plant(tmp_path / "line", {**TREE, **STEPS, **tree, "train.py": LINE})
+    said = adopt(folder, "-o", str(tmp_path / "out" / "line-fit"), status=1)
+    assert "`python filter.py` (README.md:2), which runs before it, fails: it ended with status 1: no licence" in said
+    assert "once more" not in said
+
+
+@pytest.mark.slow
 def test_an_earlier_step_that_fails_is_the_reason(tmp_path: Path) -> None:
     tree = {
         "clean.py": "raise SystemExit('the bucket is closed')\n",

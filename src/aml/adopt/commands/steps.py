@@ -57,17 +57,17 @@ class Step:
         return hide(f"python {shlex.join([*script, *without_secrets(self.run.words)[0]])}")
 
 
-def find(root: Path, commands: Iterable[Command], chosen: Command | None, staying: Collection[str]) -> list[Step]:
-    """What runs before `chosen`, the command that trains, in that order; then what else runs the scripts `staying`."""
+def find(root: Path, commands: Iterable[Command], chosen: Command | None, travelling: Collection[str]) -> list[Step]:
+    """What runs before `chosen`, the command that trains, in its order; then what runs others that stay behind."""
     found: dict[tuple[str, str], Step] = {}
     before = [one for one in chosen.before if _is_other(one, chosen)] if chosen else []
     for one in [*before, *commands]:
-        first = one in before
-        if not first and (one.script not in staying or any(one.script == known for known, _ in found)):
+        first, stays = one in before, one.script not in travelling
+        if not first and (not stays or any(one.script == known for known, _ in found)):
             continue
         after = chosen is not None and any(one.script == chosen.script for one in one.before)
         order = "before" if first else "after" if after else ""
-        step = Step(one, order, one.script in staying, text_of(root / one.script))
+        step = Step(one, order, stays, text_of(root / one.script))
         found.setdefault((one.script, one.subcommand), step)
     return [*found.values()]
 

@@ -147,8 +147,8 @@ def read(root: Path, entry: str | None, laid: written.Laid | None = None) -> Sou
     given = next(filter(None, [*(one.arguments for one in mine), *(shlex.join(one.words) for one in submitted)]), "")
     texts = _texts(root, closure)
     command = None if given else running.command(commands, chosen.name, texts, notes)
-    staying = {one.script for one in commands if not stays.SERVES.search(one.script)} - {*travelling, "setup.py"}
-    beside_it = steps.find(root, commands, command, staying)
+    beside_it = steps.find(root, commands, command, travelling)
+    beside_it = [one for one in beside_it if one.script != "setup.py" and not stays.SERVES.search(one.script)]
     notes += running.first(beside_it)
     own = " ".join([texts.get(chosen.name, ""), *(command.words if command else ())])
     notes += steps.notes(beside_it, chosen.name, own)

@@ -16,7 +16,7 @@ from aml.adopt.notebooks.written import Laid
 from aml.adopt.observe import trial
 from aml.adopt.observe.environment import Recording
 from aml.adopt.observe.observation import Surroundings, surrounded
-from aml.adopt.packages.provided import candidates
+from aml.adopt.packages.provided import known
 from aml.adopt.tree import text_of
 from aml.local import environments
 
@@ -53,7 +53,7 @@ def run(
         work.do(step)
     if not work.has_made(missing):
         work.make(missing)
-    if not work.made:
+    if not work.made or (work.failed and not work.has_made(missing)):
         return Earlier(failed=work.failed)
     folder = Path(tempfile.mkdtemp(prefix="aml-adopt-"))
     copy = (folder / source.root.name).resolve()
@@ -92,7 +92,7 @@ class _Work:
         while not done.ended_well and (step.command, done.reason) not in self.tried:
             self.tried.add((step.command, done.reason))
             lacking = re.search(r"No module named '(\w+)", done.reason)
-            if not (self._install(candidates(lacking[1])[0]) if lacking else self.make(done.reason, step)):
+            if not (self._install(lacking[1]) if lacking else self.make(done.reason, step)):
                 break
             done = self._run(step)
         if done.ended_well:
@@ -133,8 +133,10 @@ class _Work:
         surroundings = surrounded(self.recording, self.tree, Surroundings((*self.given.paths, "."), environment))
         return trial.run(self.recording, command, self.tree, self.tree / one.folder, self.limit, **surroundings)
 
-    def _install(self, package: str) -> bool:
-        """Install a package into the throw-away environment: the job does not need it."""
-        command = [environments.uv(), "pip", "install", "--quiet", "--no-config", "--only-binary", ":all:", package]
-        done = subprocess.run([*command, "--python", str(self.recording.python)], capture_output=True)
-        return done.returncode == 0
+    def _install(self, module: str) -> bool:
+        """Install the package of a module, where it is known, into the throw-away environment: the job needs it not."""
+        for package in known(module)[:1]:
+            command = [environments.uv(), "pip", "install", "--quiet", "--no-config", "--only-binary", ":all:", package]
+            done = subprocess.run([*command, "--python", str(self.recording.python)], capture_output=True)
+            return done.returncode == 0
+        return False
