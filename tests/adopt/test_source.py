@@ -654,3 +654,14 @@ def test_a_package_elsewhere_in_the_source_travels(tmp_path: Path) -> None:
     found = source.read(plant(tmp_path, tree), None)
     assert found.code["kit/clean.py"] == tmp_path / "packages/kit/src/kit/clean.py"
     assert "kit" not in found.imports and found.paths == ["packages/kit/src"]
+
+
+def test_a_documented_pipeline_whose_imports_fit_a_model_comes_before_a_notebook(tmp_path: Path) -> None:
+    cell = {"cell_type": "code", "source": "model.fit(x)", "metadata": {}, "outputs": [], "execution_count": None}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
+    tree = {"nb/trial.ipynb": json.dumps(notebook), "README.md": "```\npython run_pipeline.py\n```\n"}
+    tree |= {"run_pipeline.py": "from pipelines.first import run\nif __name__ == '__main__':\n    run()\n"}
+    tree |= {"pipelines/first.py": "from src.training import go\ndef run():\n    go()\n"}
+    tree |= {"src/training.py": "from src.data import x\ndef go():\n    model.fit(x)\n", "src/data.py": "x = 1\n"}
+    found = source.candidates(plant(tmp_path, tree))
+    assert found[0].name == "run_pipeline.py" and "what it imports fits a model" in found[0].reasons

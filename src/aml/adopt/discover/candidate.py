@@ -88,7 +88,7 @@ def find(root: Path, files: list[str], commands: Sequence[Command] = ()) -> list
     for command in commands:
         runs.setdefault(command.script, command.where)
     imported = _imported(trees)
-    fitting = {PurePosixPath(name).stem for name, tree in trees.items() if called_names(tree) & FITS} - {"__init__"}
+    fitting = _fitting(trees)
     found = [
         _judge(
             name,
@@ -102,6 +102,15 @@ def find(root: Path, files: list[str], commands: Sequence[Command] = ()) -> list
         for name, tree in trees.items()
     ]
     return sorted((one for one in found if one), key=lambda one: (-one.rank, -one.score, one.name))
+
+
+def _fitting(trees: dict[str, ast.Module]) -> set[str]:
+    """The stems of the modules that fit a model, themselves or by what they import."""
+    found = {PurePosixPath(name).stem for name, tree in trees.items() if called_names(tree) & FITS} - {"__init__"}
+    parts = {name: {part for one in imports_of(tree) for part in one.module.split(".")} for name, tree in trees.items()}
+    while more := {PurePosixPath(name).stem for name in trees if parts[name] & found} - {"__init__"} - found:
+        found |= more
+    return found
 
 
 def _judge(
