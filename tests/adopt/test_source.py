@@ -665,3 +665,10 @@ def test_a_documented_pipeline_whose_imports_fit_a_model_comes_before_a_notebook
     tree |= {"src/training.py": "from src.data import x\ndef go():\n    model.fit(x)\n", "src/data.py": "x = 1\n"}
     found = source.candidates(plant(tmp_path, tree))
     assert found[0].name == "run_pipeline.py" and "what it imports fits a model" in found[0].reasons
+
+
+@pytest.mark.parametrize("other", ["train_test_creator.py", "train_test_split.py", "make_train_val.py"])
+def test_what_splits_data_does_not_train_by_its_name(tmp_path: Path, other: str) -> None:
+    text = "import pandas as pd\nif __name__ == '__main__':\n    pd.read_csv('d.csv').to_csv('train.csv')\n"
+    tree = {"src/train.py": text + "    model.fit(1)\n", f"src/{other}": text, "src/train_test.py": text}
+    assert [one.name for one in source.candidates(plant(tmp_path, tree))] == ["src/train.py"]

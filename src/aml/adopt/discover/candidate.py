@@ -121,7 +121,7 @@ def _judge(
     through = does and bool({part for one in imports_of(tree) for part in one.module.split(".")} & fitting)
     stem = re.sub(r"\W+", "_", path.stem).lower().strip("_")
     guarded = any(isinstance(node, ast.If) and _is_main(node.test) for node in tree.body)
-    says_train = re.search(r"(^|_|\d)(train|training|trainer)(_|\d|$)", stem) is not None
+    says_train = re.search(r"(^|_|\d)(train|training|trainer)(?!_(test|val|dev|split))(_|\d|$)", stem) is not None
     trains_through = bool(runs) and (through or bool(calls & FITS))
     other = OTHER_WORK.search(stem) is not None or (PIPELINE.search(stem) is not None and not trains_through)
     other = other and not says_train
