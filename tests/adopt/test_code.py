@@ -7,6 +7,7 @@ from typing import Any
 import nbformat
 import pytest
 
+from adopt.sources import plant
 from aml.adopt.convert import code
 from aml.adopt.discover import source
 
@@ -131,3 +132,17 @@ def test_code_is_written_in_the_encoding_that_it_says(tmp_path: Path, head: str)
 def test_code_in_utf_8_comes_back_as_it_was(tmp_path: Path, head: str) -> None:
     text = head + "x = y = 'é'\n" + FIT
     assert converted(tmp_path, "train.py", text).files["train.py"] == text
+
+
+@pytest.mark.parametrize(
+    ("text", "needs"),
+    [
+        ("import pandas as pd\nd = pd.read_parquet('d.parquet')\n", {"pandas", "pyarrow"}),
+        ("import pandas\nd = pandas.read_csv('d.csv')\nd.to_excel('d.xlsx')\n", {"pandas", "openpyxl"}),
+        ("import polars as pl\nd = pl.read_parquet('d.parquet')\n", {"polars"}),
+        ("import pandas as pd\nd = pd.read_csv('d.csv')\n", {"pandas"}),
+    ],
+)
+def test_what_pandas_imports_for_a_format_is_needed(tmp_path: Path, text: str, needs: set[str]) -> None:
+    found = source.read(plant(tmp_path, {"train.py": text + "from sklearn.svm import SVC\nSVC().fit(d, d)\n"}), None)
+    assert {*code.convert(found).imports} == needs | {"sklearn"}

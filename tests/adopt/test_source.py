@@ -657,7 +657,8 @@ def test_a_package_elsewhere_in_the_source_travels(tmp_path: Path) -> None:
 
 
 def test_a_documented_pipeline_whose_imports_fit_a_model_comes_before_a_notebook(tmp_path: Path) -> None:
-    cell = {"cell_type": "code", "source": "model.fit(x)", "metadata": {}, "outputs": [], "execution_count": None}
+    cell: dict[str, Any] = {"cell_type": "code", "source": "model.fit(x)", "metadata": {}, "outputs": []}
+    cell["execution_count"] = None
     notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 4}
     tree = {"nb/trial.ipynb": json.dumps(notebook), "README.md": "```\npython run_pipeline.py\n```\n"}
     tree |= {"run_pipeline.py": "from pipelines.first import run\nif __name__ == '__main__':\n    run()\n"}

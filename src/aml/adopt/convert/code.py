@@ -1,5 +1,6 @@
 """What becomes of the code that travels: notebooks into scripts, v1 into MLflow, the contract of a job kept."""
 
+import ast
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,9 @@ from aml.adopt.v1 import sdk, uploads
 SETTINGS_NAME = re.compile(r"(?i)(^|_)(conf|configs?|configuration|settings|yaml)(_|$)")
 DATA_NAME = re.compile(r"(?i)data|csv|table|corpus|image|input|train|test|valid|file|path|dir$|directory|folder")
 FOLDER = re.compile(r"(?i)(dir|directory|folder)$")
+# What pandas imports for a reader or writer, without asking for it: its "install" page, optional dependencies.
+OF_PANDAS = {f"{how}_{what}": "pyarrow" for how in ("read", "to") for what in ("feather", "orc", "parquet")}
+OF_PANDAS |= {"read_excel": "openpyxl", "to_excel": "openpyxl"}
 NOTHING_TRACKED = (
     'no metrics are logged: with `import mlflow` and mlflow.log_metric("accuracy", value), `aml runs` shows them'
 )
@@ -311,12 +315,15 @@ def _imports(source: Source, code: Code) -> dict[str, str]:
     wanted: dict[str, tuple[str, int]] = {}  # module -> the path in src/, and the line
     for place, text in saved.texts_of(code.files).items():
         try:
-            found = imports_of(parse(text))
+            tree = parse(text)
         except UNREADABLE:
             continue  # there is a note of it
-        for one in found:
+        for one in imports_of(tree):
             if one.module and not one.level:
                 wanted.setdefault(one.module, (place, one.line))
+        for node in ast.walk(tree) if re.search(r"\bimport pandas\b", text) else ():
+            if isinstance(node, ast.Attribute) and node.attr in OF_PANDAS:
+                wanted.setdefault(OF_PANDAS[node.attr], (place, node.lineno))
 
     def related(name: str, module: str) -> bool:
         return f"{name}.".startswith(f"{module}.") or f"{module}.".startswith(f"{name}.")
