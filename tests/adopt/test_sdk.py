@@ -703,3 +703,15 @@ def test_a_table_by_its_address(factory: str, path: str) -> None:
     value = "URL" if "URL" in path else "'https://example.org/d.csv'"
     assert f"ds = {value}\nprint(pd.read_csv(ds).head(3))\nx = pd.read_csv(ds).dropna()\n" in done.text
     assert "azureml" not in done.text and not done.inputs and not [one for one in done.notes if one.kind == "blocked"]
+
+
+def test_registering_a_dataset_is_left_out() -> None:
+    text = "from azureml.core import Dataset, Workspace\nws = Workspace.from_config()\nds = Dataset.Tabular.from_delimited_files('d.csv')\n"
+    text += "ds.register(ws, name='sales')\nnew = ds.register(workspace=ws, name='sales', create_new_version=True)\n"
+    done = rewrite(text + "x = new.to_pandas_dataframe()\n", "train.py", True)
+    assert "register" not in done.text and "new = ds\nx = pd.read_csv(new)\n" in done.text
+    assert [note.where for note in done.notes if "aml register-data does it" in note.text] == [
+        "train.py:4",
+        "train.py:5",
+    ]
+    assert not [note for note in done.notes if note.kind == "blocked"]

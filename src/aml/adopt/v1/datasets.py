@@ -235,6 +235,9 @@ def method(work: Work, call: Call) -> Expression:
     assert call.owner
     if call.name.startswith("as_") and work.v1.of(call.original):
         return call.receiver
+    if call.name == "register":
+        work.note("changed", call.original, "registering the data is left out: aml register-data does it")
+        return work.gone(call.original, call.receiver)
     if call.name == "take" and _is_read(work.tree, call.original):
         return call.updated  # of which to_pandas_dataframe() makes head()
     if call.name != "to_pandas_dataframe":

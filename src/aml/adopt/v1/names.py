@@ -32,7 +32,9 @@ MEMBERS = {
     "experiment": {"workspace": "workspace", "start_logging": "started"},
     "workspace": {"get_default_datastore": "datastore", "get_default_keyvault": "keyvault", "datasets": "inputs"},
     "inputs": {"get": "dataset"},
-    "dataset": dict.fromkeys(("as_mount", "as_download", "as_direct", "as_named_input", "as_hdfs", "take"), "dataset"),
+    "dataset": dict.fromkeys(
+        ("as_mount", "as_download", "as_direct", "as_named_input", "as_hdfs", "register", "take"), "dataset"
+    ),
 }
 READERS = {"from_parquet_files": "read_parquet", "from_json_lines_files": "read_json"}
 RUNS = ("run", "parent", "child", "started")
